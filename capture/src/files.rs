@@ -1,0 +1,260 @@
+//! Capture files, merged in time order.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::frame::Packet;
+use crate::input::Input;
+use crate::pcap::Pcap;
+use crate::pcapng::{self, Pcapng};
+use crate::raw::{self, Raw};
+use crate::{Error, Frame, Interface};
+
+/// Capture files merged in time order.
+///
+/// Each file is streamed: 256 KiB of it are in memory, more only for a block that is longer. Frames
+/// of one file keep their order, even if their times do not.
+pub struct Files {
+    sources: Vec<Source>,
+    found: Found,
+    stop: Arc<AtomicBool>,
+    /// With several files: the time of each one's next frame, the earliest on top.
+    queue: BinaryHeap<Reverse<(i64, usize)>>,
+    /// With several files: the one whose frame is lent out, or none yet.
+    lent: Option<usize>,
+    started: bool,
+}
+
+/// How much of the files was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far, as they are on disk: still compressed.
+    pub read: u64,
+    /// Bytes of all files, None if one of them is not a regular file.
+    pub total: Option<u64>,
+}
+
+/// What files hold beside frames.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub interfaces: Vec<Interface>,
+    pub problems: Vec<Error>,
+}
+
+impl Files {
+    /// Opens every path and reads each file's header. `-` is standard input, possible once.
+    ///
+    /// Gzip and zstd data is unpacked, whatever the file's name. Waits for the header of a pipe;
+    /// once `stop` is true it does not, and no frames follow.
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be opened or is no capture file.
+    pub fn open(paths: &[PathBuf], stop: Arc<AtomicBool>) -> Result<Self, Error> {
+        if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            return Err(Error::StandardInputTwice);
+        }
+        // All names are tried before any pipe is waited for.
+        let mut opened = Vec::new();
+        for path in paths {
+            opened.push((path, Raw::open(path, Arc::clone(&stop))?));
+        }
+        let mut found = Found::default();
+        let mut sources = Vec::new();
+        for (path, raw) in opened {
+            let mut input = Input::new(raw::display(path), raw)?;
+            match Format::open(&mut input, &path.to_string_lossy(), &mut found.interfaces) {
+                Ok(format) => sources.push(Source {
+                    input,
+                    format,
+                    ended: false,
+                    next: None,
+                }),
+                Err(_) if input.raw().interrupted() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self {
+            sources,
+            found,
+            stop,
+            queue: BinaryHeap::new(),
+            lent: None,
+            started: false,
+        })
+    }
+
+    /// The next frame in time order; of equal times, that of the file named first.
+    ///
+    /// None when all files have ended, or soon after `stop` became true.
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.sources.len() == 1 {
+            let only = &mut self.sources[0];
+            let packet = only.advance(&mut self.found)?;
+            return only.frame(&packet, &self.found);
+        }
+        self.earliest()
+    }
+
+    /// Where the frames come from. Grows as pcapng files declare interfaces on the way.
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.found.interfaces
+    }
+
+    /// What went wrong inside files so far.
+    ///
+    /// A fault ends its file, not the others; so there is one entry a file. Only
+    /// [`Error::UndeclaredInterface`] does not end it, and may stand before another.
+    pub fn problems(&self) -> &[Error] {
+        &self.found.problems
+    }
+
+    /// How much was read.
+    pub fn progress(&self) -> Progress {
+        let raws = || self.sources.iter().map(|file| file.input.raw());
+        Progress {
+            read: raws().map(Raw::bytes_read).sum(),
+            total: raws().map(Raw::total).sum(),
+        }
+    }
+
+    /// The next frame of several files.
+    fn earliest(&mut self) -> Option<Frame<'_>> {
+        if self.started {
+            let index = self.lent.take()?;
+            self.line_up(index);
+        } else {
+            self.started = true;
+            for index in 0..self.sources.len() {
+                self.line_up(index);
+            }
+        }
+        let Reverse((_, index)) = self.queue.pop()?;
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.lent = Some(index);
+        let file = &self.sources[index];
+        file.next
+            .as_ref()
+            .and_then(|packet| file.frame(packet, &self.found))
+    }
+
+    /// Reads a file's next frame and puts it in the queue.
+    fn line_up(&mut self, index: usize) {
+        let file = &mut self.sources[index];
+        file.next = file.advance(&mut self.found);
+        if let Some(packet) = &file.next {
+            self.queue.push(Reverse((packet.time, index)));
+        }
+    }
+}
+
+/// One open file.
+struct Source {
+    input: Input,
+    format: Format,
+    ended: bool,
+    /// With several files: its frame in the queue.
+    next: Option<Packet>,
+}
+
+impl Source {
+    #[inline]
+    fn advance(&mut self, found: &mut Found) -> Option<Packet> {
+        if self.ended {
+            return None;
+        }
+        let result = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next(&mut self.input),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.input, found),
+        };
+        match result {
+            Ok(Some(packet)) => return Some(packet),
+            Ok(None) => {}
+            // Stopped in the middle of a packet: the file is not to blame.
+            Err(_) if self.input.raw().interrupted() => {}
+            Err(problem) => found.problems.push(problem),
+        }
+        self.ended = true;
+        self.input.close();
+        None
+    }
+
+    #[inline]
+    fn frame<'a>(&'a self, packet: &Packet, found: &'a Found) -> Option<Frame<'a>> {
+        Some(Frame {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            link_type: packet.link_type,
+            interface: packet.interface,
+            origin: found.interfaces.get(packet.interface as usize)?,
+            number: packet.number,
+            bytes: self.input.bytes(packet.start, packet.len),
+        })
+    }
+}
+
+/// What kind of capture a file is, and how far it was read.
+enum Format {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+}
+
+/// First bytes of files that are known but not read here.
+const UNSUPPORTED: &[(&[u8], &str)] = &[
+    (b"\xfd7zXZ", "xz compression"),
+    (b"BZh", "bzip2 compression"),
+    (b"\x04\x22\x4d\x18", "lz4 compression"),
+    (b"\xac\x01\x00\x1c", "the pcap variant of IXIA hardware"),
+    (b"\x1c\x00\x01\xac", "the pcap variant of IXIA hardware"),
+    (b"\xab\x01\x00\x1c", "the pcap variant of IXIA software"),
+    (b"\x1c\x00\x01\xab", "the pcap variant of IXIA software"),
+    (b"snoop\0", "the snoop format"),
+];
+
+impl Format {
+    /// Reads a file's header.
+    fn open(
+        input: &mut Input,
+        source: &str,
+        interfaces: &mut Vec<Interface>,
+    ) -> Result<Self, Error> {
+        input.fill(4)?;
+        if let Some(&magic) = input.buffered().first_chunk() {
+            if magic == pcapng::MAGIC {
+                return Pcapng::open(input, source).map(Self::Pcapng);
+            }
+            if let Some(pcap) = Pcap::open(input, magic, source, interfaces)? {
+                return Ok(Self::Pcap(pcap));
+            }
+        }
+        // To show a little more of it.
+        input.fill(8)?;
+        let file = input.name();
+        let start = input.buffered();
+        if start.is_empty() {
+            return Err(Error::Empty { file });
+        }
+        if let Some((_, format)) = UNSUPPORTED
+            .iter()
+            .find(|(magic, _)| start.starts_with(magic))
+        {
+            return Err(Error::Unsupported { file, format });
+        }
+        Err(Error::NotACapture {
+            file,
+            start: start[..start.len().min(8)].to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

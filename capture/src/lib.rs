@@ -1,0 +1,44 @@
+//! Packet sources and writers.
+//!
+//! [`Files`] lends the frames of capture files – pcap and pcapng, plain or compressed, regular files
+//! and pipes – merged in time order. [`writer`] writes both formats.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use mirrorscope_capture::Files;
+//! use mirrorscope_capture::writer::{OutputFile, PcapWriter};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("dc1.pcap");
+//!
+//! let ethernet = 1;
+//! let mut writer = PcapWriter::new(OutputFile::create(&path)?, ethernet, 0)?;
+//! writer.write(1_700_000_000_000_000_000, 1500, &[0; 60])?;
+//! writer.finish()?.commit()?;
+//!
+//! let stop = Arc::new(AtomicBool::new(false));
+//! let mut files = Files::open(&[path], stop)?;
+//! while let Some(frame) = files.next_frame() {
+//!     assert_eq!((frame.number, frame.wire_len, frame.bytes.len()), (1, 1500, 60));
+//! }
+//! assert!(files.problems().is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod files;
+mod frame;
+mod input;
+mod pcap;
+mod pcapng;
+mod raw;
+#[cfg(test)]
+mod testing;
+pub mod writer;
+mod zstd;
+
+pub use error::Error;
+pub use files::{Files, Progress};
+pub use frame::{Frame, Interface};

@@ -1,0 +1,516 @@
+//! The write side: puts a frame into an encapsulation, and splits packets as a router would.
+//!
+//! The headers are the wire structs of the readers, so that both sides agree on every bit.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use zerocopy::IntoBytes;
+
+use crate::checksum::{checksum, with_ipv6_pseudo_header};
+use crate::ipv4::DONT_FRAGMENT;
+use crate::mirror::Direction;
+use crate::{erspan2, erspan3, ethernet, geneve, gre, ipv4, ipv6, udp, vxlan};
+
+mod split;
+
+pub use split::fragment;
+
+const GRE: u8 = 47;
+const UDP: u8 = 17;
+
+/// The headers in front of an encapsulation.
+#[derive(Clone, Copy, Debug)]
+pub struct Outer {
+    /// MAC address of the sender.
+    pub source_mac: [u8; 6],
+    /// MAC address of the receiver.
+    pub destination_mac: [u8; 6],
+    /// Sender; if only one of the two addresses is IPv4 it is written as an IPv4-mapped one.
+    pub source: IpAddr,
+    /// Receiver.
+    pub destination: IpAddr,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Identification (IPv4 only).
+    pub identification: u16,
+    /// Don't fragment (IPv4 only).
+    pub dont_fragment: bool,
+    /// Source port of VXLAN and Geneve.
+    pub udp_source_port: u16,
+}
+
+impl Outer {
+    /// Headers between two addresses, everything else as a plain host would have it.
+    pub fn new(source: IpAddr, destination: IpAddr) -> Self {
+        Self {
+            source_mac: [0x02, 0, 0, 0, 0, 0x01],
+            destination_mac: [0x02, 0, 0, 0, 0, 0x02],
+            source,
+            destination,
+            ttl: 64,
+            identification: 0,
+            dont_fragment: false,
+            udp_source_port: 0xc000,
+        }
+    }
+}
+
+/// An encapsulation; values wider than their field lose their upper bits.
+#[derive(Clone, Copy, Debug)]
+pub enum Wrap<'a> {
+    /// ERSPAN Type I.
+    Erspan1,
+    /// ERSPAN Type II.
+    Erspan2 {
+        /// Session id (10 bits).
+        session: u16,
+        /// VLAN (12 bits).
+        vlan: u16,
+        /// Class of service (3 bits).
+        cos: u8,
+        /// How the original frame was tagged (2 bits).
+        en: u8,
+        /// The frame was cut.
+        truncated: bool,
+        /// Index (20 bits).
+        index: u32,
+        /// Sequence number of GRE.
+        sequence: u32,
+    },
+    /// ERSPAN Type III around an Ethernet frame.
+    Erspan3 {
+        /// Session id (10 bits).
+        session: u16,
+        /// VLAN (12 bits).
+        vlan: u16,
+        /// Class of service (3 bits).
+        cos: u8,
+        /// The frame was cut.
+        truncated: bool,
+        /// Low 32 bits of the time.
+        timestamp: u32,
+        /// Security group tag.
+        sgt: u16,
+        /// Engine within the device (6 bits).
+        hw_id: u8,
+        /// Way through the mirrored port.
+        direction: Direction,
+        /// Unit of the time stamp (2 bits).
+        granularity: u8,
+        /// Sequence number of GRE.
+        sequence: Option<u32>,
+        /// Platform specific sub-header.
+        platform: Option<[u8; 8]>,
+    },
+    /// GRE.
+    Gre {
+        /// Key.
+        key: Option<u32>,
+        /// Sequence number.
+        sequence: Option<u32>,
+        /// Write a checksum.
+        checksum: bool,
+        /// `EtherType` of the payload.
+        protocol: u16,
+    },
+    /// VXLAN.
+    Vxlan {
+        /// Network identifier (24 bits).
+        vni: u32,
+        /// Destination port.
+        port: u16,
+    },
+    /// Geneve.
+    Geneve {
+        /// Network identifier (24 bits).
+        vni: u32,
+        /// Destination port.
+        port: u16,
+        /// `EtherType` of the payload.
+        protocol: u16,
+        /// Options as they are on the wire: a multiple of 4 bytes, at most 252.
+        options: &'a [u8],
+    },
+}
+
+/// Appends a whole Ethernet frame that carries `inner` in an encapsulation.
+///
+/// An IP packet that would be longer than 65535 bytes gets the length 0, as on hosts that leave
+/// the splitting to their network card.
+pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
+    let mut payload = Vec::with_capacity(inner.len().saturating_add(64));
+    let protocol = match *wrap {
+        Wrap::Vxlan { port, .. } | Wrap::Geneve { port, .. } => {
+            write_udp_header(outer.udp_source_port, port, &mut payload);
+            UDP
+        }
+        _ => GRE,
+    };
+    write_encapsulation(wrap, &mut payload);
+    payload.extend_from_slice(inner);
+    match *wrap {
+        Wrap::Gre { checksum: true, .. } => {
+            let sum = checksum(&payload);
+            set_u16(&mut payload, 4, sum);
+        }
+        Wrap::Vxlan { .. } | Wrap::Geneve { .. } => finish_udp(outer, &mut payload),
+        _ => {}
+    }
+    write_outer(outer, protocol, payload.len(), out);
+    out.extend_from_slice(&payload);
+}
+
+fn write_outer(outer: &Outer, protocol: u8, payload_len: usize, out: &mut Vec<u8>) {
+    let addresses = match (outer.source, outer.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => Ok((source, destination)),
+        (source, destination) => Err((in_ipv6(source), in_ipv6(destination))),
+    };
+    let ethernet = ethernet::Header {
+        destination: outer.destination_mac,
+        source: outer.source_mac,
+        ether_type: match addresses {
+            Ok(_) => ethernet::IPV4.into(),
+            Err(_) => ethernet::IPV6.into(),
+        },
+    };
+    out.extend_from_slice(ethernet.as_bytes());
+    match addresses {
+        Ok((source, destination)) => {
+            let mut ip = ipv4::Header {
+                version_len: 0x45,
+                service: 0,
+                total_len: ip_len(payload_len.saturating_add(size_of::<ipv4::Header>())).into(),
+                identification: outer.identification.into(),
+                fragment: if outer.dont_fragment {
+                    DONT_FRAGMENT
+                } else {
+                    0
+                }
+                .into(),
+                ttl: outer.ttl,
+                protocol,
+                checksum: 0.into(),
+                source: source.octets(),
+                destination: destination.octets(),
+            };
+            ip.checksum = checksum(ip.as_bytes()).into();
+            out.extend_from_slice(ip.as_bytes());
+        }
+        Err((source, destination)) => {
+            let ip = ipv6::Header {
+                version_class_flow: (6 << 28).into(),
+                payload_len: ip_len(payload_len).into(),
+                next: protocol,
+                hop_limit: outer.ttl,
+                source: source.octets(),
+                destination: destination.octets(),
+            };
+            out.extend_from_slice(ip.as_bytes());
+        }
+    }
+}
+
+fn write_udp_header(source_port: u16, destination_port: u16, out: &mut Vec<u8>) {
+    let header = udp::Header {
+        source_port: source_port.into(),
+        destination_port: destination_port.into(),
+        len: 0.into(),
+        checksum: 0.into(),
+    };
+    out.extend_from_slice(header.as_bytes());
+}
+
+/// Fills in length and checksum. Over IPv4 the checksum stays 0, as VXLAN (RFC 7348 §5) wants it.
+fn finish_udp(outer: &Outer, datagram: &mut [u8]) {
+    let len = ip_len(datagram.len());
+    set_u16(datagram, 4, len);
+    if outer.source.is_ipv4() && outer.destination.is_ipv4() {
+        return;
+    }
+    let (source, destination) = (in_ipv6(outer.source), in_ipv6(outer.destination));
+    let sum = with_ipv6_pseudo_header(source.octets(), destination.octets(), UDP, datagram);
+    // A computed 0 is sent as its complement, since 0 means none (RFC 768).
+    set_u16(datagram, 6, if sum == 0 { 0xffff } else { sum });
+}
+
+fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
+    match *wrap {
+        Wrap::Erspan1 => write_gre(gre::ERSPAN, false, None, None, out),
+        Wrap::Erspan2 {
+            session,
+            vlan,
+            cos,
+            en,
+            truncated,
+            index,
+            sequence,
+        } => {
+            write_gre(gre::ERSPAN, false, None, Some(sequence), out);
+            let header = erspan2::Header {
+                version_vlan: version_vlan(erspan2::VERSION, vlan).into(),
+                session: session_word(cos, en, truncated, session).into(),
+                index: (index & 0x000f_ffff).into(),
+            };
+            out.extend_from_slice(header.as_bytes());
+        }
+        Wrap::Erspan3 {
+            session,
+            vlan,
+            cos,
+            truncated,
+            timestamp,
+            sgt,
+            hw_id,
+            direction,
+            granularity,
+            sequence,
+            platform,
+        } => {
+            write_gre(gre::ERSPAN3, false, None, sequence, out);
+            let flags = erspan3::PDU
+                | u16::from(hw_id & 0x3f) << 4
+                | u16::from(direction == Direction::Egress) << 3
+                | u16::from(granularity & 3) << 1
+                | u16::from(platform.is_some());
+            let header = erspan3::Header {
+                version_vlan: version_vlan(erspan3::VERSION, vlan).into(),
+                session: session_word(cos, 0, truncated, session).into(),
+                timestamp: timestamp.into(),
+                group: sgt.into(),
+                flags: flags.into(),
+            };
+            out.extend_from_slice(header.as_bytes());
+            out.extend_from_slice(platform.as_ref().map_or(&[], |bytes| bytes));
+        }
+        Wrap::Gre {
+            key,
+            sequence,
+            checksum,
+            protocol,
+        } => write_gre(protocol, checksum, key, sequence, out),
+        Wrap::Vxlan { vni, .. } => {
+            let header = vxlan::Header {
+                flags: vxlan::VALID_VNI,
+                policy_flags: 0,
+                group: 0.into(),
+                vni: (vni << 8).into(),
+            };
+            out.extend_from_slice(header.as_bytes());
+        }
+        Wrap::Geneve {
+            vni,
+            protocol,
+            options,
+            ..
+        } => {
+            let critical = geneve::has_critical(options);
+            let header = geneve::Header {
+                version_len: (options.len() >> 2) as u8 & 0x3f,
+                flags: if critical { geneve::CRITICAL } else { 0 },
+                protocol: protocol.into(),
+                vni: (vni << 8).into(),
+            };
+            out.extend_from_slice(header.as_bytes());
+            out.extend_from_slice(options);
+        }
+    }
+}
+
+fn write_gre(
+    protocol: u16,
+    checksum: bool,
+    key: Option<u32>,
+    sequence: Option<u32>,
+    out: &mut Vec<u8>,
+) {
+    let flags = [
+        (checksum, gre::CHECKSUM),
+        (key.is_some(), gre::KEY),
+        (sequence.is_some(), gre::SEQUENCE),
+    ];
+    let header = gre::Header {
+        flags_version: flags
+            .into_iter()
+            .filter(|(present, _)| *present)
+            .fold(0, |flags, (_, flag)| flags | flag)
+            .into(),
+        protocol: protocol.into(),
+    };
+    out.extend_from_slice(header.as_bytes());
+    if checksum {
+        let part = gre::ChecksumPart {
+            checksum: 0.into(),
+            reserved: 0.into(),
+        };
+        out.extend_from_slice(part.as_bytes());
+    }
+    for part in [key, sequence].into_iter().flatten() {
+        out.extend_from_slice(&part.to_be_bytes());
+    }
+}
+
+fn version_vlan(version: u8, vlan: u16) -> u16 {
+    u16::from(version) << 12 | vlan & 0x0fff
+}
+
+fn session_word(cos: u8, two_bits: u8, truncated: bool, session: u16) -> u16 {
+    u16::from(cos & 7) << 13
+        | u16::from(two_bits & 3) << 11
+        | u16::from(truncated) << 10
+        | session & 0x03ff
+}
+
+fn in_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::to_ipv6_mapped(&address),
+        IpAddr::V6(address) => address,
+    }
+}
+
+fn ip_len(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(0)
+}
+
+fn set_u16(bytes: &mut [u8], at: usize, value: u16) {
+    if let Some(field) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *field = value.to_be_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    /// A mirrored TCP SYN.
+    const FRAME: [u8; 54] = hex!(
+        "02000000000b02000000000a0800450000280a0a400040064474c000020ac6336414"
+        "9c4001bb11223344000000005002faf0e63d0000"
+    );
+
+    fn outer(source: IpAddr, destination: IpAddr) -> Outer {
+        Outer {
+            source_mac: hex!("02aa00000001"),
+            destination_mac: hex!("02bb00000002"),
+            identification: 1,
+            udp_source_port: 49500,
+            ..Outer::new(source, destination)
+        }
+    }
+
+    /// Wraps the frame and returns what stands in front of it.
+    fn header(outer: &Outer, with: &Wrap<'_>) -> Vec<u8> {
+        let mut out = vec![0xff];
+        wrap(outer, with, &FRAME, &mut out);
+        assert_eq!(out[0], 0xff);
+        assert!(out.ends_with(&FRAME));
+        out[1..out.len() - FRAME.len()].to_vec()
+    }
+
+    #[test]
+    fn frames_are_those_of_other_writers() {
+        let mut outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let vxlan = Wrap::Vxlan {
+            vni: 5000,
+            port: 4789,
+        };
+        assert_eq!(
+            header(&outer, &vxlan),
+            hex!(
+                "02bb0000000202aa0000000108004500005a00010000401166110a3c00010a3c0009"
+                "c15c12b5004600000800000000138800"
+            )
+        );
+        let gre = Wrap::Gre {
+            key: Some(0x0102_0304),
+            sequence: Some(9),
+            checksum: true,
+            protocol: 0x6558,
+        };
+        assert_eq!(
+            header(&outer, &gre),
+            hex!(
+                "02bb0000000202aa0000000108004500005a00010000402f65f30a3c00010a3c0009"
+                "b0006558c6ef00000102030400000009"
+            )
+        );
+        let erspan3 = Wrap::Erspan3 {
+            session: 5,
+            vlan: 20,
+            cos: 0,
+            truncated: false,
+            timestamp: 5208,
+            sgt: 0x1234,
+            hw_id: 3,
+            direction: Direction::Egress,
+            granularity: 0,
+            sequence: Some(62_123_357),
+            platform: None,
+        };
+        assert_eq!(
+            header(&outer, &erspan3),
+            hex!(
+                "02bb0000000202aa0000000108004500005e00010000402f65ef0a3c00010a3c0009"
+                "100022eb03b3ed5d201400050000145812348038"
+            )
+        );
+        outer.ttl = 255;
+        outer.dont_fragment = true;
+        let erspan2 = Wrap::Erspan2 {
+            session: 101,
+            vlan: 100,
+            cos: 3,
+            en: 2,
+            truncated: false,
+            index: 43973,
+            sequence: 1000,
+        };
+        assert_eq!(
+            header(&outer, &erspan2)[..42],
+            hex!(
+                "02bb0000000202aa0000000108004500005a00014000ff2f66f20a3c00010a3c0009"
+                "100088be000003e8"
+            )
+        );
+        assert_eq!(header(&outer, &erspan2)[42..], hex!("106470650000abc5"));
+    }
+
+    #[test]
+    fn udp_over_ipv6_has_a_checksum() {
+        let address = |last| Ipv6Addr::new(0x2001, 0xdb8, 0x60, 0, 0, 0, 0, last).into();
+        let vxlan = Wrap::Vxlan {
+            vni: 5000,
+            port: 4789,
+        };
+        assert_eq!(
+            header(&outer(address(1), address(9)), &vxlan)[14..],
+            hex!(
+                "600000000046114020010db8006000000000000000000001"
+                "20010db8006000000000000000000009c15c12b500461f590800000000138800"
+            )
+        );
+    }
+
+    #[test]
+    fn values_wider_than_their_field_stay_in_it() {
+        let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let wide = Wrap::Erspan2 {
+            session: 0xffff,
+            vlan: 0xffff,
+            cos: 0xf8,
+            en: 0xfc,
+            truncated: false,
+            index: u32::MAX,
+            sequence: 0,
+        };
+        assert_eq!(header(&outer, &wide)[42..], hex!("1fff03ff000fffff"));
+    }
+
+    #[test]
+    fn addresses_of_two_families_meet_in_ipv6() {
+        let outer = outer([10, 60, 0, 1].into(), Ipv6Addr::LOCALHOST.into());
+        let bytes = header(&outer, &Wrap::Erspan1);
+        assert_eq!(bytes[22..38], hex!("00000000000000000000ffff0a3c0001"));
+    }
+}

@@ -1,0 +1,217 @@
+//! Ethernet II and 802.3: the MAC header in front of a mirrored frame, and inside it.
+//!
+//! Specification: IEEE 802.3 §3. LLC and SNAP behind a length are not read.
+
+use zerocopy::byteorder::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::arp::Arp;
+use crate::ipv4::Ipv4;
+use crate::ipv6::Ipv6;
+use crate::reason::Reason;
+use crate::vlan::{MAX_TAGS, Vlan};
+
+/// `EtherType` of IPv4.
+pub(crate) const IPV4: u16 = 0x0800;
+/// `EtherType` of ARP.
+pub(crate) const ARP: u16 = 0x0806;
+/// `EtherType` of RARP.
+pub(crate) const RARP: u16 = 0x8035;
+/// `EtherType` of IPv6.
+pub(crate) const IPV6: u16 = 0x86dd;
+
+/// Largest value of the type field that is a length.
+const MAX_LENGTH: u16 = 0x05dc;
+/// Smallest value of the type field that is an `EtherType`.
+const MIN_TYPE: u16 = 0x0600;
+
+/// The header as it is on the wire.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) destination: [u8; 6],
+    pub(crate) source: [u8; 6],
+    /// `EtherType`, or the length of what follows if at most 1500.
+    pub(crate) ether_type: U16,
+}
+
+/// Source and destination MAC address of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Macs {
+    /// Sender.
+    pub source: [u8; 6],
+    /// Receiver.
+    pub destination: [u8; 6],
+}
+
+/// A checked MAC header and what follows it, padding included.
+#[derive(Clone, Copy, Debug)]
+pub struct Ethernet<'a> {
+    header: &'a Header,
+    payload: &'a [u8],
+}
+
+impl<'a> Ethernet<'a> {
+    /// Reads the header at the start of a frame.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
+        let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
+        check_type(header.ether_type.get())?;
+        Ok(Self { header, payload })
+    }
+
+    /// Receiver.
+    pub fn destination(&self) -> [u8; 6] {
+        self.header.destination
+    }
+
+    /// Sender.
+    pub fn source(&self) -> [u8; 6] {
+        self.header.source
+    }
+
+    /// Both addresses.
+    pub fn macs(&self) -> Macs {
+        Macs {
+            source: self.header.source,
+            destination: self.header.destination,
+        }
+    }
+
+    /// `EtherType`; a value of at most 1500 is the length of an 802.3 frame's payload.
+    pub fn ether_type(&self) -> u16 {
+        self.header.ether_type.get()
+    }
+
+    /// What follows the header, padding included: only the next header knows its length.
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+}
+
+/// Refuses the undefined range between lengths and types.
+pub(crate) fn check_type(ether_type: u16) -> Result<(), Reason> {
+    if ether_type > MAX_LENGTH && ether_type < MIN_TYPE {
+        return Err(Reason::BadType);
+    }
+    Ok(())
+}
+
+/// How surely an Ethernet frame starts at a place that no header vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Plausibility {
+    /// It does not.
+    No,
+    /// Addresses and type are possible.
+    Possible,
+    /// The header that follows confirms it.
+    Confirmed,
+}
+
+/// Judges whether an Ethernet frame starts with the first of `bytes`.
+pub(crate) fn plausibility(bytes: &[u8]) -> Plausibility {
+    let Ok(ethernet) = Ethernet::parse(bytes) else {
+        return Plausibility::No;
+    };
+    let source = ethernet.source();
+    let is_multicast = source.first().is_some_and(|byte| byte & 1 != 0);
+    if is_multicast || source == [0; 6] || source == ethernet.destination() {
+        return Plausibility::No;
+    }
+    let mut ether_type = ethernet.ether_type();
+    let mut payload = ethernet.payload();
+    for _ in 0..MAX_TAGS {
+        if !Vlan::is_tag(ether_type) {
+            break;
+        }
+        let Ok(tag) = Vlan::parse(payload) else {
+            return Plausibility::No;
+        };
+        ether_type = tag.ether_type();
+        payload = tag.payload();
+    }
+    let confirmed = match ether_type {
+        IPV4 => Ipv4::parse(payload).is_ok_and(|ip| ip.checksum_ok()),
+        IPV6 => Ipv6::parse(payload).is_ok(),
+        ARP | RARP => Arp::parse(payload).is_ok_and(|arp| arp.is_some()),
+        // LLDP, slow protocols, CFM, MPLS, PPPoE, MACsec: real frames, but nothing to check.
+        0x88cc | 0x8809 | 0x8902 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88e5 => {
+            return Plausibility::Possible;
+        }
+        // A length that fits, with the LLC headers of SNAP, spanning tree or IS-IS behind it.
+        0..=MAX_LENGTH => {
+            return match payload {
+                [0xaa, 0xaa, 3, ..] | [0x42, 0x42, 3, ..] | [0xfe, 0xfe, 3, ..]
+                    if usize::from(ether_type) <= payload.len() =>
+                {
+                    Plausibility::Possible
+                }
+                _ => Plausibility::No,
+            };
+        }
+        _ => false,
+    };
+    if confirmed {
+        Plausibility::Confirmed
+    } else {
+        Plausibility::No
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hex_literal::hex;
+
+    #[test]
+    fn every_field_is_read() {
+        let bytes = hex!("02000000000b 02000000000a 88a8 ff");
+        let ethernet = Ethernet::parse(&bytes).unwrap();
+        assert_eq!(ethernet.destination(), [2, 0, 0, 0, 0, 0x0b]);
+        assert_eq!(ethernet.source(), [2, 0, 0, 0, 0, 0x0a]);
+        assert_eq!(ethernet.ether_type(), 0x88a8);
+        assert_eq!(ethernet.payload(), [0xff]);
+        for len in 0..14 {
+            assert_eq!(
+                Ethernet::parse(&bytes[..len]).unwrap_err(),
+                Reason::Truncated
+            );
+        }
+    }
+
+    #[test]
+    fn types_between_lengths_and_ether_types_are_refused() {
+        for (ether_type, valid) in [
+            (0x05dc, true),
+            (0x05dd, false),
+            (0x05ff, false),
+            (0x0600, true),
+        ] {
+            assert_eq!(check_type(ether_type).is_ok(), valid);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_told_from_other_bytes() {
+        let frame = hex!(
+            "02000000000b02000000000a810000640800450000280a0a400040064474c000020ac6336414"
+            "9c4001bb11223344000000005002faf0e63d0000"
+        );
+        assert_eq!(plausibility(&frame), Plausibility::Confirmed);
+        assert_eq!(plausibility(&frame[1..]), Plausibility::No);
+        let mut wrong_checksum = frame;
+        wrong_checksum[28] ^= 1;
+        assert_eq!(plausibility(&wrong_checksum), Plausibility::No);
+        let lldp = hex!("0180c200000e 02000000000a 88cc 0207");
+        assert_eq!(plausibility(&lldp), Plausibility::Possible);
+        let multicast_source = hex!("0180c200000e 03000000000a 88cc 0207");
+        assert_eq!(plausibility(&multicast_source), Plausibility::No);
+        let spanning_tree = hex!("0180c2000000 02000000000a 0003 424203");
+        assert_eq!(plausibility(&spanning_tree), Plausibility::Possible);
+        let rarp = hex!(
+            "ffffffffffff005056895ff58035 0001080006040003005056895ff500000000"
+            "005056895ff500000000"
+        );
+        assert_eq!(plausibility(&rarp), Plausibility::Confirmed);
+        assert_eq!(plausibility(&[0; 64]), Plausibility::No);
+    }
+}

@@ -1,0 +1,295 @@
+//! A fragment of an IP datagram: what a reassembler needs to join it with the others.
+//!
+//! Specification: RFC 791 §3.2, RFC 8200 §4.5.
+
+use std::net::IpAddr;
+
+use crate::checksum::checksum;
+use crate::extension;
+use crate::ipv4::{DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
+use crate::ipv6::{HEADER_LEN, Ipv6};
+
+/// A fragment and the headers in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// Sender of the datagram.
+    pub source: IpAddr,
+    /// Receiver of the datagram.
+    pub destination: IpAddr,
+    /// Protocol number of the datagram's payload; over IPv6 that of the first fragment counts.
+    pub protocol: u8,
+    /// Identification shared by the fragments of one datagram: 16 bits over IPv4, 32 over IPv6.
+    pub identification: u32,
+    /// Place of the payload in the datagram, in bytes.
+    pub offset: u32,
+    /// Further fragments follow.
+    pub more: bool,
+    /// IPv4 header with options, or IPv6 header with the extension headers in front of the
+    /// fragment header.
+    pub header: &'a [u8],
+    /// What is present of the fragment's payload.
+    pub payload: &'a [u8],
+    /// Length of the payload by the IP header, in bytes; more than is present if it was cut.
+    pub claimed_payload: u32,
+    /// The fragment was found inside at least one encapsulation.
+    pub encapsulated: bool,
+}
+
+/// Where a packet stands in a fragmented datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentPosition {
+    /// Place of the payload in the datagram, in bytes.
+    pub offset: u32,
+    /// Further fragments follow.
+    pub more: bool,
+    /// Identification: 16 bits over IPv4, 32 over IPv6.
+    pub identification: u32,
+}
+
+impl<'a> Fragment<'a> {
+    /// The fragment that an IPv4 packet is; `None` if the packet is a whole datagram.
+    pub(crate) fn from_ipv4(ip: &Ipv4<'a>, encapsulated: bool) -> Option<Self> {
+        ip.is_fragment().then(|| Self {
+            source: ip.source().into(),
+            destination: ip.destination().into(),
+            protocol: ip.protocol(),
+            identification: ip.identification().into(),
+            offset: ip.fragment_offset(),
+            more: ip.more_fragments(),
+            header: ip.header_bytes(),
+            payload: ip.payload(),
+            claimed_payload: ip.claimed_payload() as u32,
+            encapsulated,
+        })
+    }
+
+    /// The fragment that an IPv6 packet is; `None` if the packet is a whole datagram.
+    pub(crate) fn from_ipv6(ip: &Ipv6<'a>, encapsulated: bool) -> Option<Self> {
+        let fragment = ip.fragment_header()?;
+        let header = ip.header_bytes();
+        // The walk over the headers ended with the fragment header.
+        let header = header
+            .get(..header.len().saturating_sub(size_of_val(fragment)))
+            .unwrap_or_default();
+        Some(Self {
+            source: ip.source().into(),
+            destination: ip.destination().into(),
+            protocol: ip.protocol(),
+            identification: fragment.identification.get(),
+            offset: fragment.offset().into(),
+            more: fragment.more(),
+            header,
+            payload: ip.payload(),
+            claimed_payload: ip.claimed_payload() as u32,
+            encapsulated,
+        })
+    }
+
+    /// Writes the header of the joined datagram, whose payload of `payload_len` bytes is to follow.
+    ///
+    /// Returns `false`, and writes nothing, if an IP packet cannot be that long.
+    pub fn write_header(&self, payload_len: usize, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        out.extend_from_slice(self.header);
+        let header = out.get_mut(start..).unwrap_or_default();
+        let written = match self.source {
+            IpAddr::V4(_) => join_ipv4(header, payload_len),
+            IpAddr::V6(_) => join_ipv6(header, payload_len, self.protocol),
+        };
+        if written.is_none() {
+            out.truncate(start);
+        }
+        written.is_some()
+    }
+}
+
+fn join_ipv4(header: &mut [u8], payload_len: usize) -> Option<()> {
+    let total_len = u16::try_from(header.len().checked_add(payload_len)?).ok()?;
+    header
+        .get_mut(2..4)?
+        .copy_from_slice(&total_len.to_be_bytes());
+    let flags = header.get_mut(6..8)?;
+    let kept = u16::from_be_bytes([*flags.first()?, *flags.get(1)?]) & !(MORE_FRAGMENTS | 0x1fff);
+    flags.copy_from_slice(&(kept & DONT_FRAGMENT).to_be_bytes());
+    header.get_mut(10..12)?.fill(0);
+    let sum = checksum(header);
+    header.get_mut(10..12)?.copy_from_slice(&sum.to_be_bytes());
+    Some(())
+}
+
+fn join_ipv6(header: &mut [u8], payload_len: usize, protocol: u8) -> Option<()> {
+    let extensions_len = header.len().checked_sub(HEADER_LEN)?;
+    let len = u16::try_from(extensions_len.checked_add(payload_len)?).ok()?;
+    header.get_mut(4..6)?.copy_from_slice(&len.to_be_bytes());
+    // The field that named the fragment header, at the end of the chain, now names the payload.
+    let mut field = 6;
+    let mut next = HEADER_LEN;
+    while next < header.len() {
+        let number = *header.get(field)?;
+        let units = *header.get(next.checked_add(1)?)?;
+        field = next;
+        next = next.checked_add(extension::len(number, units)?)?;
+    }
+    *header.get_mut(field)? = protocol;
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::encap::{Outer, Wrap, fragment, wrap};
+    use crate::link::LinkType;
+    use crate::options::Options;
+    use crate::strip::decapsulate;
+    use crate::stripped::Stop;
+
+    fn of(bytes: &[u8]) -> Fragment<'_> {
+        match decapsulate(LinkType::Ethernet, bytes, &Options::default()).stop {
+            Stop::Fragment(fragment) => fragment,
+            other => panic!("not a fragment: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn recorded_ipv4_fragments_are_joined() {
+        let first = hex!(
+            "02bb0000000202aa0000000108004500004400772000402f45930a3c00010a3c0009"
+            "100088be000000291064a0070000001a02000000000b02000000000a080045000044000100004011"
+            "8e56c000020ac633"
+        );
+        let last = hex!(
+            "02bb0000000202aa0000000108004500004600770006402f658b0a3c00010a3c0009"
+            "64141388138900306e99000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
+            "1e1f2021222324252627"
+        );
+        let (a, b) = (of(&first), of(&last));
+        assert_eq!((a.protocol, a.identification), (47, 0x77));
+        assert_eq!((a.offset, a.more, a.payload.len()), (0, true, 48));
+        assert_eq!((b.offset, b.more, b.claimed_payload), (48, false, 50));
+        assert!(!a.encapsulated);
+        let mut packet = Vec::new();
+        assert!(a.write_header(98, &mut packet));
+        assert_eq!(packet, hex!("4500007600770000402f65610a3c00010a3c0009"));
+        packet.extend(a.payload);
+        packet.extend(b.payload);
+        let stripped = decapsulate(LinkType::RawIp, &packet, &Options::default());
+        assert_eq!(stripped.mirror().and_then(|mirror| mirror.id), Some(7));
+        assert_eq!(stripped.inner.bytes.len(), 82);
+    }
+
+    #[test]
+    fn a_recorded_ipv6_fragment_is_read() {
+        let last = hex!(
+            "02bb0000000202aa0000000186dd60000000001e2c40"
+            "20010db800600000000000000000000120010db8006000000000000000000009"
+            "11000030deadbeef64149c4001bb11223344000000005002faf0e63d0000"
+        );
+        let fragment = of(&last);
+        assert_eq!(
+            (fragment.protocol, fragment.identification),
+            (17, 0xdead_beef)
+        );
+        assert_eq!((fragment.offset, fragment.more), (48, false));
+        assert_eq!(fragment.header, &last[14..54]);
+        assert_eq!(fragment.payload, &last[62..]);
+        assert_eq!(fragment.claimed_payload, 22);
+        let mut header = Vec::new();
+        assert!(fragment.write_header(70, &mut header));
+        assert_eq!(header[..8], hex!("6000000000461140"));
+    }
+
+    #[test]
+    fn a_datagram_that_would_be_too_long_is_not_written() {
+        let bytes = hex!(
+            "02bb0000000202aa0000000108004500001c007700064011658b0a3c00010a3c0009 0102030405060708"
+        );
+        let mut out = vec![1];
+        assert!(!of(&bytes).write_header(65516, &mut out));
+        assert_eq!(out, [1]);
+        assert!(of(&bytes).write_header(65515, &mut out));
+        assert_eq!(out.len(), 21);
+    }
+
+    /// Joins fragments that arrive in order, as a reassembler would.
+    fn join(frames: &[Vec<u8>]) -> Vec<u8> {
+        let fragments: Vec<_> = frames.iter().map(|frame| of(frame)).collect();
+        let payload: Vec<u8> = fragments
+            .iter()
+            .flat_map(|fragment| fragment.payload.iter().copied())
+            .collect();
+        let mut packet = Vec::new();
+        assert!(fragments[0].write_header(payload.len(), &mut packet));
+        packet.extend(payload);
+        packet
+    }
+
+    proptest! {
+        #[test]
+        fn split_packets_are_joined_again(
+            inner in prop::collection::vec(any::<u8>(), 200..2000),
+            mtu in 100_usize..1500,
+            ipv6 in any::<bool>(),
+            hop_by_hop in any::<bool>(),
+            tagged in any::<bool>(),
+        ) {
+            let outer = if ipv6 {
+                Outer::new([1; 16].into(), [2; 16].into())
+            } else {
+                Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into())
+            };
+            let mut frame = Vec::new();
+            wrap(&outer, &Wrap::Vxlan { vni: 9, port: 4789 }, &inner, &mut frame);
+            if ipv6 && hop_by_hop {
+                // Hop-by-hop options and destination options: only the first stay in front.
+                frame.splice(54..54, hex!("3c00010400000000 1100010400000000"));
+                frame[20] = 0;
+                let len = (frame.len() - 54) as u16;
+                frame[18..20].copy_from_slice(&len.to_be_bytes());
+            }
+            let packet = frame[14..].to_vec();
+            if tagged {
+                frame.splice(12..12, hex!("81000064"));
+            }
+            let frames = fragment(&frame, mtu);
+            if packet.len() <= mtu {
+                prop_assert_eq!(frames, [frame]);
+                return Ok(());
+            }
+            let link_len = frame.len() - packet.len();
+            prop_assert!(frames.iter().all(|part| part.len() - link_len <= mtu));
+            prop_assert_eq!(join(&frames), packet);
+        }
+    }
+
+    #[test]
+    fn fragments_of_fragments_are_joined_again() {
+        let outer = Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let mut frame = Vec::new();
+        wrap(&outer, &Wrap::Erspan1, &[7; 1000], &mut frame);
+        let frames: Vec<_> = fragment(&frame, 600)
+            .iter()
+            .flat_map(|part| fragment(part, 300))
+            .collect();
+        assert_eq!(frames.len(), 5);
+        assert_eq!(join(&frames), &frame[14..]);
+    }
+
+    #[test]
+    fn frames_that_cannot_be_split_come_back() {
+        let outer = Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let mut frame = Vec::new();
+        wrap(&outer, &Wrap::Erspan1, &[7; 100], &mut frame);
+        for mtu in [0, 20, 27] {
+            assert_eq!(fragment(&frame, mtu), [frame.clone()]);
+        }
+        let ipv6 = Outer::new([1; 16].into(), [2; 16].into());
+        let mut frame = Vec::new();
+        wrap(&ipv6, &Wrap::Erspan1, &[7; 100], &mut frame);
+        assert_eq!(fragment(&frame, 144), [frame.clone()]);
+        assert_eq!(fragment(&frame, 143).len(), 2);
+        assert_eq!(fragment(&[1, 2, 3], 100), [[1, 2, 3]]);
+    }
+}

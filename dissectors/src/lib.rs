@@ -1,0 +1,82 @@
+//! Wire formats of mirrored traffic: captured bytes in, borrowed views out.
+//!
+//! [`decapsulate`] walks one captured frame from the link layer through every encapsulation it
+//! knows (ERSPAN, GRE, VXLAN, Geneve) down to the innermost packet. It keeps no state, allocates
+//! nothing and never panics, whatever the bytes are; what could not be read is told as a
+//! [`Malformed`] with the protocol, a stable [`Reason`] and the offset.
+//!
+//! ```
+//! use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
+//! use mirrorscope_dissectors::{Encapsulation, LinkType, Options, decapsulate};
+//!
+//! let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+//! let mut frame = Vec::new();
+//! wrap(&outer, &Wrap::Vxlan { vni: 5000, port: 4789 }, &[0; 60], &mut frame);
+//!
+//! let stripped = decapsulate(LinkType::Ethernet, &frame, &Options::default());
+//! let mirror = stripped.mirror().expect("the frame is encapsulated");
+//! assert_eq!(mirror.encapsulation, Encapsulation::Vxlan);
+//! assert_eq!(mirror.id, Some(5000));
+//! assert_eq!(stripped.inner.bytes, [0; 60]);
+//! ```
+//!
+//! To add a protocol: one file with the view, its variants in [`Protocol`] and [`Layer`], and the
+//! arms of `strip::step` that the compiler then asks for.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::panic)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+mod arp;
+mod checksum;
+pub mod encap;
+mod erspan1;
+mod erspan2;
+mod erspan3;
+mod ethernet;
+mod extension;
+mod fragment;
+mod geneve;
+mod gre;
+mod ipv4;
+mod ipv6;
+mod link;
+mod mirror;
+mod null;
+mod options;
+mod packet;
+mod reason;
+mod sll;
+mod strip;
+mod stripped;
+mod transport;
+mod udp;
+mod vlan;
+mod vxlan;
+
+pub use arp::Arp;
+pub use erspan1::Erspan1;
+pub use erspan2::Erspan2;
+pub use erspan3::{Erspan3, Granularity};
+pub use ethernet::{Ethernet, Macs};
+pub use fragment::{Fragment, FragmentPosition};
+pub use geneve::{Geneve, GeneveOption, GeneveOptions};
+pub use gre::Gre;
+pub use ipv4::Ipv4;
+pub use ipv6::Ipv6;
+pub use link::LinkType;
+pub use mirror::{Direction, Encapsulation, Mirror};
+pub use null::Loopback;
+pub use options::{Options, Ports};
+pub use packet::{Ip, Network, Packet};
+pub use reason::{Malformed, Protocol, Reason};
+pub use sll::{LinuxSll, LinuxSll2};
+pub use strip::{Layer, Layers, MAX_LAYERS, decapsulate};
+pub use stripped::{InnerFrame, Stop, Stripped};
+pub use transport::{Tcp, TcpFlags, Transport, UdpDatagram};
+pub use udp::Udp;
+pub use vlan::Vlan;
+pub use vxlan::Vxlan;

@@ -1,0 +1,500 @@
+//! The innermost packet, as the flow table wants it.
+//!
+//! IP and transport headers are read through etherparse's slices, which accept packets that were
+//! cut. Lengths follow the IP header; what was captured is told beside them.
+
+use std::net::IpAddr;
+
+use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
+
+use crate::arp::Arp;
+use crate::ethernet::{self, Macs};
+use crate::extension;
+use crate::fragment::FragmentPosition;
+use crate::ipv6::HEADER_LEN;
+use crate::reason::{Malformed, Protocol, Reason};
+use crate::strip::{Layer, first_header, offset_in};
+use crate::stripped::{Stop, Stripped};
+use crate::transport::{Payload, Transport};
+
+/// The innermost packet of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Addresses of the innermost Ethernet header.
+    pub macs: Option<Macs>,
+    /// Outermost VLAN id (12 bits) in the innermost frame.
+    pub vlan: Option<u16>,
+    /// The network layer.
+    pub network: Network<'a>,
+}
+
+/// The network layer of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network<'a> {
+    /// IPv4 or IPv6.
+    Ip(Ip<'a>),
+    /// ARP or RARP.
+    Arp(Arp),
+    /// Another `EtherType`, an 802.3 length, or 0 where the link layer has no `EtherType`.
+    Other(u16),
+    /// A header in front of the network layer, or its own, could not be used.
+    Malformed(Malformed),
+}
+
+/// An IP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ip<'a> {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver.
+    pub destination: IpAddr,
+    /// Protocol number of the payload, behind extension headers.
+    pub protocol: u8,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Differentiated services code point (6 bits).
+    pub dscp: u8,
+    /// Identification of IPv4; 0 for IPv6.
+    pub identification: u16,
+    /// Length of the packet by its header, in bytes; what is present if that is 0.
+    pub claimed_len: u32,
+    /// Bytes of the packet that are present.
+    pub present_len: u32,
+    /// Place in a fragmented datagram.
+    pub fragment: Option<FragmentPosition>,
+    /// Source and destination port of TCP, UDP and SCTP if they are there, even if what follows
+    /// them is not or is malformed.
+    pub ports: Option<(u16, u16)>,
+    /// The payload.
+    pub transport: Transport<'a>,
+}
+
+impl Ip<'_> {
+    /// The capture or the mirror cut the packet.
+    pub fn truncated(&self) -> bool {
+        self.present_len < self.claimed_len
+    }
+}
+
+impl<'a> Stripped<'a> {
+    /// Describes the innermost packet; after a fault, the one that carries what could not be read.
+    pub fn packet(&self) -> Packet<'a> {
+        let first = self.inner.first_layer;
+        let macs = match self.layers.get(first) {
+            Some(Layer::Ethernet(ethernet)) => Some(ethernet.macs()),
+            _ => None,
+        };
+        let vlan = match self.layers.get(first.saturating_add(1)) {
+            Some(Layer::Vlan(tag)) => Some(tag.id()),
+            _ => None,
+        };
+        Packet {
+            macs,
+            vlan,
+            network: self.network(),
+        }
+    }
+
+    fn network(&self) -> Network<'a> {
+        let Some((ether_type, bytes)) = self.inner.network else {
+            return Network::Malformed(match self.stop {
+                Stop::Malformed(malformed) => malformed,
+                _ => Malformed {
+                    protocol: first_header(self.inner.link, self.inner.bytes),
+                    reason: Reason::TooDeep,
+                    offset: self.inner.offset,
+                },
+            });
+        };
+        let offset = self
+            .inner
+            .offset
+            .saturating_add(offset_in(self.inner.bytes, bytes));
+        let (protocol, network) = match ether_type {
+            ethernet::IPV4 => (Protocol::Ipv4, ipv4(bytes, offset).map(Network::Ip)),
+            ethernet::IPV6 => (Protocol::Ipv6, ipv6(bytes, offset).map(Network::Ip)),
+            ethernet::ARP | ethernet::RARP => {
+                let arp = Arp::parse(bytes);
+                let network = arp.map(|arp| arp.map_or(Network::Other(ether_type), Network::Arp));
+                (Protocol::Arp, network)
+            }
+            other => return Network::Other(other),
+        };
+        network.unwrap_or_else(|reason| {
+            Network::Malformed(Malformed {
+                protocol,
+                reason,
+                offset,
+            })
+        })
+    }
+}
+
+/// Describes the IPv4 packet at the start of `bytes`, which start at `offset` in the frame.
+fn ipv4(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
+    let (ip, _) = LaxIpv4Slice::from_slice(bytes).map_err(|_| Reason::Truncated)?;
+    let header = ip.header();
+    let claimed_len = match usize::from(header.total_len()) {
+        0 => bytes.len(),
+        total_len => total_len,
+    };
+    let payload = ip.payload();
+    let header_len = offset_in(bytes, payload.payload);
+    let position = FragmentPosition {
+        offset: u32::from(header.fragments_offset().value()) << 3,
+        more: header.more_fragments(),
+        identification: header.identification().into(),
+    };
+    let later = position.offset > 0;
+    let payload = Payload {
+        // What stands where an authentication header would is data in a later fragment.
+        protocol: if later {
+            header.protocol().0
+        } else {
+            payload.ip_number.0
+        },
+        bytes: payload.payload,
+        claimed: claimed_len.saturating_sub(header_len),
+        fragment: position.more,
+        offset: offset.saturating_add(header_len),
+    };
+    Ok(Ip {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: payload.protocol,
+        ttl: header.ttl(),
+        dscp: header.dcp().value(),
+        identification: header.identification(),
+        claimed_len: claimed_len as u32,
+        present_len: claimed_len.min(bytes.len()) as u32,
+        fragment: (later || position.more).then_some(position),
+        ports: if later { None } else { payload.ports() },
+        transport: if later {
+            Transport::LaterFragment
+        } else {
+            payload.transport()
+        },
+    })
+}
+
+/// Describes the IPv6 packet at the start of `bytes`, which start at `offset` in the frame.
+///
+/// Only the fixed header is etherparse's: its walk over the extension headers knows no mobility
+/// header, has no bound, and takes the data of a later fragment for headers.
+fn ipv6(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
+    let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| Reason::Truncated)?;
+    let claimed_len = match usize::from(header.payload_length()) {
+        0 => bytes.len(),
+        payload_len => payload_len.saturating_add(HEADER_LEN),
+    };
+    let packet = bytes.get(..claimed_len).unwrap_or(bytes);
+    let body = packet.get(HEADER_LEN..).unwrap_or_default();
+    let chain = extension::walk(header.next_header().0, body)?;
+    let position = chain.fragment.map(|fragment| FragmentPosition {
+        offset: fragment.offset().into(),
+        more: fragment.more(),
+        identification: fragment.identification.get(),
+    });
+    let later = position.is_some_and(|position| position.offset > 0);
+    let header_len = packet.len().saturating_sub(chain.payload.len());
+    let payload = Payload {
+        protocol: chain.protocol,
+        bytes: chain.payload,
+        claimed: claimed_len.saturating_sub(header_len),
+        fragment: position.is_some(),
+        offset: offset.saturating_add(header_len),
+    };
+    Ok(Ip {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: chain.protocol,
+        ttl: header.hop_limit(),
+        dscp: header.traffic_class() >> 2,
+        identification: 0,
+        claimed_len: claimed_len as u32,
+        present_len: packet.len() as u32,
+        fragment: position,
+        ports: if later { None } else { payload.ports() },
+        transport: if later {
+            Transport::LaterFragment
+        } else if chain.cut {
+            Transport::Cut
+        } else {
+            payload.transport()
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+    use crate::link::LinkType;
+    use crate::options::Options;
+    use crate::strip::decapsulate;
+    use crate::transport::{Tcp, TcpFlags, UdpDatagram};
+
+    /// A tag, time stamps in a TCP header of 32 bytes, 7 bytes of payload, 3 of padding.
+    const TCP: [u8; 80] = hex!(
+        "02000000000b02000000000a 81002064 0800"
+        "45b8003b0a0a40003f060000c000020ac6336414"
+        "9c4001bb1122334455667788 8115 faf0 0000 0000 0101080a0000100000002000"
+        "01020304050607 aaaaaa"
+    );
+
+    fn network(bytes: &[u8]) -> Network<'_> {
+        let stripped = decapsulate(LinkType::Ethernet, bytes, &Options::default());
+        stripped.packet().network
+    }
+
+    fn ip(bytes: &[u8]) -> Ip<'_> {
+        match network(bytes) {
+            Network::Ip(ip) => ip,
+            other => panic!("not IP: {other:?}"),
+        }
+    }
+
+    /// An Ethernet frame with an IPv4 packet of this protocol.
+    fn ipv4_frame(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame =
+            hex!("02000000000b02000000000a0800 4500000000010000400000000a0000010a000002").to_vec();
+        frame[17] = 20 + payload.len() as u8;
+        frame[23] = protocol;
+        frame.extend(payload);
+        frame
+    }
+
+    fn fault(protocol: Protocol, reason: Reason, offset: usize) -> Malformed {
+        Malformed {
+            protocol,
+            reason,
+            offset,
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_tcp_packet_is_read() {
+        let stripped = decapsulate(LinkType::Ethernet, &TCP, &Options::default());
+        let packet = stripped.packet();
+        let macs = packet.macs.unwrap();
+        assert_eq!(macs.source, [2, 0, 0, 0, 0, 0x0a]);
+        assert_eq!(macs.destination, [2, 0, 0, 0, 0, 0x0b]);
+        assert_eq!(packet.vlan, Some(100));
+        let expected = Ip {
+            source: [192, 0, 2, 10].into(),
+            destination: [198, 51, 100, 20].into(),
+            protocol: 6,
+            ttl: 63,
+            dscp: 0x2e,
+            identification: 0x0a0a,
+            claimed_len: 59,
+            present_len: 59,
+            fragment: None,
+            ports: Some((40000, 443)),
+            transport: Transport::Tcp(Tcp {
+                source_port: 40000,
+                destination_port: 443,
+                sequence: 0x1122_3344,
+                acknowledgement: 0x5566_7788,
+                flags: TcpFlags(0x115),
+                window: 64240,
+                options: &hex!("0101080a0000100000002000"),
+                payload: &hex!("01020304050607"),
+                payload_len: 7,
+            }),
+        };
+        assert_eq!(packet.network, Network::Ip(expected));
+        let Transport::Tcp(tcp) = expected.transport else {
+            return;
+        };
+        let flags = tcp.flags;
+        assert!(flags.ae() && flags.ack() && flags.rst() && flags.fin());
+        assert!(!flags.cwr() && !flags.ece() && !flags.urg() && !flags.psh() && !flags.syn());
+    }
+
+    #[test]
+    fn a_tcp_packet_cut_anywhere_is_used_as_far_as_it_goes() {
+        for len in 38..77 {
+            let ip = ip(&TCP[..len]);
+            assert!(ip.truncated());
+            assert_eq!((ip.claimed_len, ip.present_len), (59, len as u32 - 18));
+            assert_eq!(ip.ports.is_some(), len >= 42);
+            match (len, ip.transport) {
+                (38..42, Transport::Cut) => {}
+                (42..58, Transport::TcpPorts { sequence, .. }) => {
+                    assert_eq!(sequence, (len >= 46).then_some(0x1122_3344));
+                }
+                (58.., Transport::Tcp(tcp)) => {
+                    assert_eq!(tcp.flags, TcpFlags(0x115));
+                    assert_eq!(tcp.options.len(), (len - 58).min(12));
+                    assert_eq!(tcp.payload.len(), len.saturating_sub(70));
+                    assert_eq!(tcp.payload_len, 7);
+                }
+                (_, other) => panic!("{len} bytes read as {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn tcp_headers_that_contradict_lengths_keep_their_ports() {
+        let with = |at: usize, value: u8| {
+            let mut bytes = TCP;
+            bytes[at] = value;
+            let ip = ip(&bytes);
+            (ip.ports, format!("{:?}", ip.transport))
+        };
+        for (at, value, reason) in [
+            (50, 0x40, Reason::BadHeaderLength),
+            (50, 0xf0, Reason::BadHeaderLength),
+            (21, 39, Reason::BadLength),
+        ] {
+            let expected = Transport::Malformed(fault(Protocol::Tcp, reason, 38));
+            let expected = (Some((40000, 443)), format!("{expected:?}"));
+            assert_eq!(with(at, value), expected);
+        }
+    }
+
+    #[test]
+    fn udp_lengths_follow_the_smaller_claim() {
+        let read = |udp_len: u8, present: usize| {
+            let mut payload = hex!("1388 1389 0000 0000 0102030405060708").to_vec();
+            payload[5] = udp_len;
+            let frame = ipv4_frame(17, &payload);
+            match ip(&frame[..34 + present]).transport {
+                Transport::Udp(UdpDatagram {
+                    payload_len,
+                    payload,
+                    ..
+                }) => Ok((payload_len, payload.len())),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        assert_eq!(read(16, 16), Ok((8, 8)));
+        assert_eq!(read(12, 16), Ok((4, 4)));
+        assert_eq!(read(200, 16), Ok((8, 8)));
+        assert_eq!(read(0, 16), Ok((8, 8)));
+        assert_eq!(read(16, 11), Ok((8, 3)));
+        assert_eq!(read(16, 4), Ok((8, 0)));
+        assert_eq!(read(16, 3), Err("Cut".to_owned()));
+        let expected = Transport::Malformed(fault(Protocol::Udp, Reason::BadLength, 34));
+        assert_eq!(read(7, 16), Err(format!("{expected:?}")));
+    }
+
+    #[test]
+    fn other_transports_are_read() {
+        let sctp = ipv4_frame(132, &hex!("8e3c8e3d00000000c9ca988f"));
+        let expected = Transport::Sctp {
+            source_port: 36412,
+            destination_port: 36413,
+        };
+        assert_eq!(ip(&sctp).transport, expected);
+
+        let echo = ipv4_frame(1, &hex!("08 03 f7ff 1234 0001 6162"));
+        let expected = |payload| Transport::Icmp {
+            kind: 8,
+            code: 3,
+            identifier: 0x1234,
+            payload,
+        };
+        assert_eq!(ip(&echo).transport, expected(b"ab"));
+        assert_eq!(ip(&echo[..40]).transport, expected(b""));
+        assert_eq!(ip(&echo[..35]).transport, Transport::Cut);
+
+        // A time stamp request is as long as its sender made it.
+        let timestamp = ipv4_frame(1, &hex!("0d 00 0000 0102 0001 00000000"));
+        assert!(matches!(
+            ip(&timestamp).transport,
+            Transport::Icmp { kind: 13, identifier: 0x0102, payload, .. } if payload.len() == 4
+        ));
+        let neighbour = ipv4_frame(58, &hex!("88 00 0000 a000"));
+        assert!(matches!(
+            ip(&neighbour).transport,
+            Transport::Icmp6 {
+                kind: 136,
+                identifier: 0xa000,
+                ..
+            }
+        ));
+        let ospf = ipv4_frame(89, &[2, 1]);
+        assert_eq!(
+            (ip(&ospf).transport, ip(&ospf).ports),
+            (Transport::Other, None)
+        );
+    }
+
+    #[test]
+    fn fragments_have_ports_only_in_the_first() {
+        let mut bytes = TCP;
+        bytes[24] = 0x20;
+        let first = ip(&bytes);
+        let position = FragmentPosition {
+            offset: 0,
+            more: true,
+            identification: 0x0a0a,
+        };
+        assert_eq!(first.fragment, Some(position));
+        assert!(matches!(first.transport, Transport::Tcp(_)));
+        // The rest of a header that the first fragment is too short for is in the next.
+        bytes[21] = 39;
+        assert!(matches!(ip(&bytes).transport, Transport::TcpPorts { .. }));
+        bytes[24..26].copy_from_slice(&hex!("0002"));
+        let later = ip(&bytes);
+        assert_eq!(later.fragment.map(|position| position.offset), Some(16));
+        assert_eq!(
+            (later.transport, later.ports),
+            (Transport::LaterFragment, None)
+        );
+
+        let later = hex!(
+            "02000000000b02000000000a86dd 60000000 0010 2c 40"
+            "20010db8000000000000000000000001 20010db8000000000000000000000002"
+            "3c000010deadbeef 0600000000000000"
+        );
+        let later = ip(&later);
+        assert_eq!(later.transport, Transport::LaterFragment);
+        assert_eq!(later.protocol, 60);
+    }
+
+    #[test]
+    fn ipv6_headers_are_walked_and_a_cut_chain_keeps_the_addresses() {
+        let bytes = hex!(
+            "02000000000b02000000000a86dd 6b900000 0014 87 3f"
+            "20010db8000000000000000000000001 20010db8000000000000000000000002"
+            "3a00000000000000 8000abcd0102 0003 61626364"
+        );
+        let whole = ip(&bytes);
+        assert_eq!((whole.ttl, whole.dscp, whole.protocol), (63, 0x2e, 58));
+        assert_eq!((whole.claimed_len, whole.present_len), (60, 60));
+        assert!(matches!(
+            whole.transport,
+            Transport::Icmp6 {
+                kind: 128,
+                identifier: 0x0102,
+                payload: b"abcd",
+                ..
+            }
+        ));
+        let cut = ip(&bytes[..60]);
+        assert_eq!((cut.transport, cut.present_len), (Transport::Cut, 46));
+    }
+
+    #[test]
+    fn what_is_not_ip_is_told_apart() {
+        let rarp = hex!(
+            "ffffffffffff005056895ff58035 0001080006040003005056895ff500000000"
+            "005056895ff500000000"
+        );
+        assert!(matches!(network(&rarp), Network::Arp(arp) if arp.operation == 3));
+        let expected = fault(Protocol::Arp, Reason::Truncated, 14);
+        assert_eq!(network(&rarp[..41]), Network::Malformed(expected));
+        let llc = hex!("02000000000b02000000000a0030aaaa03");
+        assert_eq!(network(&llc), Network::Other(0x30));
+        let lldp = hex!("0180c200000e02000000000a88cc0207");
+        assert_eq!(network(&lldp), Network::Other(0x88cc));
+        let expected = fault(Protocol::Ethernet, Reason::Truncated, 0);
+        assert_eq!(network(&lldp[..13]), Network::Malformed(expected));
+        let expected = fault(Protocol::Ipv4, Reason::Truncated, 18);
+        assert_eq!(network(&TCP[..37]), Network::Malformed(expected));
+    }
+}

@@ -1,0 +1,552 @@
+//! Whole frames: where the walk ends, what it kept, and that no bytes upset it.
+
+use hex_literal::hex;
+use proptest::prelude::*;
+
+use super::*;
+use crate::encap::{Outer, Wrap, wrap};
+use crate::mirror::Direction;
+use crate::packet::Network;
+use crate::transport::Transport;
+
+/// A mirrored TCP SYN.
+const FRAME: [u8; 54] = hex!(
+    "02000000000b02000000000a0800450000280a0a400040064474c000020ac6336414"
+    "9c4001bb11223344000000005002faf0e63d0000"
+);
+
+const LINKS: [LinkType; 8] = [
+    LinkType::Null,
+    LinkType::Ethernet,
+    LinkType::RawIp,
+    LinkType::Loop,
+    LinkType::LinuxSll,
+    LinkType::LinuxSll2,
+    LinkType::Ipv4,
+    LinkType::Ipv6,
+];
+
+fn strip(bytes: &[u8]) -> Stripped<'_> {
+    decapsulate(LinkType::Ethernet, bytes, &Options::default())
+}
+
+fn wrapped(with: &Wrap<'_>, inner: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+    wrap(&outer, with, inner, &mut frame);
+    frame
+}
+
+fn plain_gre(protocol: u16) -> Wrap<'static> {
+    Wrap::Gre {
+        key: None,
+        sequence: None,
+        checksum: false,
+        protocol,
+    }
+}
+
+const VXLAN: Wrap<'_> = Wrap::Vxlan {
+    vni: 5000,
+    port: 4789,
+};
+
+/// Names of the layers, as Debug begins with.
+fn names(stripped: &Stripped<'_>) -> String {
+    let names: Vec<_> = stripped
+        .layers
+        .iter()
+        .map(|layer| {
+            let text = format!("{layer:?}");
+            text.split('(').next().unwrap_or_default().to_lowercase()
+        })
+        .collect();
+    names.join(" ")
+}
+
+fn malformed(protocol: Protocol, reason: Reason, offset: usize) -> Stop<'static> {
+    Stop::Malformed(Malformed {
+        protocol,
+        reason,
+        offset,
+    })
+}
+
+#[test]
+fn a_frame_without_encapsulation_is_its_own_inner_frame() {
+    let stripped = strip(&FRAME);
+    assert_eq!(names(&stripped), "ethernet ipv4");
+    assert_eq!(stripped.stop, Stop::Inner);
+    assert_eq!(stripped.inner.bytes, FRAME);
+    assert_eq!(stripped.inner.offset, 0);
+    assert_eq!(stripped.mirror(), None);
+    assert_eq!(stripped.encapsulations().count(), 0);
+}
+
+#[test]
+fn a_recorded_overlay_inside_a_mirror_is_opened() {
+    let bytes = hex!(
+        "02bb0000000202aa0000000108004500008c00010000402f65c10a3c00010a3c0009"
+        "100088be0000000c112c000c0000000902bb0000000202aa0000000108004500005a00010000"
+        "401166110a3c00010a3c0009c15c12b500460000080000000013880002000000000b02000000000a"
+        "0800450000280a0a400040064474c000020ac63364149c4001bb11223344000000005002faf0e63d0000"
+    );
+    let stripped = strip(&bytes);
+    assert_eq!(
+        names(&stripped),
+        "ethernet ipv4 gre erspan2 ethernet ipv4 udp vxlan ethernet ipv4"
+    );
+    assert_eq!(stripped.inner.bytes, FRAME);
+    assert_eq!(stripped.inner.link, LinkType::Ethernet);
+    assert_eq!(stripped.inner.offset, bytes.len() - FRAME.len());
+}
+
+#[test]
+fn frames_of_every_link_type_reach_their_packet() {
+    let ip = &FRAME[14..];
+    let cases: [(LinkType, &[u8], &str); 8] = [
+        (LinkType::Null, &hex!("02000000"), "loopback ipv4"),
+        (LinkType::Null, &hex!("00000002"), "loopback ipv4"),
+        (LinkType::Loop, &hex!("00000002"), "loopback ipv4"),
+        (LinkType::RawIp, &[], "ipv4"),
+        (LinkType::Ipv4, &[], "ipv4"),
+        (
+            LinkType::LinuxSll,
+            &hex!("00000001000602000000000a00000800"),
+            "linuxsll ipv4",
+        ),
+        (
+            LinkType::LinuxSll2,
+            &hex!("08000000000000030001040602000000000a0000"),
+            "linuxsll2 ipv4",
+        ),
+        (
+            LinkType::Ethernet,
+            &hex!("02000000000b02000000000a 88a820c8 8100e064 9300 0001 0800"),
+            "ethernet vlan vlan vlan ipv4",
+        ),
+    ];
+    for (link, header, expected) in cases {
+        let bytes = [header, ip].concat();
+        let stripped = decapsulate(link, &bytes, &Options::default());
+        assert_eq!(names(&stripped), expected);
+        assert_eq!(stripped.stop, Stop::Inner);
+        let Network::Ip(packet) = stripped.packet().network else {
+            panic!("{link:?} does not reach IP");
+        };
+        assert_eq!(packet.ports, Some((40000, 443)));
+    }
+}
+
+#[test]
+fn tags_are_bounded() {
+    let tagged = |tags: usize| {
+        let mut bytes = FRAME[..12].to_vec();
+        for _ in 0..tags {
+            bytes.extend(hex!("81000064"));
+        }
+        bytes.extend(&FRAME[12..]);
+        bytes
+    };
+    assert_eq!(strip(&tagged(8)).stop, Stop::Inner);
+    let bytes = tagged(9);
+    let stripped = strip(&bytes);
+    let stop = malformed(Protocol::Vlan, Reason::TooManyHeaders, 14 + 8 * 4);
+    assert_eq!(stripped.stop, stop);
+    assert_eq!(stripped.packet().vlan, Some(100));
+}
+
+#[test]
+fn encapsulations_are_bounded() {
+    let mut bytes = FRAME.to_vec();
+    for _ in 0..5 {
+        bytes = wrapped(&VXLAN, &bytes);
+    }
+    let mut options = Options {
+        max_encapsulations: 5,
+        ..Options::default()
+    };
+    let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+    assert_eq!(stripped.stop, Stop::Inner);
+    assert_eq!(stripped.inner.bytes, FRAME);
+    options.max_encapsulations = 4;
+    let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+    assert_eq!(stripped.stop, Stop::TooDeep);
+    assert_eq!(stripped.encapsulations().count(), 4);
+    let Network::Ip(packet) = stripped.packet().network else {
+        panic!("the deepest frame is described");
+    };
+    assert!(matches!(packet.transport, Transport::Udp(udp) if udp.destination_port == 4789));
+}
+
+#[test]
+fn layers_are_bounded() {
+    let mut bytes = FRAME.to_vec();
+    for _ in 0..20 {
+        bytes = wrapped(&VXLAN, &bytes);
+    }
+    let options = Options {
+        max_encapsulations: 100,
+        ..Options::default()
+    };
+    let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+    assert_eq!(stripped.stop, Stop::TooDeep);
+    assert_eq!(stripped.layers.len(), MAX_LAYERS);
+    let expected = Malformed {
+        protocol: Protocol::Ethernet,
+        reason: Reason::TooDeep,
+        offset: stripped.inner.offset,
+    };
+    assert_eq!(stripped.packet().network, Network::Malformed(expected));
+}
+
+#[test]
+fn only_the_destination_port_opens_a_tunnel_and_ports_can_be_changed() {
+    let bytes = wrapped(
+        &Wrap::Vxlan {
+            vni: 1,
+            port: 48879,
+        },
+        &FRAME,
+    );
+    assert_eq!(names(&strip(&bytes)), "ethernet ipv4");
+    let mut options = Options::default();
+    options.ports.vxlan.push(48879);
+    let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+    assert_eq!(stripped.inner.bytes, FRAME);
+
+    let mut reply = wrapped(&VXLAN, &FRAME);
+    reply[34..38].copy_from_slice(&hex!("12b5c000"));
+    assert_eq!(names(&strip(&reply)), "ethernet ipv4");
+}
+
+#[test]
+fn damaged_tunnels_are_told_and_their_packet_described() {
+    let mut bytes = wrapped(&VXLAN, &FRAME);
+    bytes[42] = 0;
+    let stripped = strip(&bytes);
+    assert_eq!(stripped.stop, malformed(Protocol::Vxlan, Reason::NoVni, 42));
+    assert_eq!(names(&stripped), "ethernet ipv4 udp");
+    assert_eq!(stripped.inner.bytes, bytes);
+    assert_eq!(stripped.mirror(), None);
+    let Network::Ip(packet) = stripped.packet().network else {
+        panic!("the carrier is described");
+    };
+    assert!(matches!(packet.transport, Transport::Udp(udp) if udp.payload_len == 62));
+
+    let mut bytes = wrapped(&plain_gre(0x6558), &FRAME);
+    for (flags, reason) in [(0x40, Reason::RoutingBit), (0x00, Reason::BadVersion)] {
+        bytes[34] = flags;
+        bytes[35] = u8::from(flags == 0);
+        let stripped = strip(&bytes);
+        assert_eq!(stripped.stop, malformed(Protocol::Gre, reason, 34));
+        assert_eq!(names(&stripped), "ethernet ipv4");
+        let Network::Ip(packet) = stripped.packet().network else {
+            panic!("the carrier is described");
+        };
+        assert_eq!(packet.transport, Transport::Other);
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_stays_closed() {
+    let bytes = wrapped(&plain_gre(0x8847), &FRAME);
+    let stripped = strip(&bytes);
+    let stop = Stop::Opaque {
+        protocol: Protocol::Gre,
+        reason: Reason::UnsupportedType,
+    };
+    assert_eq!(stripped.stop, stop);
+    assert_eq!(names(&stripped), "ethernet ipv4 gre");
+    assert_eq!(stripped.inner.bytes, bytes);
+
+    let geneve = |protocol| Wrap::Geneve {
+        vni: 1,
+        port: 6081,
+        protocol,
+        options: &[],
+    };
+    let mut bytes = wrapped(&geneve(0x6558), &FRAME);
+    bytes[43] = 0x80;
+    let stop = Stop::Opaque {
+        protocol: Protocol::Geneve,
+        reason: Reason::ControlMessage,
+    };
+    assert_eq!(strip(&bytes).stop, stop);
+}
+
+#[test]
+fn geneve_may_carry_arp_without_a_mac_header() {
+    let arp = hex!("0001080006040001525400123456c0000232000000000000c0000232");
+    let bytes = wrapped(
+        &Wrap::Geneve {
+            vni: 1,
+            port: 6081,
+            protocol: 0x0806,
+            options: &[],
+        },
+        &arp,
+    );
+    let stripped = strip(&bytes);
+    assert_eq!(stripped.stop, Stop::Inner);
+    assert_eq!(stripped.inner.bytes, arp);
+    let packet = stripped.packet();
+    assert_eq!(packet.macs, None);
+    assert!(matches!(packet.network, Network::Arp(arp) if arp.operation == 1));
+}
+
+#[test]
+fn an_unknown_erspan_version_is_told() {
+    let mut bytes = wrapped(&erspan2(1), &FRAME);
+    bytes[42] = 0x30;
+    let stripped = strip(&bytes);
+    assert_eq!(
+        stripped.stop,
+        malformed(Protocol::Erspan2, Reason::BadVersion, 42)
+    );
+    assert_eq!(names(&stripped), "ethernet ipv4 gre");
+    assert_eq!(stripped.mirror(), None);
+}
+
+#[test]
+fn type_iii_is_read_under_the_gre_type_of_type_ii() {
+    let mut bytes = wrapped(&erspan3(Some(1), None), &FRAME);
+    bytes[36..38].copy_from_slice(&hex!("88be"));
+    let stripped = strip(&bytes);
+    assert_eq!(names(&stripped), "ethernet ipv4 gre erspan3 ethernet ipv4");
+    assert_eq!(stripped.inner.bytes, FRAME);
+}
+
+#[test]
+fn padding_and_trailers_of_the_outer_frame_are_not_mirrored() {
+    let mut bytes = wrapped(&erspan2(1), &FRAME);
+    bytes.extend([0xaa; 20]);
+    assert_eq!(strip(&bytes).inner.bytes, FRAME);
+    let mut bytes = wrapped(&VXLAN, &FRAME);
+    bytes.extend([0xaa; 4]);
+    assert_eq!(strip(&bytes).inner.bytes, FRAME);
+}
+
+#[test]
+fn lengths_left_to_the_network_card_take_what_is_present() {
+    let mut bytes = wrapped(&VXLAN, &[&FRAME[..], &vec![0; 70000]].concat());
+    assert_eq!((bytes[16], bytes[17]), (0, 0));
+    assert_eq!((bytes[38], bytes[39]), (0, 0));
+    let len = bytes.len();
+    assert_eq!(strip(&bytes).inner.bytes.len(), 54 + 70000);
+    bytes[16..18].copy_from_slice(&hex!("0040"));
+    assert_eq!(strip(&bytes).inner.bytes.len(), 64 - 36);
+    assert_eq!(bytes.len(), len);
+}
+
+#[test]
+fn a_frame_cut_anywhere_keeps_what_was_read() {
+    for with in [
+        Wrap::Erspan1,
+        erspan2(7),
+        erspan3(None, Some([0x1c; 8])),
+        VXLAN,
+    ] {
+        let bytes = wrapped(&with, &FRAME);
+        let header_len = bytes.len() - FRAME.len();
+        let whole = strip(&bytes);
+        for len in 0..bytes.len() {
+            let stripped = strip(&bytes[..len]);
+            assert!(stripped.layers.len() <= whole.layers.len());
+            if len < header_len {
+                match stripped.stop {
+                    Stop::Malformed(fault) => assert_eq!(fault.reason, Reason::Truncated),
+                    // Without its ports a datagram is not known to be a tunnel's.
+                    Stop::Inner => assert!(matches!(with, Wrap::Vxlan { .. }) && len < 38),
+                    other => panic!("{len} bytes end with {other:?}"),
+                }
+                assert_eq!(stripped.mirror(), None);
+                continue;
+            }
+            assert_eq!(stripped.mirror(), whole.mirror());
+            assert_eq!(stripped.inner.bytes, &FRAME[..len - header_len]);
+            match (len - header_len, stripped.packet().network) {
+                (0..34, Network::Malformed(fault)) => {
+                    assert_eq!(fault.reason, Reason::Truncated);
+                    assert!(fault.offset == header_len || fault.offset == header_len + 14);
+                }
+                (34.., Network::Ip(ip)) => {
+                    assert!(ip.truncated());
+                    assert_eq!(ip.claimed_len, 40);
+                    assert_eq!(ip.ports.is_some(), len - header_len >= 38);
+                }
+                (present, other) => panic!("{present} bytes read as {other:?}"),
+            }
+        }
+    }
+}
+
+fn erspan2(session: u16) -> Wrap<'static> {
+    Wrap::Erspan2 {
+        session,
+        vlan: 100,
+        cos: 5,
+        en: 2,
+        truncated: false,
+        index: 0xabcd5,
+        sequence: 9,
+    }
+}
+
+fn erspan3(sequence: Option<u32>, platform: Option<[u8; 8]>) -> Wrap<'static> {
+    Wrap::Erspan3 {
+        session: 9,
+        vlan: 20,
+        cos: 1,
+        truncated: true,
+        timestamp: 0x8000_0001,
+        sgt: 0x1234,
+        hw_id: 0x21,
+        direction: Direction::Egress,
+        granularity: 2,
+        sequence,
+        platform,
+    }
+}
+
+/// An encapsulation of Ethernet frames.
+fn any_wrap() -> impl Strategy<Value = Wrap<'static>> {
+    const OPTIONS: &[u8] = &hex!("0102 80 01 0007002a 0108 01 00");
+    prop_oneof![
+        Just(Wrap::Erspan1),
+        (0_u16..1024).prop_map(erspan2),
+        (any::<Option<u32>>(), any::<Option<[u8; 8]>>())
+            .prop_map(|(sequence, platform)| erspan3(sequence, platform)),
+        (any::<Option<u32>>(), any::<Option<u32>>(), any::<bool>()).prop_map(
+            |(key, sequence, checksum)| Wrap::Gre {
+                key,
+                sequence,
+                checksum,
+                protocol: 0x6558,
+            }
+        ),
+        (0_u32..1 << 24, prop_oneof![Just(4789_u16), Just(8472)])
+            .prop_map(|(vni, port)| Wrap::Vxlan { vni, port }),
+        (0_u32..1 << 24, any::<bool>()).prop_map(|(vni, options)| Wrap::Geneve {
+            vni,
+            port: 6081,
+            protocol: 0x6558,
+            options: if options { OPTIONS } else { &[] },
+        }),
+    ]
+}
+
+fn any_outer() -> impl Strategy<Value = Outer> {
+    let addresses = prop_oneof![
+        any::<([u8; 4], [u8; 4])>().prop_map(|(a, b)| (a.into(), b.into())),
+        any::<([u8; 16], [u8; 16])>().prop_map(|(a, b)| (a.into(), b.into())),
+    ];
+    (addresses, any::<u16>(), any::<bool>()).prop_map(
+        |((source, destination), identification, dont_fragment)| Outer {
+            identification,
+            dont_fragment,
+            ..Outer::new(source, destination)
+        },
+    )
+}
+
+/// Asks everything of a frame, so that every accessor on the way runs.
+fn ask_everything(link: LinkType, bytes: &[u8]) {
+    let stripped = decapsulate(link, bytes, &Options::default());
+    assert!(stripped.layers.len() <= MAX_LAYERS);
+    let inner = stripped.inner;
+    let end = inner.offset + inner.bytes.len();
+    assert_eq!(bytes.get(inner.offset..end), Some(inner.bytes));
+    let _ = (
+        stripped.mirror(),
+        stripped.encapsulations().count(),
+        names(&stripped),
+    );
+    match stripped.stop {
+        Stop::Malformed(fault) => assert!(fault.offset <= bytes.len()),
+        Stop::Fragment(fragment) => {
+            let mut header = Vec::new();
+            fragment.write_header(fragment.payload.len(), &mut header);
+            assert!(header.is_empty() || header.len() == fragment.header.len());
+        }
+        _ => {}
+    }
+    if let Network::Ip(ip) = stripped.packet().network {
+        assert!(ip.present_len <= ip.claimed_len);
+        match ip.transport {
+            Transport::Tcp(tcp) => assert!(tcp.payload.len() <= tcp.payload_len as usize),
+            Transport::Udp(udp) => assert!(udp.payload.len() <= udp.payload_len as usize),
+            _ => {}
+        }
+    }
+    for layer in &stripped.layers {
+        match layer {
+            Layer::Ipv4(ip) => {
+                assert!(ip.payload().len() <= ip.claimed_payload());
+                let _ = (ip.checksum_ok(), ip.options());
+            }
+            Layer::Ipv6(ip) => assert!(ip.payload().len() <= ip.claimed_payload()),
+            Layer::Gre(gre) => drop(gre.checksum_ok()),
+            Layer::Geneve(geneve) => assert!(geneve.options().count() <= 63),
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for link in LINKS {
+            ask_everything(link, &bytes);
+        }
+    }
+
+    #[test]
+    fn damaged_frames_are_survived(
+        outer in any_outer(),
+        wraps in prop::collection::vec(any_wrap(), 0..4),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = FRAME.to_vec();
+        for with in &wraps {
+            let inner = std::mem::take(&mut bytes);
+            wrap(&outer, with, &inner, &mut bytes);
+        }
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        ask_everything(LinkType::Ethernet, &bytes);
+        ask_everything(LinkType::Ethernet, &bytes[..cut.index(bytes.len())]);
+    }
+
+    #[test]
+    fn what_was_wrapped_comes_out_again(
+        outer in any_outer(),
+        wraps in prop::collection::vec(any_wrap(), 1..=7),
+        payload in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let inner = [&FRAME[..], &payload].concat();
+        let mut bytes = inner.clone();
+        for with in &wraps {
+            let frame = std::mem::take(&mut bytes);
+            wrap(&outer, with, &frame, &mut bytes);
+        }
+        let stripped = strip(&bytes);
+        prop_assert_eq!(stripped.stop, Stop::Inner);
+        prop_assert_eq!(stripped.inner.bytes, &inner);
+        prop_assert_eq!(stripped.encapsulations().count(), wraps.len());
+        prop_assert_eq!(stripped.packet(), strip(&inner).packet());
+        let mirror = stripped.mirror().unwrap();
+        prop_assert_eq!(mirror.source, outer.source);
+        prop_assert_eq!(mirror.destination, outer.destination);
+        for layer in &stripped.layers {
+            match layer {
+                Layer::Ipv4(ip) => prop_assert!(ip.checksum_ok()),
+                Layer::Gre(gre) => prop_assert_ne!(gre.checksum_ok(), Some(false)),
+                _ => {}
+            }
+        }
+    }
+}

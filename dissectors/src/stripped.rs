@@ -1,0 +1,52 @@
+//! What is left of a frame when its layers were taken off.
+
+use crate::fragment::Fragment;
+use crate::link::LinkType;
+use crate::reason::{Malformed, Protocol, Reason};
+use crate::strip::Layers;
+
+/// The innermost frame: what the mirror copied, or the captured frame if nothing encapsulates it.
+#[derive(Clone, Copy, Debug)]
+pub struct InnerFrame<'a> {
+    /// What the first byte belongs to; Ethernet or raw IP for an encapsulated frame.
+    pub link: LinkType,
+    /// The frame as far as it is present, padding and trailer included.
+    pub bytes: &'a [u8],
+    /// Bytes of the captured frame in front of this one.
+    pub offset: usize,
+    /// Position of its first layer among the layers.
+    pub(crate) first_layer: usize,
+    /// `EtherType` and bytes of its network layer, if that was reached.
+    pub(crate) network: Option<(u16, &'a [u8])>,
+}
+
+/// Why no further layer was taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop<'a> {
+    /// The innermost packet was reached.
+    Inner,
+    /// An IP fragment that must be joined with others first.
+    Fragment(Fragment<'a>),
+    /// The payload of this protocol was recognised but cannot be opened.
+    Opaque {
+        /// The protocol whose payload it is.
+        protocol: Protocol,
+        /// Why it stays closed.
+        reason: Reason,
+    },
+    /// More encapsulations or layers than allowed.
+    TooDeep,
+    /// A header that could not be used.
+    Malformed(Malformed),
+}
+
+/// A frame taken apart.
+#[derive(Clone, Debug)]
+pub struct Stripped<'a> {
+    /// From the wire inwards, up to the innermost network header that was reached.
+    pub layers: Layers<'a>,
+    /// The innermost frame.
+    pub inner: InnerFrame<'a>,
+    /// Why the layers end where they end.
+    pub stop: Stop<'a>,
+}

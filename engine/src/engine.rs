@@ -1,0 +1,333 @@
+//! The pieces put together: frames in, report out.
+
+use mirrorscope_dissectors::Options;
+
+use crate::correlate::{Context, Judgement, Losses, PointFacts};
+use crate::finding::Collector;
+use crate::observation::FlowObserved;
+use crate::point::{PointId, session_name};
+use crate::receive::{Frame, Receiver};
+use crate::report::{Carried, Cut, FlowReport, Report, SequenceReport, SessionReport, Totals};
+use crate::sequence::{Assigned, Counter};
+use crate::session::{Registry, SessionId};
+use crate::site::Sites;
+use crate::time::{SECOND, Timestamp};
+use crate::track::{PointEvidence, Scope, Tracker};
+
+/// More than this share of a point's TCP bytes unseen: its mirror takes samples.
+const SAMPLED: f64 = 0.5;
+
+/// Settings of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Ports and nesting.
+    pub dissect: Options,
+    /// Described sites.
+    pub sites: Sites,
+    /// What keeps equal 5-tuples apart.
+    pub scope: Scope,
+    /// Most flows held at once.
+    pub max_flows: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dissect: Options::default(),
+            sites: Sites::default(),
+            scope: Scope::default(),
+            max_flows: 1_000_000,
+        }
+    }
+}
+
+/// One run: receives frames, tracks flows, and tells what it found at any time.
+pub struct Engine {
+    receiver: Receiver,
+    tracker: Tracker,
+    /// Packets by point, and those cut before their ports.
+    packets: Vec<(u64, u64)>,
+    period: Option<(Timestamp, Timestamp)>,
+}
+
+impl Engine {
+    /// Starts a run. `registry` may be shared with views.
+    pub fn new(config: Config, registry: Registry) -> Self {
+        Self {
+            receiver: Receiver::new(config.dissect, config.sites, registry),
+            tracker: Tracker::new(config.scope, config.max_flows),
+            packets: Vec::new(),
+            period: None,
+        }
+    }
+
+    /// The receiving half, to name interfaces and read counts.
+    pub fn receiver(&mut self) -> &mut Receiver {
+        &mut self.receiver
+    }
+
+    /// Flows so far.
+    pub fn flow_count(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Takes one frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        let period = self.period.get_or_insert((frame.time, frame.time));
+        *period = (period.0.min(frame.time), period.1.max(frame.time));
+        let Self {
+            receiver,
+            tracker,
+            packets,
+            ..
+        } = self;
+        receiver.receive(frame, |mirrored| track(tracker, packets, mirrored));
+    }
+
+    /// Ends the capture: incomplete datagrams are used as far as they go.
+    pub fn finish(&mut self) {
+        let Self {
+            receiver,
+            tracker,
+            packets,
+            ..
+        } = self;
+        receiver.finish(|mirrored| track(tracker, packets, mirrored));
+    }
+
+    /// Everything found so far.
+    pub fn report(&self) -> Report {
+        let (context, evidence) = self.context();
+        let sessions = self.sessions();
+        let mut collector = Collector::default();
+        let mut totals = self.totals(&sessions);
+        for (flow, judgement) in self.judged(&context, &evidence) {
+            *totals
+                .verdicts
+                .entry(judgement.verdict.as_str())
+                .or_default() += 1;
+            if let Some(cause) = judgement.cause {
+                *totals.causes.entry(cause.as_str()).or_default() += 1;
+            }
+            collector.add(&context, &flow, &judgement);
+        }
+        Report {
+            totals,
+            findings: collector.finish(&context, &sessions),
+            sessions,
+        }
+    }
+
+    /// Gives every flow to `sink`, in order of appearance, until it says no.
+    pub fn flows<E>(&self, mut sink: impl FnMut(FlowReport) -> Result<(), E>) -> Result<(), E> {
+        let (context, evidence) = self.context();
+        for (flow, judgement) in self.judged(&context, &evidence) {
+            sink(FlowReport::new(&context, &flow, &judgement))?;
+        }
+        Ok(())
+    }
+
+    fn judged<'a>(
+        &'a self,
+        context: &'a Context,
+        evidence: &'a [PointEvidence],
+    ) -> impl Iterator<Item = (FlowObserved, Judgement)> + 'a {
+        self.tracker
+            .flows(self.receiver.points().all(), evidence)
+            .map(|flow| {
+                let judgement = context.judge(&flow);
+                (flow, judgement)
+            })
+    }
+
+    /// What verdicts rest on.
+    fn context(&self) -> (Context, Vec<PointEvidence>) {
+        let points = self.receiver.points().all();
+        let evidence = self.tracker.evidence(points.len());
+        let assigned = self.receiver.sessions().sequences.assign();
+        let facts = points
+            .iter()
+            .zip(&evidence)
+            .enumerate()
+            .map(|(index, (point, evidence))| {
+                let mut counters: Vec<&Assigned<'_>> = point
+                    .sessions
+                    .iter()
+                    .filter_map(|s| assigned.get(s))
+                    .collect();
+                counters.sort_by_key(|a| a.id);
+                counters.dedup_by_key(|a| a.id);
+                let tcp = evidence.payload + evidence.holes;
+                let unseen = if tcp > 0 {
+                    evidence.holes as f64 / tcp as f64
+                } else {
+                    0.0
+                };
+                let (packets, portless) = self.packets.get(index).copied().unwrap_or_default();
+                PointFacts {
+                    name: point.name.clone(),
+                    site: point.site.clone(),
+                    role: point.role,
+                    carries: point.carries,
+                    sampled: point.sampling.is_some_and(|n| n > 1) || unseen > SAMPLED,
+                    losses: counters
+                        .into_iter()
+                        .map(|a| self.losses(a.counter))
+                        .collect(),
+                    unseen,
+                    portless: if packets > 0 {
+                        portless as f64 / packets as f64
+                    } else {
+                        0.0
+                    },
+                }
+            });
+        let context = Context {
+            points: facts.collect(),
+            end: self.period.unwrap_or_default().1,
+        };
+        (context, evidence)
+    }
+
+    fn losses(&self, counter: &Counter) -> Losses {
+        let sent = (counter.received + counter.missing) as f64;
+        let (from, to) = self.period.unwrap_or_default();
+        let seconds = (to.since(from) as f64 / SECOND as f64).max(1e-3);
+        Losses {
+            rate: if sent > 0.0 {
+                counter.missing as f64 / sent
+            } else {
+                0.0
+            },
+            pace: sent / seconds,
+            episodes: counter.episodes().copied().collect(),
+        }
+    }
+
+    /// The sessions so far.
+    pub fn sessions(&self) -> Vec<SessionReport> {
+        let assigned = self.receiver.sessions().sequences.assign();
+        self.receiver
+            .sessions()
+            .iter()
+            .map(|(id, session)| self.session(id, session, assigned.get(&id)))
+            .collect()
+    }
+
+    fn session(
+        &self,
+        id: SessionId,
+        session: &crate::session::Session,
+        assigned: Option<&Assigned<'_>>,
+    ) -> SessionReport {
+        let interface = self.receiver.interfaces().get(session.interface as usize);
+        let point = self.receiver.points().of_session(id);
+        SessionReport {
+            name: session_name(&session.key, interface),
+            encapsulation: session.key.encapsulation.map_or("plain", |e| e.as_str()),
+            source: session.key.addresses.map(|a| a.0),
+            destination: session.key.addresses.map(|a| a.1),
+            id: session.key.id,
+            site: point.map_or_else(String::new, |p| p.site.clone()),
+            point: point.map_or_else(String::new, |p| p.name.clone()),
+            role: point.map(|p| p.role).unwrap_or_default().as_str(),
+            described: point.is_some_and(|p| p.described),
+            packets: session.packets,
+            bytes: session.bytes,
+            first: session.first,
+            last: session.last,
+            truncated: session.truncated,
+            malformed: session.malformed,
+            sequence: assigned.map(|a| SequenceReport {
+                received: a.counter.received,
+                missing: a.counter.missing,
+                duplicate: a.counter.duplicate,
+                reordered: a.counter.reordered,
+                restarts: a.counter.restarts,
+                shared: a.sessions,
+                loss_period: a.counter.loss_period(),
+                gaps: a.counter.episodes().count(),
+            }),
+            carries: session
+                .carries
+                .iter()
+                .map(|&(encapsulation, id, packets)| Carried {
+                    encapsulation: encapsulation.as_str(),
+                    id,
+                    packets,
+                })
+                .collect(),
+            counter: assigned.map(|a| a.id),
+            cut: Cut {
+                largest: session.largest_cut,
+                to: session.cut_to,
+                overhead: session.overhead,
+            },
+        }
+    }
+
+    fn totals(&self, sessions: &[SessionReport]) -> Totals {
+        let counts = self.receiver.counts();
+        let fragments = self.receiver.fragment_counts();
+        let file = |interface: u32| {
+            self.receiver
+                .interfaces()
+                .get(interface as usize)
+                .map_or("?", |i| i.file.as_str())
+        };
+        let mut counters: Vec<(usize, u64)> = sessions
+            .iter()
+            .filter_map(|s| Some((s.counter?, s.sequence.as_ref()?.duplicate)))
+            .collect();
+        counters.sort_unstable();
+        counters.dedup();
+        Totals {
+            frames: counts.frames,
+            bytes: counts.bytes,
+            mirrored: counts.mirrored,
+            plain: counts.plain,
+            malformed: counts.malformed,
+            malformed_reasons: counts
+                .reasons()
+                .map(|(protocol, reason, count)| {
+                    (format!("{}: {}", protocol.as_str(), reason.as_str()), count)
+                })
+                .collect(),
+            malformed_examples: counts
+                .examples
+                .iter()
+                .map(|(interface, number, fault)| {
+                    format!("{}: packet {number}: {fault}", file(*interface))
+                })
+                .collect(),
+            opaque: counts.opaque + counts.too_deep,
+            fragments: fragments.fragments,
+            reassembly: fragments.into(),
+            duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),
+            flows: self.tracker.len() as u64,
+            verdicts: std::collections::BTreeMap::new(),
+            causes: std::collections::BTreeMap::new(),
+            portless: self.tracker.portless,
+            refused: self.tracker.refused + self.receiver.sessions().refused,
+            first: self.period.map(|p| p.0),
+            last: self.period.map(|p| p.1),
+        }
+    }
+}
+
+fn track(
+    tracker: &mut Tracker,
+    packets: &mut Vec<(u64, u64)>,
+    mirrored: &crate::receive::Mirrored<'_>,
+) {
+    let before = tracker.portless;
+    tracker.track(mirrored);
+    let PointId(index) = mirrored.point;
+    if packets.len() <= index as usize {
+        packets.resize(index as usize + 1, (0, 0));
+    }
+    if let Some((all, portless)) = packets.get_mut(index as usize) {
+        *all += 1;
+        *portless += tracker.portless - before;
+    }
+}

@@ -1,0 +1,182 @@
+//! `incomplete-handshake`: a firewall, or a place that nobody described, saw half of a TCP handshake of which the
+//! other half exists. What nobody answered is `unanswered`, not this.
+
+use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and};
+use crate::correlate::{Context, Judgement, Missing, Observer};
+use crate::flow::protocol;
+use crate::observation::FlowObserved;
+use crate::point::PointId;
+use crate::site::Role;
+use crate::time::SECOND;
+use crate::verdict::{Confidence, Verdict};
+
+/// Which half is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Half {
+    /// SYN, and no SYN-ACK.
+    Answer,
+    /// SYN-ACK, and no SYN.
+    Request,
+    /// SYN and SYN-ACK again and again, and no ACK.
+    LastAck,
+}
+
+/// Incomplete handshakes by place (several points only where nobody described them) and half.
+#[derive(Debug, Default)]
+pub(super) struct IncompleteHandshakes {
+    groups: Groups<(Vec<PointId>, Half)>,
+}
+
+impl IncompleteHandshakes {
+    pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
+        if flow.key.protocol != protocol::TCP {
+            return;
+        }
+        for observer in &judgement.observers {
+            let confidence = match observer.role {
+                Role::Firewall => Confidence::High,
+                Role::Switch => Confidence::Medium,
+                _ => continue,
+            };
+            if let Some(half) = missing_half(flow, judgement, observer) {
+                self.groups
+                    .add((observer.points.clone(), half), flow, confidence);
+            }
+        }
+    }
+
+    pub fn finish(self, context: &Context) -> Vec<Finding> {
+        self.groups
+            .into_findings(|((points, half), group)| Some(finding(context, &points, half, &group)))
+    }
+}
+
+fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer) -> Option<Half> {
+    let (orig, resp) = (flow.originator, flow.responder());
+    let all = &flow.conversation.halves;
+    let here = || {
+        flow.observations
+            .iter()
+            .filter(|o| observer.points.contains(&o.point))
+    };
+    let syn = here().any(|o| o.conversation.halves[orig].syn > 0);
+    let syn_acks = here()
+        .map(|o| o.conversation.halves[resp].syn_ack)
+        .max()
+        .unwrap_or(0);
+    match observer.missing {
+        Some(Missing { side, cause: None }) if side == resp && syn => {
+            let answered = all[resp].syn_ack > 0 || all[orig].acknowledges_progress();
+            answered.then_some(Half::Answer)
+        }
+        Some(Missing { side, cause: None }) if side == orig && syn_acks > 0 => Some(Half::Request),
+        // Where the paths differ, that is the cause, and told as such.
+        None if syn && syn_acks > 1 && judgement.verdict != Verdict::Asymmetric => {
+            let patient = flow.last.since(flow.first) >= SECOND / 2;
+            let only_syn = all[orig].data + all[orig].fin + all[orig].rst == 0
+                && here()
+                    .all(|o| o.sides[orig].packets == u64::from(o.conversation.halves[orig].syn));
+            (patient && only_syn).then_some(Half::LastAck)
+        }
+        _ => None,
+    }
+}
+
+fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> Finding {
+    let name = |id: &PointId| {
+        context
+            .points
+            .get(id.0 as usize)
+            .map(|p| format!("{} ({})", p.name, p.site))
+    };
+    let facts = || {
+        points
+            .iter()
+            .filter_map(|id| context.points.get(id.0 as usize))
+    };
+    let place = join_and(&points.iter().filter_map(name).collect::<Vec<_>>());
+    let elsewhere = |direction: usize| {
+        let others = group
+            .points
+            .iter()
+            .filter(|(id, passed)| !points.contains(id) && passed[direction].packets > 0);
+        distinct(others.filter_map(|(id, _)| name(id))).join(", ")
+    };
+    let passed = |direction: usize| {
+        let here = points
+            .iter()
+            .filter_map(|id| group.points.get(id))
+            .map(|passed| passed[direction]);
+        here.fold(Passed::default(), |a, b| Passed {
+            packets: a.packets + b.packets,
+            first: [a.first, b.first].into_iter().flatten().min(),
+        })
+    };
+    let (requests, answers) = (passed(0), passed(1));
+    let what = count(group.flows, "handshake");
+    let to = group.targets();
+    let (summary, missing, seen) = match half {
+        Half::Answer => (
+            format!("At {place}, {what} to {to}: the SYN passed, its SYN-ACK did not."),
+            1,
+            ("SYN", requests),
+        ),
+        Half::Request => (
+            format!("At {place}, {what} to {to}: a SYN-ACK passed, its SYN never did."),
+            0,
+            ("SYN-ACK", answers),
+        ),
+        Half::LastAck => (
+            format!(
+                "At {place}, {what} to {to}: SYN-ACKs are repeated, the client's ACK never passes."
+            ),
+            0,
+            ("SYN-ACK", answers),
+        ),
+    };
+    let mut evidence = vec![format!(
+        "{place}: {} of requests, {} of answers",
+        count(requests.packets, "packet"),
+        count(answers.packets, "packet")
+    )];
+    if let Some((time, _)) = seen.1.first {
+        evidence.push(format!("first {} there at {time}", seen.0));
+    }
+    let others = elsewhere(missing);
+    if half != Half::LastAck && !others.is_empty() {
+        evidence.push(format!("the missing direction passed {others}"));
+    }
+    let next = match half {
+        Half::Answer => format!(
+            "see asymmetric-path for where the answers went; the connection stays half open in the state table at {place}"
+        ),
+        Half::Request => format!(
+            "a stateful firewall at {place} drops a SYN-ACK without SYN: look at its drop log and counters"
+        ),
+        Half::LastAck => {
+            "look whether the SYN-ACK reaches the client: a firewall behind this place may drop it"
+                .to_owned()
+        }
+    };
+    let confidence = group.confidence();
+    Finding {
+        kind: Kind::IncompleteHandshake,
+        severity: Severity::Warning,
+        confidence,
+        confidence_why: match (half, confidence) {
+            (Half::LastAck, _) => "both sides repeat themselves".to_owned(),
+            (_, Confidence::High) => "the place is known to see both directions, and its mirror lost too little to explain it".to_owned(),
+            _ => "the place is known to see both directions; its role is not described".to_owned(),
+        },
+        sites: distinct(facts().map(|p| p.site.clone())),
+        points: facts().map(|p| p.name.clone()).collect(),
+        flows: group.flows,
+        examples: group.examples.clone(),
+        packets: group.packets,
+        first: group.first(),
+        last: group.last(),
+        summary,
+        evidence,
+        next: vec![next],
+    }
+}

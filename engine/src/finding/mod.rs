@@ -1,0 +1,384 @@
+//! Findings: what is worth telling a person, with evidence and the next thing to check. One kind a file.
+
+mod asymmetric_path;
+mod incomplete_handshake;
+mod mirror_loss;
+mod mirror_truncation;
+mod one_way;
+mod unanswered;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::correlate::{Context, Judgement};
+use crate::flow::{Endpoint, protocol};
+use crate::observation::FlowObserved;
+use crate::point::PointId;
+use crate::report::SessionReport;
+use crate::time::Timestamp;
+use crate::verdict::Confidence;
+
+/// Example flows listed with a finding.
+const EXAMPLES: usize = 5;
+/// Addresses named in a sentence.
+const NAMED: usize = 3;
+/// Groups of one kind; flows beyond it are counted only.
+const MAX_GROUPS: usize = 1000;
+
+/// What a finding is about. Names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The two directions of flows pass different sites or firewalls.
+    AsymmetricPath,
+    /// A place saw half of a handshake that exists elsewhere.
+    IncompleteHandshake,
+    /// TCP flows of which only one direction exists.
+    OneWay,
+    /// Requests that nobody answered.
+    Unanswered,
+    /// The mirror lost packets.
+    MirrorLoss,
+    /// The mirror cut packets.
+    MirrorTruncation,
+}
+
+impl Kind {
+    /// The name in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AsymmetricPath => "asymmetric-path",
+            Self::IncompleteHandshake => "incomplete-handshake",
+            Self::OneWay => "one-way",
+            Self::Unanswered => "unanswered",
+            Self::MirrorLoss => "mirror-loss",
+            Self::MirrorTruncation => "mirror-truncation",
+        }
+    }
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something is wrong, or will be.
+    Warning,
+    /// Traffic breaks, or will with a strict firewall.
+    Error,
+}
+
+impl Severity {
+    /// The name in output and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something worth telling. Flows that share a cause share a finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub kind: Kind,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Why it is that sure.
+    pub confidence_why: String,
+    /// Sites concerned.
+    pub sites: Vec<String>,
+    /// Points where it shows.
+    pub points: Vec<String>,
+    /// How many flows are affected; 0 for findings about the mirror.
+    pub flows: u64,
+    /// Ids of some of them.
+    pub examples: Vec<String>,
+    /// Packets of the flows, each counted once; for the mirror, the packets lost or cut.
+    pub packets: u64,
+    /// Since when.
+    pub first: Timestamp,
+    /// Until when.
+    pub last: Timestamp,
+    /// One or two sentences.
+    pub summary: String,
+    /// What was seen, one fact a line.
+    pub evidence: Vec<String>,
+    /// What to check next, one step a line.
+    pub next: Vec<String>,
+}
+
+/// Gathers findings while the flows pass by, in bounded memory.
+#[derive(Default)]
+pub(crate) struct Collector {
+    asymmetric_path: asymmetric_path::AsymmetricPaths,
+    incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
+    one_way: one_way::OneWays,
+    unanswered: unanswered::Unanswered,
+}
+
+impl Collector {
+    /// Takes one flow and what became of it.
+    pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
+        self.asymmetric_path.add(context, flow, judgement);
+        self.incomplete_handshake.add(flow, judgement);
+        self.one_way.add(flow, judgement);
+        self.unanswered.add(flow, judgement);
+    }
+
+    /// All findings, the gravest first.
+    pub fn finish(self, context: &Context, sessions: &[SessionReport]) -> Vec<Finding> {
+        let mut findings = self.asymmetric_path.finish(context);
+        findings.extend(self.incomplete_handshake.finish(context));
+        findings.extend(self.one_way.finish(context));
+        findings.extend(self.unanswered.finish());
+        findings.extend(mirror_loss::findings(sessions));
+        findings.extend(mirror_truncation::findings(sessions));
+        findings.sort_by_key(|f| {
+            (
+                std::cmp::Reverse(f.severity),
+                f.kind,
+                std::cmp::Reverse(f.flows),
+                f.first,
+            )
+        });
+        findings
+    }
+}
+
+/// Flows that share a cause.
+#[derive(Debug, Default)]
+struct Group {
+    flows: u64,
+    packets: u64,
+    period: Option<(Timestamp, Timestamp)>,
+    examples: Vec<String>,
+    originators: Named<IpAddr>,
+    responders: Named<(u8, Endpoint)>,
+    /// Packets of requests and of answers, and when each began, by point.
+    points: BTreeMap<PointId, [Passed; 2]>,
+    confidence: Option<Confidence>,
+}
+
+/// Packets of one direction that passed a point.
+#[derive(Clone, Copy, Debug, Default)]
+struct Passed {
+    packets: u64,
+    first: Option<(Timestamp, u16)>,
+}
+
+/// Some distinct values, and whether there were more.
+#[derive(Debug)]
+struct Named<T> {
+    values: Vec<T>,
+    more: bool,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            more: false,
+        }
+    }
+}
+
+impl<T: PartialEq> Named<T> {
+    fn add(&mut self, value: T) {
+        if self.values.contains(&value) {
+            return;
+        }
+        if self.values.len() < NAMED {
+            self.values.push(value);
+        } else {
+            self.more = true;
+        }
+    }
+
+    fn list(&self, name: impl Fn(&T) -> String) -> String {
+        let mut names: Vec<String> = self.values.iter().map(name).collect();
+        if self.more {
+            names.push("others".to_owned());
+        }
+        join_and(&names)
+    }
+}
+
+impl Group {
+    fn add(&mut self, flow: &FlowObserved, confidence: Confidence) {
+        self.flows += 1;
+        self.packets += flow.total(0).packets + flow.total(1).packets;
+        let period = self.period.get_or_insert((flow.first, flow.last));
+        *period = (period.0.min(flow.first), period.1.max(flow.last));
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(flow.id());
+        }
+        self.originators.add(flow.key.end(flow.originator).address);
+        self.responders
+            .add((flow.key.protocol, flow.key.end(flow.responder())));
+        self.confidence = self.confidence.max(Some(confidence));
+        for observation in &flow.observations {
+            let passed = self.points.entry(observation.point).or_default();
+            for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
+                let seen = observation.sides[side];
+                let passed = &mut passed[direction];
+                passed.packets += seen.packets;
+                if seen.packets > 0 && passed.first.is_none_or(|(first, _)| seen.first < first) {
+                    passed.first = Some((
+                        seen.first,
+                        observation.conversation.halves[side].first_flags,
+                    ));
+                }
+            }
+        }
+    }
+
+    fn first(&self) -> Timestamp {
+        self.period.unwrap_or_default().0
+    }
+
+    fn last(&self) -> Timestamp {
+        self.period.unwrap_or_default().1
+    }
+
+    fn confidence(&self) -> Confidence {
+        self.confidence.unwrap_or(Confidence::Low)
+    }
+
+    /// "4 TCP flows to 10.20.0.50:8080", "one UDP flow to …".
+    fn flows_in_words(&self) -> String {
+        let mut protocols: Vec<&str> = self
+            .responders
+            .values
+            .iter()
+            .map(|(protocol, _)| protocol_name(*protocol))
+            .collect();
+        protocols.dedup();
+        let kind = if protocols.len() == 1 && !self.responders.more {
+            format!("{} ", protocols[0])
+        } else {
+            String::new()
+        };
+        format!(
+            "{} to {}",
+            count(self.flows, &format!("{kind}flow")),
+            self.targets()
+        )
+    }
+
+    fn targets(&self) -> String {
+        self.responders
+            .list(|(protocol, end)| endpoint(*protocol, *end))
+    }
+}
+
+/// Groups by what their flows share, bounded in number.
+#[derive(Debug)]
+struct Groups<K> {
+    groups: BTreeMap<K, Group>,
+    left_out: u64,
+}
+
+impl<K> Default for Groups<K> {
+    fn default() -> Self {
+        Self {
+            groups: BTreeMap::new(),
+            left_out: 0,
+        }
+    }
+}
+
+impl<K: Ord> Groups<K> {
+    fn add(&mut self, key: K, flow: &FlowObserved, confidence: Confidence) {
+        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
+            self.left_out += 1;
+        } else {
+            self.groups.entry(key).or_default().add(flow, confidence);
+        }
+    }
+
+    /// One finding a group; the last one tells of flows that found no group.
+    fn into_findings(self, finding: impl FnMut((K, Group)) -> Option<Finding>) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self.groups.into_iter().filter_map(finding).collect();
+        if self.left_out > 0
+            && let Some(last) = findings.last_mut()
+        {
+            last.evidence.push(format!(
+                "{} more flows have causes beyond the {MAX_GROUPS} that are told apart",
+                self.left_out
+            ));
+        }
+        findings
+    }
+}
+
+/// A protocol's usual name.
+pub fn protocol_name(number: u8) -> &'static str {
+    match number {
+        protocol::TCP => "TCP",
+        protocol::UDP => "UDP",
+        protocol::ICMP => "ICMP",
+        protocol::ICMP6 => "ICMPv6",
+        protocol::SCTP => "SCTP",
+        _ => "IP",
+    }
+}
+
+/// Address and port; the address alone where there are no ports.
+fn endpoint(protocol: u8, end: Endpoint) -> String {
+    match (protocol, end.address) {
+        (protocol::TCP | protocol::UDP | protocol::SCTP, IpAddr::V6(v6)) => {
+            format!("[{v6}]:{}", end.port)
+        }
+        (protocol::TCP | protocol::UDP | protocol::SCTP, IpAddr::V4(v4)) => {
+            format!("{v4}:{}", end.port)
+        }
+        (_, address) => address.to_string(),
+    }
+}
+
+/// "one flow", "4 flows".
+fn count(number: u64, noun: &str) -> String {
+    if number == 1 {
+        format!("one {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+/// "a", "a and b", "a, b and c".
+fn join_and(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+fn mac(octets: [u8; 6]) -> String {
+    let mut text = String::with_capacity(17);
+    for (index, octet) in octets.iter().enumerate() {
+        let colon = if index == 0 { "" } else { ":" };
+        let _ = write!(text, "{colon}{octet:02x}");
+    }
+    text
+}
+
+/// Distinct names in order of appearance.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut list = Vec::new();
+    for name in names {
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    list
+}

@@ -1,0 +1,33 @@
+//! The engine of mirrorscope: from captured frames to verdicts.
+//!
+//! Data goes one way: [`receive`] strips encapsulations and keeps session health, [`track`] follows every flow at
+//! every observation point, [`correlate`] puts what the points saw of a flow side by side, [`finding`] groups what is
+//! worth telling. The correlator sees [`observation::Observation`]s only, never packets, so that trackers may one day
+//! run at each site and the correlator elsewhere. Time is an argument everywhere: the same frames give the same report.
+//!
+//! ```
+//! use mirrorscope_engine::{Config, Engine};
+//!
+//! let engine = Engine::new(Config::default(), Default::default());
+//! assert_eq!(engine.report().totals.frames, 0);
+//! ```
+
+pub mod correlate;
+mod engine;
+pub mod finding;
+pub mod flow;
+pub mod fragment;
+pub mod observation;
+pub mod point;
+pub mod receive;
+pub mod report;
+pub mod sequence;
+pub mod session;
+pub mod site;
+mod table;
+pub mod tcp;
+pub mod time;
+pub mod track;
+pub mod verdict;
+
+pub use engine::{Config, Engine};

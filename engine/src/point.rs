@@ -1,0 +1,293 @@
+//! Observation points: places whose packets the sessions carry, and what each is able to see.
+
+use std::net::IpAddr;
+
+use mirrorscope_dissectors::Mirror;
+use serde::{Deserialize, Serialize};
+
+use crate::session::{SessionId, SessionKey};
+use crate::site::{Carries, Origin, Role, Sites};
+use crate::table::{Map, Set};
+
+/// Source MACs remembered for each point.
+const MAX_MACS: usize = 65_536;
+
+/// Names a point within one run, in order of appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PointId(pub u32);
+
+/// One place.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// From the sites file, else after the session.
+    pub name: String,
+    /// Name of its site: from the sites file or `--site`, else the outer source.
+    pub site: String,
+    /// What stands there.
+    pub role: Role,
+    /// Whether the sites file describes it.
+    pub described: bool,
+    /// Whether its mirror carries both directions, if its owner says so.
+    pub carries: Option<Carries>,
+    /// One of this many packets is mirrored, if its owner says so.
+    pub sampling: Option<u32>,
+    /// Sessions that show it.
+    pub sessions: Vec<SessionId>,
+    /// Stations that were seen to send through it.
+    pub senders: Senders,
+}
+
+/// MAC addresses that sent frames through a point: proof that it sees what they say.
+#[derive(Clone, Debug, Default)]
+pub struct Senders {
+    macs: Set<[u8; 6]>,
+    latest: [u8; 6],
+}
+
+impl Senders {
+    /// Notes the source of a frame.
+    pub fn note(&mut self, mac: [u8; 6]) {
+        // Frames come in runs from one station; most need no look at the table.
+        if mac != self.latest {
+            self.latest = mac;
+            if self.macs.len() < MAX_MACS {
+                self.macs.insert(mac);
+            }
+        }
+    }
+
+    /// Whether the station was seen to send.
+    pub fn contains(&self, mac: [u8; 6]) -> bool {
+        self.macs.contains(&mac)
+    }
+}
+
+/// A capture interface, as the rules of the sites file see it.
+#[derive(Clone, Debug, Default)]
+pub struct InterfaceName {
+    /// Path of the capture file as given.
+    pub file: String,
+    /// Name of the interface within it.
+    pub name: Option<String>,
+}
+
+impl InterfaceName {
+    /// What to call frames that arrived bare: the file, and the interface if it has a name.
+    fn label(&self) -> String {
+        let file = self.stem();
+        match &self.name {
+            Some(name) => format!("{file}:{name}"),
+            None => file.to_owned(),
+        }
+    }
+
+    /// The file's name without folders and endings.
+    fn stem(&self) -> &str {
+        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
+        match name.split('.').next() {
+            Some("") | None => name,
+            Some(stem) => stem,
+        }
+    }
+}
+
+/// Text of unknown origin with everything that could act on a terminal made visible: control characters, and those
+/// that change the direction of writing.
+pub fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars()
+        .flat_map(|c| {
+            if acts(c) {
+                c.escape_unicode().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+/// A session's name: encapsulation, id and outer source, such as `erspan2-101@10.60.0.1`.
+pub fn session_name(key: &SessionKey, interface: Option<&InterfaceName>) -> String {
+    match (key.encapsulation, key.addresses) {
+        (Some(encapsulation), Some((source, _))) => match key.id {
+            Some(id) => format!("{}-{id}@{source}", encapsulation.as_str()),
+            None => format!("{}@{source}", encapsulation.as_str()),
+        },
+        _ => interface.map_or_else(|| "plain".to_owned(), InterfaceName::label),
+    }
+}
+
+/// All points of a run.
+#[derive(Debug)]
+pub struct Points {
+    sites: Sites,
+    by_packet: bool,
+    all: Vec<Point>,
+    by_name: Map<String, PointId>,
+    by_session: Vec<Option<PointId>>,
+}
+
+impl Points {
+    /// Starts with the described sites and no point; points appear with their first packet.
+    pub fn new(sites: Sites) -> Self {
+        let by_packet = sites.by_packet();
+        Self {
+            sites,
+            by_packet,
+            all: Vec::new(),
+            by_name: Map::default(),
+            by_session: Vec::new(),
+        }
+    }
+
+    /// The point that a packet of a session shows.
+    pub fn find(
+        &mut self,
+        session: SessionId,
+        key: &SessionKey,
+        mirror: Option<&Mirror>,
+        interface: Option<&InterfaceName>,
+    ) -> PointId {
+        let index = session.0 as usize;
+        if !self.by_packet
+            && let Some(Some(point)) = self.by_session.get(index)
+        {
+            return *point;
+        }
+        let point = self.choose(session, key, mirror, interface);
+        if self.by_session.len() <= index {
+            self.by_session.resize(index + 1, None);
+        }
+        if let Some(slot) = self.by_session.get_mut(index) {
+            *slot = Some(point);
+        }
+        point
+    }
+
+    fn choose(
+        &mut self,
+        session: SessionId,
+        key: &SessionKey,
+        mirror: Option<&Mirror>,
+        interface: Option<&InterfaceName>,
+    ) -> PointId {
+        let origin = Origin {
+            file: interface.map_or("", |i| i.file.as_str()),
+            interface: interface.and_then(|i| i.name.as_deref()),
+            port_index: mirror.and_then(|m| m.port_index),
+            direction: mirror.and_then(|m| m.direction),
+        };
+        let point = if let Some((site, rule)) = self.sites.point(key, &origin) {
+            Point {
+                name: rule.name.clone(),
+                site: site.name.clone(),
+                role: rule.role,
+                described: true,
+                carries: rule.carries,
+                sampling: rule.sampling,
+                sessions: Vec::new(),
+                senders: Senders::default(),
+            }
+        } else {
+            self.undescribed(key, interface)
+        };
+        let id = *self
+            .by_name
+            .entry(point.name.clone())
+            .or_insert(PointId(self.all.len() as u32));
+        if id.0 as usize == self.all.len() {
+            self.all.push(point);
+        }
+        if let Some(point) = self.all.get_mut(id.0 as usize)
+            && !point.sessions.contains(&session)
+        {
+            point.sessions.push(session);
+        }
+        id
+    }
+
+    fn undescribed(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> Point {
+        let source: Option<IpAddr> = key.addresses.map(|a| a.0);
+        let mut name = session_name(key, interface);
+        // The same id sent to two collectors, or a name that the sites file already uses.
+        if self.by_name.contains_key(&name) {
+            match key.addresses {
+                Some((_, destination)) => name = format!("{name}>{destination}"),
+                None => name = format!("{name}#{}", key.interface.unwrap_or_default()),
+            }
+        }
+        let site = match source {
+            Some(source) => self
+                .sites
+                .site_of(source)
+                .map_or_else(|| source.to_string(), str::to_owned),
+            None => interface.map_or_else(|| "local".to_owned(), |i| i.stem().to_owned()),
+        };
+        Point {
+            name,
+            site,
+            role: Role::default(),
+            described: false,
+            carries: None,
+            sampling: None,
+            sessions: Vec::new(),
+            senders: Senders::default(),
+        }
+    }
+
+    /// A point that `find` returned.
+    pub fn get_mut(&mut self, id: PointId) -> Option<&mut Point> {
+        self.all.get_mut(id.0 as usize)
+    }
+
+    /// The point that shows a session; where rules tell packets apart, the last one.
+    pub fn of_session(&self, session: SessionId) -> Option<&Point> {
+        let id = (*self.by_session.get(session.0 as usize)?)?;
+        self.all.get(id.0 as usize)
+    }
+
+    /// All points in order of appearance; a [`PointId`] is the index.
+    pub fn all(&self) -> &[Point] {
+        &self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_files_cannot_act_on_a_terminal() {
+        assert_eq!(
+            printable("eth0\u{1b}[2J\u{202e}x"),
+            "eth0\\u{1b}[2J\\u{202e}x"
+        );
+        assert_eq!(printable("Überträger 10"), "Überträger 10");
+    }
+
+    #[test]
+    fn bare_frames_are_named_after_their_file() {
+        let key = SessionKey {
+            encapsulation: None,
+            addresses: None,
+            id: None,
+            interface: Some(0),
+        };
+        let named = |file: &str, name: Option<&str>| {
+            session_name(
+                &key,
+                Some(&InterfaceName {
+                    file: file.to_owned(),
+                    name: name.map(str::to_owned),
+                }),
+            )
+        };
+        assert_eq!(named("captures/dc1.pcap.gz", None), "dc1");
+        assert_eq!(named("dc1.pcapng", Some("eth0")), "dc1:eth0");
+        assert_eq!(named("-", None), "-");
+        assert_eq!(named(".pcap", None), ".pcap");
+    }
+}

@@ -1,0 +1,380 @@
+//! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
+
+use mirrorscope_dissectors::{
+    InnerFrame, Ip, LinkType, Malformed, Mirror, Network, Options, Packet, Protocol, Reason, Stop,
+    Stripped, Transport, decapsulate,
+};
+
+use crate::fragment::{FragmentCounts, Joined, Reassembler};
+use crate::point::{InterfaceName, Point, PointId, Points, printable};
+use crate::session::{Registry, SessionId, SessionKey, Sessions};
+use crate::site::Sites;
+use crate::time::Timestamp;
+
+/// Malformed frames that are remembered with their place.
+const EXAMPLES: usize = 10;
+
+/// One captured frame, as any source delivers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Arrival.
+    pub time: Timestamp,
+    /// Bytes on the wire, of which `bytes` may be only the start.
+    pub wire_len: u32,
+    /// What the bytes begin with.
+    pub link: LinkType,
+    /// Number of the capture interface, as given to [`Receiver::name_interface`].
+    pub interface: u32,
+    /// Number of the frame in its file, from 1.
+    pub number: u64,
+    /// The captured bytes.
+    pub bytes: &'a [u8],
+}
+
+/// A packet with its encapsulation stripped.
+#[derive(Clone, Debug)]
+pub struct Mirrored<'a> {
+    /// The session that brought it.
+    pub session: SessionId,
+    /// What makes it that session.
+    pub key: SessionKey,
+    /// The place that it shows.
+    pub point: PointId,
+    /// That place's description.
+    pub place: &'a Point,
+    /// The capture interface that it came by.
+    pub interface: Option<&'a InterfaceName>,
+    /// Arrival at the collector.
+    pub time: Timestamp,
+    /// What the outermost encapsulation says of it; `None` for frames that came bare.
+    pub mirror: Option<Mirror>,
+    /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
+    pub vlan: Option<u16>,
+    /// Segment (VNI, GRE key) of the innermost encapsulation that has one.
+    pub segment: Option<u32>,
+    /// The innermost frame.
+    pub inner: InnerFrame<'a>,
+    /// Length of the innermost frame before anything cut it, as far as headers tell.
+    pub inner_len: u32,
+    /// The innermost packet.
+    pub packet: Packet<'a>,
+}
+
+/// Frames by what became of them.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Frames that arrived.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames (or joined datagrams) that carried a mirrored packet.
+    pub mirrored: u64,
+    /// Frames without encapsulation.
+    pub plain: u64,
+    /// Frames with a fault, at any layer.
+    pub malformed: u64,
+    /// Frames whose encapsulation is known but cannot be opened.
+    pub opaque: u64,
+    /// Frames nested deeper than allowed.
+    pub too_deep: u64,
+    /// Faults by layer and reason.
+    reasons: Box<[[u64; Reason::COUNT]; Protocol::COUNT]>,
+    /// The first faults, with interface and frame number.
+    pub examples: Vec<(u32, u64, Malformed)>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            frames: 0,
+            bytes: 0,
+            mirrored: 0,
+            plain: 0,
+            malformed: 0,
+            opaque: 0,
+            too_deep: 0,
+            reasons: Box::new([[0; Reason::COUNT]; Protocol::COUNT]),
+            examples: Vec::new(),
+        }
+    }
+}
+
+impl Counts {
+    fn malformed(&mut self, interface: u32, number: u64, fault: Malformed) {
+        self.malformed += 1;
+        self.reason(fault.protocol, fault.reason);
+        if self.examples.len() < EXAMPLES {
+            self.examples.push((interface, number, fault));
+        }
+    }
+
+    fn reason(&mut self, protocol: Protocol, reason: Reason) {
+        if let Some(count) = self
+            .reasons
+            .get_mut(protocol.index())
+            .and_then(|row| row.get_mut(reason.index()))
+        {
+            *count += 1;
+        }
+    }
+
+    /// Layers, reasons and how often, for those that occurred.
+    pub fn reasons(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
+        Protocol::ALL
+            .iter()
+            .zip(self.reasons.iter())
+            .flat_map(|(protocol, row)| {
+                let occurred = Reason::ALL.iter().zip(row).filter(|(_, count)| **count > 0);
+                occurred.map(|(reason, count)| (*protocol, *reason, *count))
+            })
+    }
+}
+
+/// Takes frames and gives mirrored packets.
+#[derive(Debug)]
+pub struct Receiver {
+    options: Options,
+    fragments: Reassembler,
+    state: State,
+}
+
+/// All but the reassembler, whose buffer the packets may borrow.
+#[derive(Debug)]
+struct State {
+    interfaces: Vec<InterfaceName>,
+    by_interface: bool,
+    sessions: Sessions,
+    points: Points,
+    counts: Counts,
+}
+
+impl Receiver {
+    /// Starts with no session. `registry` may be shared with views.
+    pub fn new(options: Options, sites: Sites, registry: Registry) -> Self {
+        let by_interface = sites.by_interface();
+        let state = State {
+            interfaces: Vec::new(),
+            by_interface,
+            sessions: Sessions::new(registry),
+            points: Points::new(sites),
+            counts: Counts::default(),
+        };
+        Self {
+            options,
+            fragments: Reassembler::default(),
+            state,
+        }
+    }
+
+    /// Names a capture interface. Its text may come from a file, so characters that could move a cursor or turn text
+    /// around are made visible.
+    pub fn name_interface(&mut self, index: u32, file: &str, name: Option<&str>) {
+        let index = index as usize;
+        if self.state.interfaces.len() <= index {
+            self.state
+                .interfaces
+                .resize_with(index + 1, InterfaceName::default);
+        }
+        if let Some(slot) = self.state.interfaces.get_mut(index) {
+            *slot = InterfaceName {
+                file: printable(file),
+                name: name.map(printable),
+            };
+        }
+    }
+
+    /// Interfaces named so far.
+    pub fn interfaces(&self) -> &[InterfaceName] {
+        &self.state.interfaces
+    }
+
+    /// Takes one frame; `sink` gets each packet that it completes.
+    pub fn receive(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
+        self.state.counts.frames += 1;
+        self.state.counts.bytes += u64::from(frame.wire_len);
+        let stripped = decapsulate(frame.link, frame.bytes, &self.options);
+        let Stop::Fragment(fragment) = &stripped.stop else {
+            self.state.accept(frame, &stripped, &mut sink);
+            return;
+        };
+        if fragment.encapsulated {
+            // The mirrored packet was itself a fragment; it is complete as such.
+            self.state.accept(frame, &stripped, &mut sink);
+            return;
+        }
+        if let Some(Joined { bytes, wire_len }) =
+            self.fragments
+                .push(fragment, frame.interface, frame.wire_len, frame.time)
+        {
+            let whole = Frame {
+                wire_len,
+                link: LinkType::RawIp,
+                bytes,
+                ..*frame
+            };
+            self.state.accept(
+                &whole,
+                &decapsulate(whole.link, bytes, &self.options),
+                &mut sink,
+            );
+        }
+        self.salvage(frame.number, &mut sink);
+    }
+
+    /// Ends the capture: what still waits for fragments is used as far as it goes.
+    pub fn finish(&mut self, mut sink: impl FnMut(&Mirrored<'_>)) {
+        self.fragments.finish();
+        self.salvage(0, &mut sink);
+    }
+
+    fn salvage(&mut self, number: u64, sink: &mut impl FnMut(&Mirrored<'_>)) {
+        for part in self.fragments.salvaged() {
+            let frame = Frame {
+                time: part.time,
+                wire_len: part.wire_len,
+                link: LinkType::RawIp,
+                interface: part.interface,
+                number,
+                bytes: &part.bytes,
+            };
+            self.state.accept(
+                &frame,
+                &decapsulate(frame.link, frame.bytes, &self.options),
+                sink,
+            );
+        }
+    }
+
+    /// The sessions so far.
+    pub fn sessions(&self) -> &Sessions {
+        &self.state.sessions
+    }
+
+    /// The points so far.
+    pub fn points(&self) -> &Points {
+        &self.state.points
+    }
+
+    /// What became of the frames so far.
+    pub fn counts(&self) -> &Counts {
+        &self.state.counts
+    }
+
+    /// What became of outer fragments so far.
+    pub fn fragment_counts(&self) -> FragmentCounts {
+        self.fragments.counts
+    }
+}
+
+impl State {
+    fn accept(
+        &mut self,
+        frame: &Frame<'_>,
+        stripped: &Stripped<'_>,
+        sink: &mut impl FnMut(&Mirrored<'_>),
+    ) {
+        let fault = match &stripped.stop {
+            Stop::Malformed(fault) => Some(*fault),
+            Stop::Opaque { protocol, reason } => {
+                self.counts.opaque += 1;
+                self.counts.reason(*protocol, *reason);
+                None
+            }
+            Stop::TooDeep => {
+                self.counts.too_deep += 1;
+                None
+            }
+            Stop::Inner | Stop::Fragment(_) => None,
+        };
+        let mirror = stripped.mirror();
+        let packet = stripped.packet();
+        let fault = fault.or(match &packet.network {
+            Network::Malformed(fault)
+            | Network::Ip(Ip {
+                transport: Transport::Malformed(fault),
+                ..
+            }) => Some(*fault),
+            Network::Ip(_) | Network::Arp(_) | Network::Other(_) => None,
+        });
+        if let Some(fault) = fault {
+            self.counts.malformed(frame.interface, frame.number, fault);
+        }
+        match mirror {
+            Some(_) => self.counts.mirrored += 1,
+            None => self.counts.plain += 1,
+        }
+        let key = SessionKey::new(mirror.as_ref(), frame.interface, self.by_interface);
+        let Some(session) = self.sessions.find(key, frame.interface, frame.time) else {
+            return;
+        };
+        let point = self.points.find(
+            session,
+            &key,
+            mirror.as_ref(),
+            self.interfaces.get(frame.interface as usize),
+        );
+        if let Some(mirror) = &mirror
+            && let Some(number) = mirror.sequence
+        {
+            self.sessions.sequences.push(
+                session,
+                (mirror.source, mirror.destination),
+                number,
+                frame.time,
+            );
+        }
+        let missing = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
+        let inner_len =
+            inner_len(stripped, &packet).max(stripped.inner.bytes.len() as u32 + missing);
+        let cut = mirror.is_some_and(|m| m.truncated)
+            || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
+        let mut segment = None;
+        if let Some(s) = self.sessions.get_mut(session) {
+            s.count(frame.time, frame.wire_len, fault.is_some());
+            for (depth, (encapsulation, id)) in stripped.encapsulations().enumerate() {
+                segment = id.or(segment);
+                if depth > 0 {
+                    s.carry(encapsulation, id);
+                }
+            }
+            if cut && let Some(mirror) = &mirror {
+                s.cut(
+                    inner_len,
+                    stripped.inner.bytes.len() as u32,
+                    mirror.outer_len,
+                );
+            }
+        }
+        let Some(place) = self.points.get_mut(point) else {
+            return;
+        };
+        if let Some(macs) = packet.macs {
+            place.senders.note(macs.source);
+        }
+        sink(&Mirrored {
+            session,
+            key,
+            point,
+            place,
+            interface: self.interfaces.get(frame.interface as usize),
+            time: frame.time,
+            vlan: packet.vlan.or(mirror.and_then(|m| m.vlan)),
+            segment,
+            mirror,
+            inner: stripped.inner,
+            inner_len,
+            packet,
+        });
+    }
+}
+
+/// Length of the innermost frame by its own headers.
+fn inner_len(stripped: &Stripped<'_>, packet: &Packet<'_>) -> u32 {
+    let present = stripped.inner.bytes.len() as u32;
+    match &packet.network {
+        Network::Ip(ip) if ip.claimed_len > ip.present_len => {
+            present + (ip.claimed_len - ip.present_len)
+        }
+        _ => present,
+    }
+}

@@ -1,0 +1,360 @@
+//! What views show: totals, sessions, flows and findings as plain owned values, with the names that scripts rely on.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::correlate::{Context, Judgement};
+use crate::finding::{Finding, protocol_name};
+use crate::flow::community_id;
+use crate::fragment::FragmentCounts;
+use crate::observation::{FlowObserved, Seen};
+use crate::time::Timestamp;
+use crate::verdict::{Confidence, Verdict};
+
+/// Everything at once.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Frames and what became of them.
+    pub totals: Totals,
+    /// Mirror sessions in order of appearance.
+    pub sessions: Vec<SessionReport>,
+    /// Findings, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
+/// Frames and what became of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    /// Frames read.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Mirrored packets: frames, or datagrams joined from fragments, with an encapsulation.
+    pub mirrored: u64,
+    /// Frames without encapsulation.
+    pub plain: u64,
+    /// Frames with a fault at any layer.
+    pub malformed: u64,
+    /// Faults by layer and reason, such as `erspan2: truncated`.
+    pub malformed_reasons: BTreeMap<String, u64>,
+    /// The first faults: file, frame, reason.
+    pub malformed_examples: Vec<String>,
+    /// Known encapsulations that cannot be opened, and nesting that is too deep.
+    pub opaque: u64,
+    /// Outer IP fragments.
+    pub fragments: u64,
+    /// What became of the fragments.
+    pub reassembly: Reassembly,
+    /// Packets whose GRE sequence number had arrived before.
+    pub duplicates: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Flows by verdict.
+    pub verdicts: BTreeMap<&'static str, u64>,
+    /// Flows without a verdict, by cause.
+    pub causes: BTreeMap<&'static str, u64>,
+    /// IP packets that belong to no flow: later fragments, or cut before their ports.
+    pub portless: u64,
+    /// Packets of flows or sessions beyond the bounds of the tables.
+    pub refused: u64,
+    /// First frame.
+    pub first: Option<Timestamp>,
+    /// Last frame.
+    pub last: Option<Timestamp>,
+}
+
+/// What became of outer fragments.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Reassembly {
+    /// Datagrams joined.
+    pub joined: u64,
+    /// Datagrams of which a part never arrived.
+    pub incomplete: u64,
+    /// Datagrams thrown away because parts overlapped.
+    pub overlapping: u64,
+    /// Fragments that repeated one that was there.
+    pub repeated: u64,
+    /// Impossible fragments.
+    pub refused: u64,
+}
+
+impl From<FragmentCounts> for Reassembly {
+    fn from(counts: FragmentCounts) -> Self {
+        let FragmentCounts {
+            fragments: _,
+            joined,
+            incomplete,
+            overlapping,
+            repeated,
+            refused,
+        } = counts;
+        Self {
+            joined,
+            incomplete,
+            overlapping,
+            repeated,
+            refused,
+        }
+    }
+}
+
+/// One mirror session.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionReport {
+    /// Such as `erspan2-101@10.60.0.1`; for bare frames the file's name.
+    pub name: String,
+    /// Outermost encapsulation; `plain` for bare frames.
+    pub encapsulation: &'static str,
+    /// Outer source.
+    pub source: Option<IpAddr>,
+    /// Outer destination.
+    pub destination: Option<IpAddr>,
+    /// ERSPAN session id, GRE key or VNI.
+    pub id: Option<u32>,
+    /// Site of its point.
+    pub site: String,
+    /// The point that it shows.
+    pub point: String,
+    /// What stands there.
+    pub role: &'static str,
+    /// Whether the sites file describes the point.
+    pub described: bool,
+    /// Mirrored packets.
+    pub packets: u64,
+    /// Bytes on the wire, outer headers included.
+    pub bytes: u64,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+    /// Packets that arrived cut.
+    pub truncated: u64,
+    /// Packets with a fault below the encapsulation.
+    pub malformed: u64,
+    /// GRE sequence numbers, if it has them.
+    pub sequence: Option<SequenceReport>,
+    /// Encapsulations inside its own.
+    pub carries: Vec<Carried>,
+    /// Equal for sessions that share a sequence counter.
+    #[serde(skip)]
+    pub counter: Option<usize>,
+    /// Sizes of cut packets.
+    #[serde(skip)]
+    pub cut: Cut,
+}
+
+/// Sizes of packets that arrived cut, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cut {
+    /// The longest frame as it was before.
+    pub largest: u32,
+    /// The most that was left of one.
+    pub to: u32,
+    /// Outer headers in front of it, from the outer IP header on.
+    pub overhead: u32,
+}
+
+/// What sequence numbers tell of the mirror.
+#[derive(Clone, Debug, Serialize)]
+pub struct SequenceReport {
+    /// Packets with a number.
+    pub received: u64,
+    /// Numbers that never arrived.
+    pub missing: u64,
+    /// Packets whose number had arrived before.
+    pub duplicate: u64,
+    /// Packets that came after a later number.
+    pub reordered: u64,
+    /// Times the counter was started anew.
+    pub restarts: u64,
+    /// Sessions that share the counter, this one included; the figures are of all of them.
+    pub shared: usize,
+    /// First and last gap.
+    #[serde(skip)]
+    pub loss_period: Option<(Timestamp, Timestamp)>,
+    /// Separate gaps.
+    #[serde(skip)]
+    pub gaps: usize,
+}
+
+/// An encapsulation inside a session's own.
+#[derive(Clone, Debug, Serialize)]
+pub struct Carried {
+    /// Its kind.
+    pub encapsulation: &'static str,
+    /// Its id.
+    pub id: Option<u32>,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// One flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowReport {
+    /// Short id, the same in every run over the same traffic.
+    pub id: String,
+    /// Community ID v1.
+    pub community_id: String,
+    /// `tcp`, `udp`, `icmp`, `icmp6`, `sctp`, or the protocol's number.
+    pub proto: String,
+    /// The originator.
+    pub src: IpAddr,
+    /// Its port; for ICMP the type.
+    pub sport: u16,
+    /// The responder.
+    pub dst: IpAddr,
+    /// Its port; for ICMP the code.
+    pub dport: u16,
+    /// ICMP queries: the identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_id: Option<u16>,
+    /// Zeek's `conn_state`, from all points.
+    pub state: &'static str,
+    /// Zeek's history, from all points.
+    pub history: String,
+    /// How it went.
+    pub verdict: Verdict,
+    /// Why, in a sentence; for `unknown` it begins with the cause's name.
+    pub why: String,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// First packet at any point.
+    pub first: Timestamp,
+    /// Last packet at any point.
+    pub last: Timestamp,
+    /// What the originator sent, each packet counted once.
+    pub orig: Direction,
+    /// What the responder sent.
+    pub resp: Direction,
+    /// What each point saw.
+    pub points: Vec<AtPoint>,
+}
+
+/// Packets of one direction.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Direction {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes by the inner IP header, which is part of them.
+    pub bytes: u64,
+    /// Bytes behind the transport header.
+    pub payload: u64,
+}
+
+impl From<Seen> for Direction {
+    fn from(seen: Seen) -> Self {
+        Self {
+            packets: seen.packets,
+            bytes: seen.bytes,
+            payload: seen.payload,
+        }
+    }
+}
+
+/// What one point saw of a flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct AtPoint {
+    /// The point's name.
+    pub point: String,
+    /// Its site.
+    pub site: String,
+    /// What stands there.
+    pub role: &'static str,
+    /// Zeek's history of what it saw.
+    pub history: String,
+    /// Zeek's `conn_state` of what it saw.
+    pub state: &'static str,
+    /// First packet there.
+    pub first: Timestamp,
+    /// Last packet there.
+    pub last: Timestamp,
+    /// What the originator sent past it.
+    pub orig: Direction,
+    /// What the responder sent past it.
+    pub resp: Direction,
+}
+
+impl FlowReport {
+    /// Puts a flow and its judgement into words.
+    pub fn new(context: &Context, flow: &FlowObserved, judgement: &Judgement) -> Self {
+        let (orig, resp) = (flow.originator, flow.responder());
+        let (src, dst) = (flow.key.end(orig), flow.key.end(resp));
+        let icmp = flow.key.is_icmp();
+        let query = flow.key.is_icmp_query();
+        let state =
+            |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| match flow.key.protocol {
+                crate::flow::protocol::TCP => conversation.conn_state(orig),
+                crate::flow::protocol::UDP => {
+                    match (sides[orig].packets > 0, sides[resp].packets > 0) {
+                        (true, true) => "SF",
+                        (true, false) => "S0",
+                        (false, true) => "SHR",
+                        (false, false) => "OTH",
+                    }
+                }
+                _ => "OTH",
+            };
+        let history =
+            |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| match flow.key.protocol {
+                crate::flow::protocol::UDP => {
+                    let letters = [(orig, 'D'), (resp, 'd')]
+                        .into_iter()
+                        .filter(|(side, _)| sides[*side].payload > 0);
+                    letters.map(|(_, letter)| letter).collect()
+                }
+                _ => conversation.history(orig),
+            };
+        let totals = [flow.total(0), flow.total(1)];
+        let points = flow.observations.iter().filter_map(|o| {
+            let point = context.points.get(o.point.0 as usize)?;
+            Some(AtPoint {
+                point: point.name.clone(),
+                site: point.site.clone(),
+                role: point.role.as_str(),
+                history: history(&o.conversation, &o.sides),
+                state: state(&o.conversation, &o.sides),
+                first: o.first(),
+                last: o.last(),
+                orig: o.sides[orig].into(),
+                resp: o.sides[resp].into(),
+            })
+        });
+        Self {
+            id: flow.id(),
+            community_id: community_id(&flow.key, orig),
+            proto: proto(flow.key.protocol),
+            src: src.address,
+            sport: if icmp {
+                u16::from(flow.key.icmp_type)
+            } else {
+                src.port
+            },
+            dst: dst.address,
+            dport: match (icmp, query) {
+                (true, true) => 0,
+                _ => dst.port,
+            },
+            icmp_id: query.then_some(src.port),
+            state: state(&flow.conversation, &totals),
+            history: history(&flow.conversation, &totals),
+            verdict: judgement.verdict,
+            why: context.why(flow, judgement),
+            confidence: judgement.confidence,
+            first: flow.first,
+            last: flow.last,
+            orig: totals[orig].into(),
+            resp: totals[resp].into(),
+            points: points.collect(),
+        }
+    }
+}
+
+fn proto(number: u8) -> String {
+    match protocol_name(number) {
+        "IP" => number.to_string(),
+        "ICMPv6" => "icmp6".to_owned(),
+        name => name.to_ascii_lowercase(),
+    }
+}

@@ -1,0 +1,463 @@
+//! What the GRE sequence numbers of a mirror say about the mirror itself: what it lost, doubled and reordered.
+//!
+//! RFC 2890 §2.2 gives the counter 32 bits that wrap. Real senders differ in what they count: most keep a counter
+//! for each session, others one for all sessions of a switch, or (Open vSwitch in user space) one for every tunnel
+//! of the process, whatever its source address. [`Sequences`] therefore follows three groupings side by side and
+//! reports the one under which the numbers make sense, so that a shared counter never looks like loss.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::session::SessionId;
+use crate::table::Map;
+use crate::time::Timestamp;
+
+/// Numbers behind the newest one in which a late packet is told from a repeated one.
+const WINDOW: u64 = 4096;
+/// A jump ahead by more than this is a restarted counter, not loss.
+const RESTART: i64 = 1 << 24;
+/// Loss episodes kept for each counter; older neighbours are merged beyond it.
+const EPISODES: usize = 256;
+
+/// Packets that were missing between two packets of the same counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Arrival of the last packet before the gap.
+    pub from: Timestamp,
+    /// Arrival of the first packet after the gap.
+    pub to: Timestamp,
+    /// Numbers that never arrived.
+    pub missing: u64,
+    /// Extended sequence numbers: first missing, and first after the gap.
+    range: (u64, u64),
+}
+
+/// One counter, as seen by its receiver.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// Next number expected, extended to 64 bits (starts at 2^32, so that earlier numbers stay positive).
+    next: u64,
+    /// Lowest number that can count as missing.
+    base: u64,
+    /// One bit for each of the last `WINDOW` numbers, by number modulo `WINDOW`.
+    seen: Box<[u64; (WINDOW / 64) as usize]>,
+    last: Timestamp,
+    /// Packets that carried a number.
+    pub received: u64,
+    /// Numbers that never arrived.
+    pub missing: u64,
+    /// Packets whose number had arrived before.
+    pub duplicate: u64,
+    /// Packets that arrived after a later number.
+    pub reordered: u64,
+    /// Times the counter was started anew.
+    pub restarts: u64,
+    episodes: VecDeque<Episode>,
+}
+
+impl Counter {
+    fn new(number: u32, time: Timestamp) -> Self {
+        let mut counter = Self {
+            next: 0,
+            base: 0,
+            seen: Box::new([0; (WINDOW / 64) as usize]),
+            last: time,
+            received: 0,
+            missing: 0,
+            duplicate: 0,
+            reordered: 0,
+            restarts: 0,
+            episodes: VecDeque::new(),
+        };
+        counter.start(number);
+        counter
+    }
+
+    fn start(&mut self, number: u32) {
+        self.base = (1 << 32) + u64::from(number);
+        self.next = self.base;
+        self.seen.fill(0);
+    }
+
+    fn bit(&mut self, number: u64) -> (&mut u64, u64) {
+        let slot = number % WINDOW;
+        // The slot is below WINDOW, so the word is always there.
+        (&mut self.seen[(slot / 64) as usize], 1 << (slot % 64))
+    }
+
+    fn mark(&mut self, number: u64, seen: bool) {
+        let (word, mask) = self.bit(number);
+        if seen {
+            *word |= mask;
+        } else {
+            *word &= !mask;
+        }
+    }
+
+    fn push(&mut self, number: u32, time: Timestamp) {
+        self.received += 1;
+        let step = i64::from(number.wrapping_sub(self.next as u32).cast_signed());
+        if step.abs() > RESTART || step < -WINDOW.cast_signed() {
+            self.restarts += 1;
+            self.start(number);
+            self.mark(self.next, true);
+            self.next += 1;
+        } else if step >= 0 {
+            let number = self.next + step as u64;
+            if step > 0 {
+                self.gap(number, time);
+            }
+            self.mark(number, true);
+            self.next = number + 1;
+        } else {
+            let number = self.next.saturating_add_signed(step);
+            let (word, mask) = self.bit(number);
+            if *word & mask != 0 && number >= self.base {
+                self.duplicate += 1;
+            } else {
+                self.reordered += 1;
+                self.mark(number, true);
+                if number >= self.base {
+                    self.missing = self.missing.saturating_sub(1);
+                    self.found(number);
+                } else {
+                    self.base = number;
+                }
+            }
+        }
+        self.last = time;
+    }
+
+    fn gap(&mut self, until: u64, time: Timestamp) {
+        let missing = until - self.next;
+        for number in self.next..self.next + missing.min(WINDOW) {
+            self.mark(number, false);
+        }
+        if missing > WINDOW {
+            self.seen.fill(0);
+        }
+        self.missing += missing;
+        self.episodes.push_back(Episode {
+            from: self.last,
+            to: time,
+            missing,
+            range: (self.next, until),
+        });
+        if self.episodes.len() > EPISODES {
+            self.merge_closest();
+        }
+    }
+
+    /// A number that was counted as missing arrived late.
+    fn found(&mut self, number: u64) {
+        let holder = self
+            .episodes
+            .iter_mut()
+            .rev()
+            .find(|e| (e.range.0..e.range.1).contains(&number));
+        if let Some(episode) = holder {
+            episode.missing = episode.missing.saturating_sub(1);
+            if episode.missing == 0 {
+                let range = episode.range;
+                self.episodes.retain(|e| e.range != range);
+            }
+        }
+    }
+
+    /// Joins the two neighbouring episodes that lie closest in time, so that memory stays bounded.
+    fn merge_closest(&mut self) {
+        let closest = self
+            .episodes
+            .iter()
+            .zip(self.episodes.iter().skip(1))
+            .enumerate()
+            .min_by_key(|(_, (a, b))| b.from.since(a.to))
+            .map(|(index, _)| index);
+        let Some(index) = closest else { return };
+        if let Some(later) = self.episodes.remove(index + 1)
+            && let Some(earlier) = self.episodes.get_mut(index)
+        {
+            earlier.to = later.to;
+            earlier.missing += later.missing;
+            earlier.range.1 = later.range.1;
+        }
+    }
+
+    /// The first and the last gap's time, if there was any.
+    pub fn loss_period(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((self.episodes.front()?.from, self.episodes.back()?.to))
+    }
+
+    /// When how many were missing; neighbours may have been merged.
+    pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
+        self.episodes.iter()
+    }
+
+    /// How badly the numbers fit the idea that this is one counter.
+    fn misfit(&self) -> u64 {
+        self.missing + self.duplicate + self.reordered + self.restarts.saturating_mul(16)
+    }
+}
+
+/// Which packets share a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Group {
+    Session(SessionId),
+    Source(IpAddr, IpAddr),
+    Destination(IpAddr),
+}
+
+/// The counters of all sessions, in every grouping that senders use.
+#[derive(Debug, Default)]
+pub struct Sequences {
+    counters: Vec<Counter>,
+    groups: Map<Group, usize>,
+    /// For each session with numbers: its counters by session, source and destination.
+    members: Map<SessionId, Member>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    session: usize,
+    source: usize,
+    destination: usize,
+}
+
+impl Sequences {
+    /// Notes the number that a packet of a session carried.
+    pub fn push(
+        &mut self,
+        session: SessionId,
+        addresses: (IpAddr, IpAddr),
+        number: u32,
+        time: Timestamp,
+    ) {
+        let member = match self.members.get(&session) {
+            Some(member) => *member,
+            None => self.join(session, addresses, number, time),
+        };
+        for index in [member.session, member.source, member.destination] {
+            if let Some(counter) = self.counters.get_mut(index) {
+                counter.push(number, time);
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        session: SessionId,
+        addresses: (IpAddr, IpAddr),
+        number: u32,
+        time: Timestamp,
+    ) -> Member {
+        let mut index = |group| {
+            *self.groups.entry(group).or_insert_with(|| {
+                self.counters.push(Counter::new(number, time));
+                self.counters.len() - 1
+            })
+        };
+        let member = Member {
+            session: index(Group::Session(session)),
+            source: index(Group::Source(addresses.0, addresses.1)),
+            destination: index(Group::Destination(addresses.1)),
+        };
+        self.members.insert(session, member);
+        member
+    }
+
+    /// For each session with numbers: the counter that it belongs to, as far as the numbers tell.
+    pub fn assign(&self) -> Map<SessionId, Assigned<'_>> {
+        let misfit = |index: usize| self.counters.get(index).map_or(0, Counter::misfit);
+        let mut by_source: Map<usize, (u64, usize)> = Map::default();
+        let mut by_destination: Map<usize, Vec<usize>> = Map::default();
+        for member in self.members.values() {
+            let (sum, sessions) = by_source.entry(member.source).or_default();
+            *sum += misfit(member.session);
+            *sessions += 1;
+            let sources = by_destination.entry(member.destination).or_default();
+            if !sources.contains(&member.source) {
+                sources.push(member.source);
+            }
+        }
+        // A wider grouping is believed only if it explains the numbers better than the narrower one.
+        let source_is_shared =
+            |source: usize| misfit(source) < by_source.get(&source).map_or(0, |(sum, _)| *sum);
+        let destination_is_shared = |destination: usize| {
+            let narrower: u64 = by_destination
+                .get(&destination)
+                .into_iter()
+                .flatten()
+                .map(|&source| {
+                    misfit(source).min(by_source.get(&source).map_or(0, |(sum, _)| *sum))
+                })
+                .sum();
+            misfit(destination) < narrower
+        };
+        let mut assigned: Vec<(SessionId, usize)> = Vec::with_capacity(self.members.len());
+        for (&session, member) in &self.members {
+            let index = if destination_is_shared(member.destination) {
+                member.destination
+            } else if source_is_shared(member.source) {
+                member.source
+            } else {
+                member.session
+            };
+            assigned.push((session, index));
+        }
+        let mut sharing: Map<usize, usize> = Map::default();
+        for (_, index) in &assigned {
+            *sharing.entry(*index).or_default() += 1;
+        }
+        assigned
+            .into_iter()
+            .filter_map(|(session, index)| {
+                let counter = self.counters.get(index)?;
+                Some((
+                    session,
+                    Assigned {
+                        counter,
+                        id: index,
+                        sessions: sharing.get(&index).copied().unwrap_or(1),
+                    },
+                ))
+            })
+            .collect()
+    }
+}
+
+/// The counter that a session's packets are numbered by.
+#[derive(Clone, Copy, Debug)]
+pub struct Assigned<'a> {
+    /// The counter.
+    pub counter: &'a Counter,
+    /// Equal for sessions that share the counter.
+    pub id: usize,
+    /// How many sessions share it, this one included.
+    pub sessions: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counter(numbers: &[u32]) -> Counter {
+        let mut counter = Counter::new(numbers[0], Timestamp(0));
+        for (index, number) in numbers.iter().enumerate() {
+            counter.push(*number, Timestamp(index as i64));
+        }
+        counter
+    }
+
+    #[test]
+    fn counts_gaps_late_and_repeated_packets() {
+        let c = counter(&[5, 6, 9, 7, 9, 10]);
+        assert_eq!(
+            (c.received, c.missing, c.reordered, c.duplicate, c.restarts),
+            (6, 1, 1, 1, 0)
+        );
+        let episode = c.episodes().next().unwrap();
+        assert_eq!(
+            (episode.from, episode.to, episode.missing),
+            (Timestamp(1), Timestamp(2), 1)
+        );
+    }
+
+    #[test]
+    fn the_counter_wraps_without_loss() {
+        let c = counter(&[u32::MAX - 1, u32::MAX, 0, 1]);
+        assert_eq!(
+            (c.missing, c.duplicate, c.reordered, c.restarts),
+            (0, 0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_step_far_back_is_a_restart_and_not_four_billion_lost() {
+        let c = counter(&[1_000_000, 1_000_001, 0, 1]);
+        assert_eq!((c.missing, c.restarts), (0, 1));
+    }
+
+    #[test]
+    fn a_packet_from_before_the_first_one_is_late_and_never_missing() {
+        let c = counter(&[10, 9, 11]);
+        assert_eq!((c.missing, c.reordered, c.duplicate), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_gap_wider_than_the_window_is_counted_whole() {
+        let c = counter(&[0, 10_000, 9_999, 10_001]);
+        assert_eq!((c.missing, c.reordered, c.duplicate), (9_998, 1, 0));
+    }
+
+    #[test]
+    fn episodes_stay_bounded_and_keep_the_sum() {
+        let numbers: Vec<u32> = (0..3000).map(|n| n * 2).collect();
+        let c = counter(&numbers);
+        assert_eq!(c.missing, 2999);
+        assert_eq!(c.episodes.len(), EPISODES);
+        assert_eq!(c.episodes().map(|e| e.missing).sum::<u64>(), 2999);
+    }
+
+    fn addresses(source: u8) -> (IpAddr, IpAddr) {
+        (
+            IpAddr::from([10, 60, 0, source]),
+            IpAddr::from([10, 60, 0, 9]),
+        )
+    }
+
+    #[test]
+    fn a_counter_shared_over_sources_is_not_loss() {
+        let mut s = Sequences::default();
+        for n in 0..300_u32 {
+            s.push(
+                SessionId(n % 3),
+                addresses(1 + (n % 2) as u8),
+                n,
+                Timestamp(i64::from(n)),
+            );
+        }
+        let assigned = s.assign();
+        assert_eq!(assigned[&SessionId(0)].counter.missing, 0);
+        assert_eq!(assigned[&SessionId(2)].sessions, 3);
+    }
+
+    #[test]
+    fn a_counter_shared_within_one_source_keeps_the_other_source_apart() {
+        let mut s = Sequences::default();
+        for n in 0..300_u32 {
+            s.push(SessionId(n % 2), addresses(1), n, Timestamp(i64::from(n)));
+            if n != 100 {
+                s.push(SessionId(7), addresses(2), n, Timestamp(i64::from(n)));
+            }
+        }
+        let assigned = s.assign();
+        assert_eq!(
+            (
+                assigned[&SessionId(0)].counter.missing,
+                assigned[&SessionId(0)].sessions
+            ),
+            (0, 2)
+        );
+        assert_eq!(
+            (
+                assigned[&SessionId(7)].counter.missing,
+                assigned[&SessionId(7)].sessions
+            ),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn equal_numbers_of_another_session_do_not_hide_loss() {
+        let mut s = Sequences::default();
+        for n in 0..1000_u32 {
+            if n % 10 != 3 {
+                s.push(SessionId(0), addresses(1), n, Timestamp(i64::from(n)));
+            }
+            s.push(SessionId(1), addresses(1), n, Timestamp(i64::from(n)));
+        }
+        let assigned = s.assign();
+        assert_eq!(assigned[&SessionId(0)].counter.missing, 100);
+        assert_eq!(assigned[&SessionId(1)].counter.missing, 0);
+    }
+}

@@ -1,0 +1,200 @@
+//! Mirror sessions: which streams of mirrored packets arrive, and how healthy each is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use mirrorscope_dissectors::{Encapsulation, Mirror};
+
+use crate::sequence::Sequences;
+use crate::table::{Map, Seed};
+use crate::time::Timestamp;
+
+/// Sessions that are kept apart; what arrives beyond this bound is counted as `refused`.
+pub const MAX_SESSIONS: usize = 65_536;
+/// Inner encapsulations listed for a session.
+const MAX_CARRIED: usize = 16;
+
+/// Names a session within one run, in order of appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u32);
+
+/// What makes a session: the outermost encapsulation, its endpoints and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// The outermost encapsulation; `None` for frames that arrived bare (a local SPAN port, a tap).
+    pub encapsulation: Option<Encapsulation>,
+    /// Outer source and destination; `None` for bare frames.
+    pub addresses: Option<(IpAddr, IpAddr)>,
+    /// ERSPAN session id, GRE key or VNI.
+    pub id: Option<u32>,
+    /// Capture interface: for bare frames, and wherever the sites file tells interfaces or files apart.
+    pub interface: Option<u32>,
+}
+
+impl SessionKey {
+    /// The key of the frames that one encapsulation, or none, brought in by an interface.
+    pub fn new(mirror: Option<&Mirror>, interface: u32, by_interface: bool) -> Self {
+        match mirror {
+            Some(mirror) => Self {
+                encapsulation: Some(mirror.encapsulation),
+                addresses: Some((mirror.source, mirror.destination)),
+                id: mirror.id,
+                interface: by_interface.then_some(interface),
+            },
+            None => Self {
+                encapsulation: None,
+                addresses: None,
+                id: None,
+                interface: Some(interface),
+            },
+        }
+    }
+}
+
+/// One session and what is known of its health.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What makes it this session.
+    pub key: SessionKey,
+    /// Capture interface of its first frame.
+    pub interface: u32,
+    /// Frames (a datagram joined from fragments counts once).
+    pub packets: u64,
+    /// Bytes on the wire, outer headers included.
+    pub bytes: u64,
+    /// Arrival of the first frame.
+    pub first: Timestamp,
+    /// Arrival of the last frame.
+    pub last: Timestamp,
+    /// Frames whose inner packet was cut: by the mirror's word, or because its IP header claims more than arrived.
+    pub truncated: u64,
+    /// Frames in which something below the encapsulation could not be read.
+    pub malformed: u64,
+    /// Largest inner frame that was cut, as long as it was before: bytes from its first header on.
+    pub largest_cut: u32,
+    /// The longest inner frame that a cut left over.
+    pub cut_to: u32,
+    /// Outer headers in front of the mirrored frame, from the outer IP header on, in bytes.
+    pub overhead: u32,
+    /// Encapsulations inside the session's own: kind, id, frames.
+    pub carries: Vec<(Encapsulation, Option<u32>, u64)>,
+}
+
+impl Session {
+    fn new(key: SessionKey, interface: u32, time: Timestamp) -> Self {
+        Self {
+            key,
+            interface,
+            packets: 0,
+            bytes: 0,
+            first: time,
+            last: time,
+            truncated: 0,
+            malformed: 0,
+            largest_cut: 0,
+            cut_to: 0,
+            overhead: 0,
+            carries: Vec::new(),
+        }
+    }
+
+    /// Counts one frame.
+    pub fn count(&mut self, time: Timestamp, wire_len: u32, malformed: bool) {
+        self.packets += 1;
+        self.bytes += u64::from(wire_len);
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+        self.malformed += u64::from(malformed);
+    }
+
+    /// Counts one frame that was cut from `before` bytes to `left`, behind `overhead` bytes of outer headers.
+    pub fn cut(&mut self, before: u32, left: u32, overhead: u32) {
+        self.truncated += 1;
+        self.largest_cut = self.largest_cut.max(before);
+        self.cut_to = self.cut_to.max(left);
+        self.overhead = self.overhead.max(overhead);
+    }
+
+    /// Counts one inner encapsulation.
+    pub fn carry(&mut self, encapsulation: Encapsulation, id: Option<u32>) {
+        if let Some(known) = self
+            .carries
+            .iter_mut()
+            .find(|c| c.0 == encapsulation && c.1 == id)
+        {
+            known.2 += 1;
+        } else if self.carries.len() < MAX_CARRIED {
+            self.carries.push((encapsulation, id, 1));
+        }
+    }
+}
+
+/// Session ids that every thread agrees on, and that views may read at any time.
+pub type Registry = Arc<DashMap<SessionKey, SessionId, Seed>>;
+
+/// The sessions of one receiver.
+#[derive(Debug)]
+pub struct Sessions {
+    registry: Registry,
+    /// The receiver's own copy of what it has met, so that known sessions need no lock.
+    known: Map<SessionKey, SessionId>,
+    latest: Option<(SessionKey, SessionId)>,
+    all: Vec<Session>,
+    /// Sequence numbers by session.
+    pub sequences: Sequences,
+    /// Frames of sessions beyond [`MAX_SESSIONS`].
+    pub refused: u64,
+}
+
+impl Sessions {
+    /// Starts with no session; `registry` may be shared with views.
+    pub fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            known: Map::default(),
+            latest: None,
+            all: Vec::new(),
+            sequences: Sequences::default(),
+            refused: 0,
+        }
+    }
+
+    /// The session of a key, made if it is new. `None` when there are too many.
+    pub fn find(&mut self, key: SessionKey, interface: u32, time: Timestamp) -> Option<SessionId> {
+        if let Some((latest, id)) = self.latest
+            && latest == key
+        {
+            return Some(id);
+        }
+        let id = match self.known.get(&key) {
+            Some(id) => *id,
+            None if self.all.len() >= MAX_SESSIONS => {
+                self.refused += 1;
+                return None;
+            }
+            None => {
+                let id = SessionId(self.all.len() as u32);
+                self.registry.insert(key, id);
+                self.known.insert(key, id);
+                self.all.push(Session::new(key, interface, time));
+                id
+            }
+        };
+        self.latest = Some((key, id));
+        Some(id)
+    }
+
+    /// A session that `find` returned.
+    pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.all.get_mut(id.0 as usize)
+    }
+
+    /// All sessions in order of appearance.
+    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.all
+            .iter()
+            .enumerate()
+            .map(|(index, session)| (SessionId(index as u32), session))
+    }
+}

@@ -1,0 +1,104 @@
+//! What can be said of a flow, how sure that is, and why sometimes nothing can be said.
+
+use serde::{Deserialize, Serialize};
+
+/// How a flow went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every place on the path that saw it, and can see both directions, saw both.
+    Symmetric,
+    /// A place on the path saw one direction, and the other went elsewhere.
+    Asymmetric,
+    /// Only one direction exists, though others would have been seen.
+    OneWay,
+    /// Requests that nobody answered.
+    Unanswered,
+    /// It changed its way while it lived.
+    Moved,
+    /// Nothing can be concluded, and [`Cause`] says why.
+    Unknown,
+}
+
+impl Verdict {
+    /// The name in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Symmetric => "symmetric",
+            Self::Asymmetric => "asymmetric",
+            Self::OneWay => "one-way",
+            Self::Unanswered => "unanswered",
+            Self::Moved => "moved",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why nothing can be concluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The mirror lost packets meanwhile: enough to explain what is missing.
+    MirrorLoss,
+    /// The mirror takes one packet of several.
+    Sampled,
+    /// The session carries one direction only, as far as can be told.
+    BlindSpot,
+    /// Packets were cut before what would tell.
+    Truncated,
+    /// Nobody looks where the answer would pass.
+    NoPoint,
+    /// The capture ended before an answer could be expected.
+    CaptureEnd,
+}
+
+impl Cause {
+    /// The name in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MirrorLoss => "mirror-loss",
+            Self::Sampled => "sampled",
+            Self::BlindSpot => "blind-spot",
+            Self::Truncated => "truncated",
+            Self::NoPoint => "no-point",
+            Self::CaptureEnd => "capture-end",
+        }
+    }
+
+    /// The reason in a clause.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::MirrorLoss => {
+                "the mirror itself lost enough packets meanwhile to explain what is missing"
+            }
+            Self::Sampled => "the mirror takes only some of the packets",
+            Self::BlindSpot => "the mirror session may carry one direction only",
+            Self::Truncated => "the mirror cuts packets before their ports",
+            Self::NoPoint => "no mirrored place lies where the other direction would pass",
+            Self::CaptureEnd => "the capture ended before an answer could be expected",
+        }
+    }
+}
+
+/// How sure something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// A guess.
+    Low,
+    /// Likely.
+    Medium,
+    /// Certain, as far as captures can be.
+    High,
+}
+
+impl Confidence {
+    /// The name in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}

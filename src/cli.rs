@@ -1,0 +1,224 @@
+//! The command line: what can be typed, and the help that teaches it. No behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
+///
+/// Reads captures of mirrored packets (ERSPAN, GRE, VXLAN, Geneve), strips the encapsulation, follows every flow at
+/// every place where it was seen, and tells asymmetric paths from mirrors that lose packets and servers that are down.
+#[derive(Debug, Parser)]
+#[command(name = "mirrorscope", version, max_term_width = 100, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Examples:
+  mirrorscope report capture.pcap
+  mirrorscope report --site dc1=10.60.0.1 --site dc2=10.60.0.3 capture.pcap
+  mirrorscope flows --format json dc1.pcap.gz dc2.pcap.zst | jq 'select(.verdict == \"asymmetric\")'
+  ssh collector tcpdump -U -i eth1 -w - proto gre | mirrorscope report -
+  mirrorscope decap -w inner.pcapng capture.pcap
+
+Exit status: 0 done; 1 findings of at least --fail-on; 2 bad usage or input (what could be read is still shown).";
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Summary, mirror sessions and findings
+    #[command(after_help = "\
+Examples:
+  mirrorscope report --sites sites.toml capture.pcap
+  mirrorscope report --format json capture.pcap | jq '.findings[].summary'
+  mirrorscope report --fail-on warning capture.pcap || echo something is wrong")]
+    Report(ReportArgs),
+    /// Mirror sessions with their health: loss by sequence numbers, cut packets
+    Sessions(ListArgs),
+    /// Flows with the verdict of each, and what every point saw of it
+    #[command(after_help = "\
+Examples:
+  mirrorscope flows capture.pcap
+  mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
+  mirrorscope flows --format csv capture.pcap > flows.csv")]
+    Flows(FlowsArgs),
+    /// Findings alone: what is worth telling, with evidence and next steps
+    Findings(FindingsArgs),
+    /// Write the mirrored packets without their encapsulation
+    #[command(after_help = "\
+Examples:
+  mirrorscope decap -w inner.pcapng capture.pcap        one interface for each mirror session, named
+  mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
+  mirrorscope decap -w - capture.pcap | tshark -r -     into another program")]
+    Decap(DecapArgs),
+}
+
+/// What every analysing subcommand takes.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Stop after this many frames
+    #[arg(short = 'c', long, value_name = "N")]
+    pub count: Option<u64>,
+
+    /// TOML file that names sites and observation points
+    #[arg(long, value_name = "FILE")]
+    pub sites: Option<PathBuf>,
+
+    /// Assign mirror sources to a site: an address or a prefix; may be repeated
+    #[arg(long = "site", value_name = "NAME=PREFIX")]
+    pub site: Vec<String>,
+
+    /// UDP ports that carry VXLAN [default: 4789,8472]
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub vxlan_port: Vec<u16>,
+
+    /// UDP ports that carry Geneve [default: 6081]
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub geneve_port: Vec<u16>,
+
+    /// What keeps flows with equal addresses and ports apart
+    #[arg(long, value_enum, default_value_t = Scope::None)]
+    pub scope: Scope,
+
+    /// Most flows held at once; packets of further ones are counted, not followed
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub max_flows: usize,
+}
+
+/// What keeps flows with equal addresses and ports apart.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Scope {
+    /// Nothing: all sessions share one address space
+    None,
+    /// The VLAN of the mirrored packet
+    Vlan,
+    /// The innermost segment: VNI or GRE key
+    Segment,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+
+    /// Exit with 1 if there is a finding of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `sessions`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// How to write them; json is one object a line
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, Args)]
+pub struct FindingsArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// How to write them; json is one object a line
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+
+    /// Exit with 1 if there is a finding of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// How to write them; json is one object a line
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// Arguments of `decap`.
+#[derive(Debug, Args)]
+pub struct DecapArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// File to write, complete or not at all; - for standard output
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    pub write: PathBuf,
+
+    /// File format [default: pcap if the name ends in .pcap, else pcapng]
+    #[arg(long, value_enum)]
+    pub format: Option<CaptureFormat>,
+
+    /// Write at most this many bytes of each packet
+    #[arg(short = 's', long, value_name = "BYTES")]
+    pub snaplen: Option<u32>,
+
+    /// Write frames that came without encapsulation too, as they are
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// Formats of one document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Formats of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
+    /// Comma-separated, with a header
+    Csv,
+}
+
+/// Capture file formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CaptureFormat {
+    /// An interface for each session, with names and directions
+    Pcapng,
+    /// All sessions together; one link type
+    Pcap,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Severity {
+    /// Good to know
+    Info,
+    /// Something is wrong, or will be
+    Warning,
+    /// Traffic breaks
+    Error,
+}

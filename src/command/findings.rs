@@ -1,0 +1,20 @@
+//! `findings`: what is worth telling, and nothing else.
+
+use anyhow::Result;
+
+use super::{Outcome, analyse, reaches};
+use crate::cli::{FindingsArgs, TextFormat};
+use crate::output::{self, text};
+
+/// Runs the command.
+pub fn run(args: &FindingsArgs) -> Result<Outcome> {
+    let (engine, sound) = analyse(&args.input)?;
+    let findings = engine.report().findings;
+    output::write(|out, screen| match args.format {
+        TextFormat::Text => text::findings(out, screen, &findings),
+        TextFormat::Json => findings
+            .iter()
+            .try_for_each(|finding| output::line(out, finding)),
+    })?;
+    Ok(Outcome::new(sound, reaches(&findings, args.fail_on)))
+}

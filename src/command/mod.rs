@@ -1,0 +1,57 @@
+//! The subcommands, one a file.
+
+pub mod decap;
+pub mod findings;
+pub mod flows;
+pub mod report;
+pub mod sessions;
+
+use anyhow::Result;
+use mirrorscope_engine::Engine;
+use mirrorscope_engine::finding::Finding;
+
+use crate::cli::{InputArgs, Severity};
+use crate::pipeline::Input;
+
+/// How a command ended; the exit status follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All done.
+    Done,
+    /// There are findings of the severity asked for.
+    Found,
+    /// Something was wrong with the input; what could be read was used.
+    Faulty,
+}
+
+impl Outcome {
+    /// Faulty input weighs more than what was found in the rest of it.
+    fn new(sound: bool, found: bool) -> Self {
+        match (sound, found) {
+            (false, _) => Self::Faulty,
+            (true, true) => Self::Found,
+            (true, false) => Self::Done,
+        }
+    }
+}
+
+/// Runs all input through an engine; the flag tells whether the input was sound.
+fn analyse(args: &InputArgs) -> Result<(Engine, bool)> {
+    let input = Input::open(args)?;
+    let mut engine = input.engine();
+    let sound = input.run(&mut engine)?;
+    engine.finish();
+    Ok((engine, sound))
+}
+
+/// Whether there is a finding of at least a severity.
+fn reaches(findings: &[Finding], fail_on: Option<Severity>) -> bool {
+    use mirrorscope_engine::finding::Severity as Found;
+    let least = match fail_on {
+        None => return false,
+        Some(Severity::Info) => Found::Info,
+        Some(Severity::Warning) => Found::Warning,
+        Some(Severity::Error) => Found::Error,
+    };
+    findings.iter().any(|f| f.severity >= least)
+}

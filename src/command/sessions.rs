@@ -1,0 +1,21 @@
+//! `sessions`: which mirror sessions arrive, and how healthy they are.
+
+use anyhow::Result;
+
+use super::{Outcome, analyse};
+use crate::cli::{ListArgs, ListFormat};
+use crate::output::{self, csv, table};
+
+/// Runs the command.
+pub fn run(args: &ListArgs) -> Result<Outcome> {
+    let (engine, sound) = analyse(&args.input)?;
+    let sessions = engine.sessions();
+    output::write(|out, screen| match args.format {
+        ListFormat::Table => table::sessions(out, screen, &sessions),
+        ListFormat::Json => sessions
+            .iter()
+            .try_for_each(|session| output::line(out, session)),
+        ListFormat::Csv => csv::sessions(out, &sessions),
+    })?;
+    Ok(Outcome::new(sound, false))
+}

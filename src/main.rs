@@ -1,0 +1,39 @@
+//! mirrorscope: receiver and analyzer for mirrored network traffic.
+
+mod cli;
+mod command;
+mod output;
+mod pipeline;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// Findings of at least the severity asked for.
+const FOUND: u8 = 1;
+/// Bad usage or input.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Report(args) => command::report::run(args),
+        Command::Sessions(args) => command::sessions::run(args),
+        Command::Flows(args) => command::flows::run(args),
+        Command::Findings(args) => command::findings::run(args),
+        Command::Decap(args) => command::decap::run(args),
+    };
+    match result {
+        Ok(command::Outcome::Done) => ExitCode::SUCCESS,
+        Ok(command::Outcome::Found) => ExitCode::from(FOUND),
+        Ok(command::Outcome::Faulty) => ExitCode::from(FAILED),
+        // Whoever read our output has seen enough.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mirrorscope: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Comma-separated lists with a header, as RFC 4180 has them.
+
+use std::io::Write;
+
+use ::csv::{Terminator, Writer, WriterBuilder};
+use anyhow::Result;
+use mirrorscope_engine::report::{FlowReport, SessionReport};
+
+/// Writes sessions.
+pub fn sessions(out: &mut dyn Write, sessions: &[SessionReport]) -> Result<()> {
+    let mut writer = writer(out);
+    writer.write_record([
+        "name",
+        "encapsulation",
+        "source",
+        "destination",
+        "id",
+        "site",
+        "point",
+        "role",
+        "packets",
+        "bytes",
+        "first",
+        "last",
+        "truncated",
+        "malformed",
+        "received",
+        "missing",
+        "duplicate",
+        "reordered",
+    ])?;
+    for session in sessions {
+        let sequence = |figure: fn(&mirrorscope_engine::report::SequenceReport) -> u64| {
+            session
+                .sequence
+                .as_ref()
+                .map_or_else(String::new, |s| figure(s).to_string())
+        };
+        writer.write_record([
+            cell(&session.name),
+            session.encapsulation.to_owned(),
+            text(session.source),
+            text(session.destination),
+            text(session.id),
+            cell(&session.site),
+            cell(&session.point),
+            session.role.to_owned(),
+            session.packets.to_string(),
+            session.bytes.to_string(),
+            session.first.to_string(),
+            session.last.to_string(),
+            session.truncated.to_string(),
+            session.malformed.to_string(),
+            sequence(|s| s.received),
+            sequence(|s| s.missing),
+            sequence(|s| s.duplicate),
+            sequence(|s| s.reordered),
+        ])?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// Flows, a line each.
+pub struct Flows<'a> {
+    writer: Writer<&'a mut dyn Write>,
+}
+
+impl<'a> Flows<'a> {
+    /// Writes the header.
+    pub fn new(out: &'a mut dyn Write) -> Result<Self> {
+        let mut writer = writer(out);
+        writer.write_record([
+            "id",
+            "community_id",
+            "proto",
+            "src",
+            "sport",
+            "dst",
+            "dport",
+            "state",
+            "history",
+            "verdict",
+            "why",
+            "confidence",
+            "first",
+            "last",
+            "orig_packets",
+            "orig_bytes",
+            "orig_payload",
+            "resp_packets",
+            "resp_bytes",
+            "resp_payload",
+            "points",
+        ])?;
+        Ok(Self { writer })
+    }
+
+    /// Writes one flow; its points are `NAME:ORIG/RESP` packets, separated by spaces.
+    pub fn add(&mut self, flow: &FlowReport) -> Result<()> {
+        let points: Vec<String> = flow
+            .points
+            .iter()
+            .map(|p| format!("{}:{}/{}", p.point, p.orig.packets, p.resp.packets))
+            .collect();
+        self.writer.write_record([
+            flow.id.clone(),
+            flow.community_id.clone(),
+            flow.proto.clone(),
+            flow.src.to_string(),
+            flow.sport.to_string(),
+            flow.dst.to_string(),
+            flow.dport.to_string(),
+            flow.state.to_owned(),
+            flow.history.clone(),
+            flow.verdict.as_str().to_owned(),
+            cell(&flow.why),
+            flow.confidence.as_str().to_owned(),
+            flow.first.to_string(),
+            flow.last.to_string(),
+            flow.orig.packets.to_string(),
+            flow.orig.bytes.to_string(),
+            flow.orig.payload.to_string(),
+            flow.resp.packets.to_string(),
+            flow.resp.bytes.to_string(),
+            flow.resp.payload.to_string(),
+            cell(&points.join(" ")),
+        ])?;
+        Ok(())
+    }
+
+    /// Ends the list.
+    pub fn finish(mut self) -> Result<()> {
+        self.writer.flush()?;
+        Ok(())
+    }
+}
+
+fn writer(out: &mut dyn Write) -> Writer<&mut dyn Write> {
+    WriterBuilder::new()
+        .terminator(Terminator::Any(b'\n'))
+        .from_writer(out)
+}
+
+/// Names may come from files: a spreadsheet must not take one for a formula.
+fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}

@@ -1,0 +1,79 @@
+//! Output formats, one a file; each turns values of the engine into bytes and knows nothing of packets.
+
+pub mod csv;
+pub mod table;
+pub mod text;
+
+use std::io::{self, BufWriter, IsTerminal, Write, stdout};
+
+use anyhow::Result;
+use mirrorscope_tui::theme::Theme;
+use serde::Serialize;
+
+/// Columns where nothing tells: a file, a pipe.
+const DEFAULT_WIDTH: u16 = 100;
+/// Narrower than this, lines are broken as if it were this wide.
+const MIN_WIDTH: u16 = 40;
+
+/// Where text for people goes: its width, and whether it has colours.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// Columns.
+    pub width: u16,
+    /// Colours.
+    pub theme: Theme,
+}
+
+impl Screen {
+    /// Standard output as it is. `COLUMNS` overrides the width, as shells set it.
+    fn of_stdout() -> Self {
+        let asked = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok());
+        let terminal = || {
+            let size = stdout()
+                .is_terminal()
+                .then(crossterm::terminal::size)
+                .and_then(io::Result::ok);
+            size.map(|(columns, _)| columns)
+        };
+        let width = asked.or_else(terminal).unwrap_or(DEFAULT_WIDTH);
+        Self {
+            width: width.max(MIN_WIDTH),
+            theme: Theme::of(&stdout()),
+        }
+    }
+}
+
+/// Hands standard output, buffered, to `fill`.
+pub fn write(fill: impl FnOnce(&mut dyn Write, Screen) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
+    fill(&mut out, Screen::of_stdout())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes one JSON document.
+pub fn document(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Writes one JSON object in a line of its own.
+pub fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Whether an error is only that nobody reads any more.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,245 @@
+//! The report for people: summary, sessions, findings with evidence and next steps.
+
+use std::io::Write;
+
+use anyhow::Result;
+use mirrorscope_engine::finding::{Finding, Severity};
+use mirrorscope_engine::report::{Report, Totals};
+use mirrorscope_engine::time::{SECOND, Timestamp};
+use mirrorscope_tui::theme::Meaning;
+use textwrap::{Options, WordSeparator, WordSplitter, wrap};
+
+use super::{Screen, table};
+
+/// Writes the whole report.
+pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
+    summary(out, screen, report)?;
+    heading(out, screen, "Mirror sessions")?;
+    table::sessions(out, screen, &report.sessions)?;
+    advice(out, screen, report)?;
+    heading(out, screen, "Findings")?;
+    findings(out, screen, &report.findings)
+}
+
+/// Writes findings alone.
+pub fn findings(out: &mut dyn Write, screen: Screen, findings: &[Finding]) -> Result<()> {
+    if findings.is_empty() {
+        writeln!(
+            out,
+            "{}",
+            screen
+                .theme
+                .paint(Meaning::Good, "nothing found that is worth telling")
+        )?;
+    }
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        one(out, screen, finding)?;
+    }
+    Ok(())
+}
+
+fn one(out: &mut dyn Write, screen: Screen, finding: &Finding) -> Result<()> {
+    let (symbol, meaning) = match finding.severity {
+        Severity::Error => ("✖", Meaning::Error),
+        Severity::Warning => ("▲", Meaning::Warning),
+        Severity::Info => ("●", Meaning::Info),
+    };
+    let theme = screen.theme;
+    let head = theme.paint(
+        meaning,
+        &format!(
+            "{symbol} {} {}",
+            finding.severity.as_str(),
+            finding.kind.as_str()
+        ),
+    );
+    let sites = if finding.sites.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", finding.sites.join(", "))
+    };
+    writeln!(out, "{head}{sites}")?;
+    paragraph(out, screen, "  ", "  ", &finding.summary)?;
+    let period = format!(
+        "since {}, last {}",
+        second(finding.first),
+        second(finding.last)
+    );
+    let confidence = format!(
+        "; confidence {}: {}",
+        finding.confidence.as_str(),
+        finding.confidence_why
+    );
+    paragraph(out, screen, "  ", "  ", &format!("{period}{confidence}"))?;
+    writeln!(out, "  {}", theme.paint(Meaning::Heading, "seen"))?;
+    for fact in &finding.evidence {
+        paragraph(out, screen, "  - ", "    ", fact)?;
+    }
+    writeln!(out, "  {}", theme.paint(Meaning::Heading, "next"))?;
+    for (index, step) in finding.next.iter().enumerate() {
+        paragraph(out, screen, &format!("  {}. ", index + 1), "     ", step)?;
+    }
+    if !finding.examples.is_empty() {
+        let more = if finding.flows > finding.examples.len() as u64 {
+            ", …"
+        } else {
+            ""
+        };
+        paragraph(
+            out,
+            screen,
+            "  flows: ",
+            "         ",
+            &format!("{}{more}", finding.examples.join(", ")),
+        )?;
+    }
+    Ok(())
+}
+
+fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
+    let t = &report.totals;
+    if let (Some(first), Some(last)) = (t.first, t.last) {
+        let seconds = last.since(first) as f64 / SECOND as f64;
+        paragraph(
+            out,
+            screen,
+            "",
+            "",
+            &format!(
+                "{} frames, {} bytes in {seconds:.3} s, from {} to {}",
+                t.frames,
+                t.bytes,
+                second(first),
+                second(last)
+            ),
+        )?;
+    } else {
+        writeln!(out, "no frames")?;
+    }
+    paragraph(out, screen, "", "", &frames(t))?;
+    let mut flows = format!("{} flows", t.flows);
+    let verdicts: Vec<String> = t
+        .verdicts
+        .iter()
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    if !verdicts.is_empty() {
+        flows = format!("{flows}: {}", verdicts.join(", "));
+    }
+    let causes: Vec<String> = t
+        .causes
+        .iter()
+        .map(|(cause, count)| format!("{count} {cause}"))
+        .collect();
+    if !causes.is_empty() {
+        flows = format!("{flows} ({})", causes.join(", "));
+    }
+    paragraph(out, screen, "", "", &flows)?;
+    for (reason, count) in &t.malformed_reasons {
+        paragraph(out, screen, "  ", "    ", &format!("{count} × {reason}"))?;
+    }
+    for example in &t.malformed_examples {
+        paragraph(out, screen, "  ", "    ", example)?;
+    }
+    Ok(())
+}
+
+fn frames(t: &Totals) -> String {
+    let mut parts = vec![format!(
+        "{} mirrored, {} plain, {} malformed",
+        t.mirrored, t.plain, t.malformed
+    )];
+    let r = t.reassembly;
+    let lost = r.incomplete + r.overlapping + r.refused;
+    let more = [
+        (t.opaque, format!("{} opaque", t.opaque)),
+        (
+            t.fragments,
+            format!("{} fragments joined to {} packets", t.fragments, r.joined),
+        ),
+        (lost, format!("{lost} fragmented packets not joined")),
+        (t.duplicates, format!("{} duplicates", t.duplicates)),
+        (
+            t.portless,
+            format!("{} IP packets without ports", t.portless),
+        ),
+        (
+            t.refused,
+            format!(
+                "{} packets of flows beyond --max-flows not followed",
+                t.refused
+            ),
+        ),
+    ];
+    parts.extend(
+        more.into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(_, text)| text),
+    );
+    parts.join("; ")
+}
+
+/// Which lines of a sites file would tell more.
+fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
+    let unknown: Vec<_> = report
+        .sessions
+        .iter()
+        .filter(|s| !s.described && s.source.is_some())
+        .collect();
+    let Some(session) = unknown.first() else {
+        return Ok(());
+    };
+    let (Some(source), id) = (session.source, session.id) else {
+        return Ok(());
+    };
+    let id = id.map_or_else(String::new, |id| format!(", session = {id}"));
+    let text = format!(
+        "{} of {} sessions are not described. Tell what they show with --sites FILE:",
+        unknown.len(),
+        report.sessions.len()
+    );
+    paragraph(out, screen, "", "", &text)?;
+    writeln!(
+        out,
+        "  [[site]]\n  name = \"dc1\"\n  [[site.point]]\n  name = \"fw1-inside\"\n  role = \"firewall\"  # or router, dci, vnic, uplink, switch\n  \
+         match = {{ source = \"{source}\"{id} }}"
+    )?;
+    Ok(())
+}
+
+fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
+    writeln!(out, "\n{}", screen.theme.paint(Meaning::Heading, text))?;
+    Ok(())
+}
+
+fn paragraph(
+    out: &mut dyn Write,
+    screen: Screen,
+    first: &str,
+    rest: &str,
+    text: &str,
+) -> Result<()> {
+    // Times, addresses and names hold hyphens and are no place to break a line.
+    let options = Options::new(usize::from(screen.width))
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    for line in wrap(text, options) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A time to the millisecond.
+fn second(time: Timestamp) -> String {
+    let text = time.to_string();
+    match text.get(..23) {
+        Some(short) => format!("{short}Z"),
+        None => text,
+    }
+}

@@ -1,0 +1,225 @@
+//! Capture files into the engine: the only place where the crates meet.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use mirrorscope_capture::Files;
+use mirrorscope_dissectors::{LinkType, Options, Ports};
+use mirrorscope_engine::point::printable;
+use mirrorscope_engine::receive::{Frame, Receiver};
+use mirrorscope_engine::session::Registry;
+use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Scope;
+use mirrorscope_engine::{Config, Engine};
+use mirrorscope_tui::progress::{ProgressBar, State};
+
+use crate::cli::{self, InputArgs};
+
+/// Frames between two looks at the clock and at what else is not of every frame's concern.
+const BATCH: u64 = 4096;
+
+/// Open input with the settings that go with it.
+pub struct Input {
+    files: Files,
+    count: u64,
+    stop: Arc<AtomicBool>,
+    registry: Registry,
+    config: Config,
+}
+
+/// Something that takes frames.
+pub trait Consumer {
+    /// The receiver in it, which must know the interfaces by name.
+    fn receiver(&mut self) -> &mut Receiver;
+    /// Takes one frame.
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<()>;
+    /// Flows so far, for the progress line.
+    fn flows(&self) -> usize;
+}
+
+impl Consumer for Engine {
+    fn receiver(&mut self) -> &mut Receiver {
+        Engine::receiver(self)
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
+        Engine::frame(self, frame);
+        Ok(())
+    }
+
+    fn flows(&self) -> usize {
+        Engine::flow_count(self)
+    }
+}
+
+impl Input {
+    /// Opens all files and reads the settings; fails before anything is read or written.
+    pub fn open(args: &InputArgs) -> Result<Self> {
+        let config = config(args)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        on_interrupt(&stop)?;
+        let files = Files::open(&args.files, Arc::clone(&stop))?;
+        Ok(Self {
+            files,
+            count: args.count.unwrap_or(u64::MAX),
+            stop,
+            registry: Registry::default(),
+            config,
+        })
+    }
+
+    /// An engine with the settings.
+    pub fn engine(&self) -> Engine {
+        Engine::new(self.config.clone(), Arc::clone(&self.registry))
+    }
+
+    /// A receiver alone with the settings.
+    pub fn decapsulator(&self) -> Receiver {
+        Receiver::new(
+            self.config.dissect.clone(),
+            self.config.sites.clone(),
+            Arc::clone(&self.registry),
+        )
+    }
+
+    /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error; true if nothing was.
+    pub fn run(mut self, consumer: &mut impl Consumer) -> Result<bool> {
+        let mut progress = ProgressBar::new();
+        let mut unsupported: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut named: Vec<bool> = Vec::new();
+        let mut frames = 0;
+        while frames < self.count {
+            if frames % BATCH == 0 && progress.is_due() {
+                let read = self.files.progress();
+                let state = State {
+                    read: read.read,
+                    total: read.total,
+                    frames,
+                    sessions: self.registry.len(),
+                    flows: consumer.flows(),
+                };
+                progress.draw(&state);
+            }
+            let Some(frame) = self.files.next_frame() else {
+                break;
+            };
+            frames += 1;
+            let interface = frame.interface as usize;
+            if named.get(interface) != Some(&true) {
+                named.resize(named.len().max(interface + 1), false);
+                named[interface] = true;
+                let origin = frame.origin;
+                consumer.receiver().name_interface(
+                    frame.interface,
+                    &origin.source,
+                    origin.name.as_deref(),
+                );
+            }
+            let Some(link) = LinkType::from_number(frame.link_type) else {
+                *unsupported.entry(frame.link_type).or_default() += 1;
+                continue;
+            };
+            let frame = Frame {
+                time: Timestamp(frame.time),
+                wire_len: frame.wire_len,
+                link,
+                interface: frame.interface,
+                number: frame.number,
+                bytes: frame.bytes,
+            };
+            consumer.frame(&frame)?;
+        }
+        drop(progress);
+        self.complain(frames, &unsupported)
+    }
+
+    fn complain(&self, frames: u64, unsupported: &BTreeMap<u16, u64>) -> Result<bool> {
+        let problems = self.files.problems();
+        for problem in problems {
+            eprintln!("mirrorscope: {}", printable(&problem.to_string()));
+        }
+        let skipped: u64 = unsupported.values().sum();
+        let mut kinds: Vec<String> = Vec::new();
+        for interface in self.files.interfaces() {
+            let kind = format!(
+                "{}: link type {}",
+                printable(&interface.source),
+                interface.link_type
+            );
+            if unsupported.contains_key(&interface.link_type) && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let supported = "supported are Ethernet, raw IP, Linux cooked v1 and v2, BSD loopback";
+        if skipped > 0 && skipped == frames {
+            bail!("{} is not supported; {supported}", kinds.join(", "));
+        }
+        if skipped > 0 {
+            eprintln!(
+                "mirrorscope: {}: {skipped} of {frames} frames skipped; {supported}",
+                kinds.join(", ")
+            );
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            eprintln!(
+                "mirrorscope: interrupted after {frames} frames; what follows is what was found so far"
+            );
+        }
+        Ok(problems.is_empty() && skipped == 0)
+    }
+}
+
+/// The first Ctrl-C ends the reading, the second one the program.
+fn on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+fn config(args: &InputArgs) -> Result<Config> {
+    let mut sites = match &args.sites {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot read the sites file", path.display()))?;
+            Sites::parse(&text).with_context(|| path.display().to_string())?
+        }
+        None => Sites::default(),
+    };
+    for assignment in &args.site {
+        sites.assign(assignment).context("--site")?;
+    }
+    let mut ports = Ports::default();
+    for (option, given, list) in [
+        ("--vxlan-port", &args.vxlan_port, &mut ports.vxlan),
+        ("--geneve-port", &args.geneve_port, &mut ports.geneve),
+    ] {
+        if given.is_empty() {
+            continue;
+        }
+        list.clear();
+        for port in given {
+            if list.try_push(*port).is_err() {
+                bail!("{option}: at most {} ports", list.capacity());
+            }
+        }
+    }
+    Ok(Config {
+        dissect: Options {
+            ports,
+            ..Options::default()
+        },
+        sites,
+        scope: match args.scope {
+            cli::Scope::None => Scope::None,
+            cli::Scope::Vlan => Scope::Vlan,
+            cli::Scope::Segment => Scope::Segment,
+        },
+        max_flows: args.max_flows,
+    })
+}

@@ -1,0 +1,153 @@
+//! The progress line for long files: on standard error, only where that is a terminal, gone when the work is done.
+
+use std::io::{IsTerminal, Write as _, stderr};
+use std::time::{Duration, Instant};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{LineGauge, Widget};
+
+/// Shorter work shows nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Between two drawings.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How far the work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Bytes of the files read.
+    pub read: u64,
+    /// Bytes of the files, if known.
+    pub total: Option<u64>,
+    /// Frames read.
+    pub frames: u64,
+    /// Mirror sessions met.
+    pub sessions: usize,
+    /// Flows met.
+    pub flows: usize,
+}
+
+/// A line that redraws itself.
+#[derive(Debug)]
+pub struct ProgressBar {
+    enabled: bool,
+    next: Instant,
+    drawn: bool,
+}
+
+impl Default for ProgressBar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ProgressBar {
+    /// Shows nothing yet, and nothing at all where standard error is no terminal.
+    pub fn new() -> Self {
+        Self {
+            enabled: stderr().is_terminal(),
+            next: Instant::now() + PATIENCE,
+            drawn: false,
+        }
+    }
+
+    /// Whether it is time to draw.
+    pub fn is_due(&self) -> bool {
+        self.enabled && Instant::now() >= self.next
+    }
+
+    /// Draws the line over the last one.
+    pub fn draw(&mut self, state: &State) {
+        let width = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
+        // A terminal that cannot be written to must not end the work.
+        let _ = write!(
+            stderr(),
+            "\r\u{1b}[K{}",
+            line(state, width.saturating_sub(1))
+        );
+        let _ = stderr().flush();
+        self.drawn = true;
+        self.next = Instant::now() + INTERVAL;
+    }
+}
+
+impl Drop for ProgressBar {
+    fn drop(&mut self) {
+        if self.drawn {
+            let _ = write!(stderr(), "\r\u{1b}[K");
+            let _ = stderr().flush();
+        }
+    }
+}
+
+/// The line as text of at most `width` columns.
+pub fn line(state: &State, width: u16) -> String {
+    let area = Rect::new(0, 0, width, 1);
+    let mut buffer = Buffer::empty(area);
+    let counts = format!(
+        "{} frames  {} sessions  {} flows",
+        state.frames, state.sessions, state.flows
+    );
+    match state.total.filter(|total| *total > 0) {
+        Some(total) => {
+            let ratio = (state.read as f64 / total as f64).clamp(0.0, 1.0);
+            let label = format!("{:3.0} %  {counts} ", ratio * 100.0);
+            LineGauge::default()
+                .label(label)
+                .ratio(ratio)
+                .render(area, &mut buffer);
+        }
+        None => Line::from(format!("{:.1} MB  {counts}", state.read as f64 / 1e6))
+            .render(area, &mut buffer),
+    }
+    let text: String = buffer
+        .content()
+        .iter()
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATE: State = State {
+        read: 50,
+        total: Some(200),
+        frames: 1234,
+        sessions: 3,
+        flows: 56,
+    };
+
+    #[test]
+    fn shows_the_share_and_the_counts() {
+        let text = line(&STATE, 79);
+        assert!(
+            text.starts_with(" 25 %  1234 frames  3 sessions  56 flows"),
+            "{text:?}"
+        );
+        assert_eq!(text.chars().count(), 79);
+    }
+
+    #[test]
+    fn without_a_total_it_shows_what_was_read() {
+        let text = line(
+            &State {
+                read: 5_000_000,
+                total: None,
+                ..STATE
+            },
+            79,
+        );
+        assert_eq!(text, "5.0 MB  1234 frames  3 sessions  56 flows");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_it() {
+        for width in 0..20 {
+            assert!(line(&STATE, width).chars().count() <= usize::from(width));
+        }
+    }
+}
