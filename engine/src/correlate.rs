@@ -72,10 +72,45 @@ pub struct Observer {
     /// Packets that each side sent past it.
     pub packets: [u64; 2],
     visible: [Visible; 2],
-    first: Timestamp,
-    last: Timestamp,
+    /// First and last packet of each side.
+    period: [Option<(Timestamp, Timestamp)>; 2],
     /// For a place that saw one direction: what that says of the other.
     pub missing: Option<Missing>,
+}
+
+impl Observer {
+    /// Whether it saw both directions.
+    fn whole(&self) -> bool {
+        self.packets.iter().all(|packets| *packets > 0)
+    }
+
+    /// First and last packet of either direction.
+    fn span(&self) -> (Timestamp, Timestamp) {
+        join(self.period[0], self.period[1]).unwrap_or_default()
+    }
+
+    /// Whether all that `other` saw of a side had passed here before.
+    fn precedes(&self, other: &Self, side: Side) -> bool {
+        match (self.period[side], other.period[side]) {
+            (Some(here), Some(there)) => {
+                here.0 <= there.0
+                    && here.1.plus(SECOND / 2) >= there.1
+                    && self.packets[side] >= other.packets[side]
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The period that holds two others.
+fn join(
+    a: Option<(Timestamp, Timestamp)>,
+    b: Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (one, None) | (None, one) => one,
+    }
 }
 
 /// What it means that a place saw nothing from one side.
@@ -235,14 +270,16 @@ impl Context {
                     && o.role == point.role
                     && o.site == site
             };
+            let period = observation
+                .sides
+                .map(|s| (s.packets > 0).then_some((s.first, s.last)));
             if let Some(group) = observers.iter_mut().find(together) {
                 group.points.push(observation.point);
                 for side in [0, 1] {
                     group.packets[side] += packets[side];
                     group.visible[side] = group.visible[side].max(observation.visible[side]);
+                    group.period[side] = join(group.period[side], period[side]);
                 }
-                group.first = group.first.min(observation.first());
-                group.last = group.last.max(observation.last());
             } else {
                 observers.push(Observer {
                     points: vec![observation.point],
@@ -250,8 +287,7 @@ impl Context {
                     role: point.role,
                     packets,
                     visible: observation.visible,
-                    first: observation.first(),
-                    last: observation.last(),
+                    period,
                     missing: None,
                 });
             }
@@ -273,7 +309,7 @@ impl Context {
             _ => return None,
         };
         let points = || observer.points.iter().filter_map(|id| self.point(*id));
-        let elsewhere = observers.iter().map(|o| o.packets[side]).max().unwrap_or(0);
+        let elsewhere = flow.total(side).packets;
         // Without a place that saw them: a peer answers every second or third segment at least.
         let expected = if elsewhere > 0 {
             elsewhere
@@ -289,14 +325,14 @@ impl Context {
             Some(Cause::Truncated)
         } else if blind || !proven {
             Some(Cause::BlindSpot)
-        } else if points().any(|p| {
-            p.explains(
-                expected,
-                flow.first.min(observer.first),
-                flow.last.max(observer.last),
-            )
-        }) {
+        } else if points().any(|p| p.explains(expected, flow.first, flow.last)) {
             Some(Cause::MirrorLoss)
+        } else if lively(flow)
+            && observers
+                .iter()
+                .any(|o| o.role.on_path() && o.whole() && o.precedes(observer, 1 - side))
+        {
+            Some(Cause::Flooded)
         } else {
             None
         };
@@ -306,7 +342,7 @@ impl Context {
     /// Both directions exist somewhere.
     fn both(flow: &FlowObserved, mut judgement: Judgement) -> Judgement {
         let on_path = || judgement.observers.iter().filter(|o| o.role.on_path());
-        let whole: Vec<&Observer> = on_path().filter(|o| o.missing.is_none()).collect();
+        let whole: Vec<&Observer> = on_path().filter(|o| o.whole()).collect();
         let best = judgement
             .one_sided()
             .filter_map(|(o, side)| Self::elsewhere(flow, &judgement.observers, o, side))
@@ -320,6 +356,7 @@ impl Context {
             .filter_map(|o| o.missing)
             .map(|m| m.cause.unwrap_or(Cause::NoPoint));
         let worst = causes
+            .filter(|c| *c != Cause::Flooded)
             .filter(|c| whole.is_empty() || !matches!(c, Cause::BlindSpot | Cause::Sampled))
             .min();
         match worst {
@@ -351,7 +388,8 @@ impl Context {
         let others = observers.iter().filter(|o| o.packets[side] > 0);
         // What passed before or after the observer's time tells of a move, not of two ways at once.
         let meanwhile = |o: &&Observer| {
-            o.first <= observer.last.plus(PATIENCE) && o.last.plus(PATIENCE) >= observer.first
+            let (here, there) = (observer.span(), o.span());
+            there.0 <= here.1.plus(PATIENCE) && there.1.plus(PATIENCE) >= here.0
         };
         let confidence = |o: &Observer| {
             let other_site = o.site != observer.site;
@@ -490,6 +528,12 @@ impl PointFacts {
     }
 }
 
+/// Whether the flow works end to end, as far as it can tell: for TCP, the originator acknowledges data.
+fn lively(flow: &FlowObserved) -> bool {
+    let half = &flow.conversation.halves[flow.originator];
+    flow.key.protocol != protocol::TCP || half.data > 0 || half.acknowledges_progress()
+}
+
 /// UDP services that answer every request: DNS, DHCP server, NTP, SNMP, Kerberos, LDAP, IKE, RADIUS, STUN.
 fn answers(port: u16) -> bool {
     matches!(
@@ -500,9 +544,11 @@ fn answers(port: u16) -> bool {
 
 /// Whole at two sites, one after the other.
 fn moved(whole: &[&Observer]) -> bool {
-    whole
-        .iter()
-        .any(|a| whole.iter().any(|b| a.site != b.site && a.last < b.first))
+    whole.iter().any(|a| {
+        whole
+            .iter()
+            .any(|b| a.site != b.site && a.span().1 < b.span().0)
+    })
 }
 
 /// A TCP packet's kind in words, by its flags.

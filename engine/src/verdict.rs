@@ -50,6 +50,9 @@ pub enum Cause {
     NoPoint,
     /// The capture ended before an answer could be expected.
     CaptureEnd,
+    /// All that a place saw are copies of what had passed a place that saw both directions: frames that a switch
+    /// floods. Says only that this place is no evidence; never why a verdict is unknown.
+    Flooded,
 }
 
 impl Cause {
@@ -62,6 +65,7 @@ impl Cause {
             Self::Truncated => "truncated",
             Self::NoPoint => "no-point",
             Self::CaptureEnd => "capture-end",
+            Self::Flooded => "flooded",
         }
     }
 
@@ -76,6 +80,7 @@ impl Cause {
             Self::Truncated => "the mirror cuts packets before their ports",
             Self::NoPoint => "no mirrored place lies where the other direction would pass",
             Self::CaptureEnd => "the capture ended before an answer could be expected",
+            Self::Flooded => "all packets are copies of what passed elsewhere",
         }
     }
 }
