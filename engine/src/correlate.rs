@@ -395,7 +395,12 @@ impl Context {
             let other_site = o.site != observer.site;
             let other_firewall = o.role == Role::Firewall && observer.role == Role::Firewall;
             match (o.role.on_path(), other_site || other_firewall) {
-                (true, true) if o.missing.is_some_and(|m| m.side != side) => Some(Confidence::High),
+                (true, true)
+                    if o.missing
+                        .is_some_and(|m| m.side != side && m.cause.is_none()) =>
+                {
+                    Some(Confidence::High)
+                }
                 (_, true) => Some(Confidence::Medium),
                 // Seen at the same site, but not here: another way only if it is known to arrive.
                 (_, false) if flow.conversation.halves[1 - side].acknowledges_progress() => {

@@ -342,8 +342,8 @@ mod tests {
 
     fn counter(numbers: &[u32]) -> Counter {
         let mut counter = Counter::new(numbers[0], Timestamp(0));
-        for (index, number) in numbers.iter().enumerate() {
-            counter.push(*number, Timestamp(index as i64));
+        for (time, number) in (0..).zip(numbers) {
+            counter.push(*number, Timestamp(time));
         }
         counter
     }

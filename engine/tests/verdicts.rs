@@ -1,0 +1,512 @@
+//! Verdicts from packets: each case is a small story of who saw what, sent through the whole engine as ERSPAN.
+//!
+//! A line is `TIME POINT WHAT`. WHAT is `SRC>DST FLAGS SEQ ACK LEN` for TCP (a server may have a port: `server:81`), `SRC>DST udp PORT` or `SRC>DST ping`,
+//! `from STATION` for a broadcast that shows that the station can be seen there, or `lost N` for N mirrored packets
+//! that never arrive. Stations: `client`, `server`, `r1` and `r2` (the sites' routers, which speak for the client).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a story that cannot be told should stop the test"
+)]
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use etherparse::PacketBuilder;
+use mirrorscope_dissectors::LinkType;
+use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
+use mirrorscope_engine::receive::Frame;
+use mirrorscope_engine::report::{FlowReport, Report};
+use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::{Config, Engine};
+
+const SITES: &str = r#"
+[[site]]
+name = "dc1"
+point = [
+  { name = "fw1", role = "firewall", match = { session = 1 } },
+  { name = "dci1", role = "dci", match = { session = 2 } },
+  { name = "dci1b", role = "dci", match = { session = 3 } },
+  { name = "one1", role = "firewall", carries = "one", match = { session = 4 } },
+  { name = "both1", role = "firewall", carries = "both", match = { session = 5 } },
+  { name = "some1", role = "firewall", sampling = 10, match = { session = 6 } },
+]
+[[site]]
+name = "dc2"
+point = [
+  { name = "fw2", role = "firewall", match = { session = 11 } },
+  { name = "dci2", role = "dci", match = { session = 12 } },
+  { name = "vm2", role = "vnic", match = { session = 13 } },
+]
+"#;
+
+const POINTS: &[(&str, u16)] = &[
+    ("fw1", 1),
+    ("dci1", 2),
+    ("dci1b", 3),
+    ("one1", 4),
+    ("both1", 5),
+    ("some1", 6),
+    ("fw2", 11),
+    ("dci2", 12),
+    ("vm2", 13),
+    ("other", 99),
+];
+
+fn mac(station: &str) -> [u8; 6] {
+    let last = match station {
+        "server" => 0x50,
+        "r1" => 0x11,
+        "r2" => 0x22,
+        "group" => return [0x01, 0, 0x5e, 1, 2, 3],
+        other => panic!("no such station: {other}"),
+    };
+    [2, 0, 0, 0, 0, last]
+}
+
+fn address(station: &str) -> [u8; 4] {
+    match station {
+        "server" => [10, 20, 0, 50],
+        "group" => [239, 1, 2, 3],
+        _ => [10, 9, 0, 10],
+    }
+}
+
+fn inner(what: &[&str]) -> Vec<u8> {
+    if what[0] == "from" {
+        // A RARP announcement, as hypervisors send it.
+        let mut bytes = [[0xff; 6], mac(what[1])].concat();
+        bytes.extend([0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3]);
+        bytes.extend([&mac(what[1])[..], &[0; 4], &mac(what[1])[..], &[0; 4]].concat());
+        return bytes;
+    }
+    let (source, destination) = what[0].split_once('>').unwrap();
+    let (destination, port) = destination.split_once(':').unwrap_or((destination, "443"));
+    let port: u16 = port.parse().unwrap();
+    let builder = PacketBuilder::ethernet2(mac(source), mac(destination)).ipv4(
+        address(source),
+        address(destination),
+        64,
+    );
+    let number = |index: usize| {
+        what.get(index)
+            .map_or(0, |text| text.parse::<u32>().unwrap())
+    };
+    let to_server = destination == "server";
+    let (source_port, destination_port) = if to_server {
+        (40_000, port)
+    } else {
+        (port, 40_000)
+    };
+    let mut bytes = Vec::new();
+    match what[1] {
+        "udp" => {
+            let port = number(2) as u16;
+            let ports = if destination == "r1" {
+                (port, 5555)
+            } else {
+                (5555, port)
+            };
+            builder
+                .udp(ports.0, ports.1)
+                .write(&mut bytes, b"hello")
+                .unwrap();
+        }
+        "ping" if to_server => builder
+            .icmpv4_echo_request(7, 1)
+            .write(&mut bytes, b"abc")
+            .unwrap(),
+        "ping" => builder
+            .icmpv4_echo_reply(7, 1)
+            .write(&mut bytes, b"abc")
+            .unwrap(),
+        flags => {
+            let mut tcp = builder.tcp(source_port, destination_port, number(2), 1000);
+            for flag in flags.chars() {
+                tcp = match flag {
+                    'S' => tcp.syn(),
+                    'A' => tcp.ack(number(3)),
+                    'F' => tcp.fin(),
+                    'R' => tcp.rst(),
+                    other => panic!("no such flag: {other}"),
+                };
+            }
+            tcp.write(&mut bytes, &vec![0x55; number(4) as usize])
+                .unwrap();
+        }
+    }
+    bytes
+}
+
+fn run(story: &str) -> (Report, Vec<FlowReport>) {
+    let config = Config {
+        sites: Sites::parse(SITES).unwrap(),
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, std::sync::Arc::default());
+    let mut sequences = [0_u32; 128];
+    for (index, line) in story
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .enumerate()
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let seconds: f64 = words[0].parse().unwrap();
+        let time = Timestamp(1_700_000_000_000_000_000 + (seconds * 1e9) as i64);
+        let (_, session) = POINTS.iter().find(|(name, _)| *name == words[1]).unwrap();
+        let sequence = &mut sequences[usize::from(*session)];
+        if words[2] == "lost" {
+            *sequence += words[3].parse::<u32>().unwrap();
+            continue;
+        }
+        let source = IpAddr::from([10, 60, 0, if *session < 10 { 1 } else { 3 }]);
+        let outer = Outer::new(source, IpAddr::from([10, 60, 0, 9]));
+        let erspan = Wrap::Erspan2 {
+            session: *session,
+            vlan: 0,
+            cos: 0,
+            en: 0,
+            truncated: false,
+            index: 0,
+            sequence: *sequence,
+        };
+        *sequence += 1;
+        let mut bytes = Vec::new();
+        wrap(&outer, &erspan, &inner(&words[2..]), &mut bytes);
+        let frame = Frame {
+            time,
+            wire_len: bytes.len() as u32,
+            link: LinkType::Ethernet,
+            interface: 0,
+            number: index as u64 + 1,
+            bytes: &bytes,
+        };
+        engine.frame(&frame);
+    }
+    engine.finish();
+    let mut flows = Vec::new();
+    engine
+        .flows(|flow| -> Result<(), ()> {
+            flows.push(flow);
+            Ok(())
+        })
+        .unwrap();
+    (engine.report(), flows)
+}
+
+/// Runs a story of one flow and compares verdict, cause (or confidence) and the kinds of findings.
+#[track_caller]
+fn expect(story: &str, verdict: &str, detail: &str, findings: &[&str]) {
+    let (report, flows) = run(story);
+    let [flow] = flows.as_slice() else {
+        panic!("{} flows", flows.len())
+    };
+    let seen = match flow.verdict.as_str() {
+        "unknown" => flow.why.split(':').next().unwrap().to_owned(),
+        _ => flow.confidence.as_str().to_owned(),
+    };
+    assert_eq!(
+        (flow.verdict.as_str(), seen.as_str()),
+        (verdict, detail),
+        "{}",
+        flow.why
+    );
+    let kinds: Vec<&str> = report.findings.iter().map(|f| f.kind.as_str()).collect();
+    assert_eq!(kinds, findings, "{:#?}", report.findings);
+}
+
+const WHOLE_AT_FW1: &str = "
+    0.000 fw1 r1>server S 100 0 0
+    0.001 fw1 server>r1 SA 500 101 0
+    0.002 fw1 r1>server A 101 501 0
+    0.003 fw1 r1>server A 101 501 50
+    0.004 fw1 server>r1 A 501 151 900
+    0.005 fw1 r1>server A 151 1401 0
+    0.006 fw1 r1>server FA 151 1401 0
+    0.007 fw1 server>r1 FA 1401 152 0
+    0.008 fw1 r1>server A 152 1402 0
+";
+
+#[test]
+fn both_directions_at_one_firewall_are_symmetric() {
+    expect(WHOLE_AT_FW1, "symmetric", "high", &[]);
+}
+
+#[test]
+fn each_direction_at_another_firewall_is_asymmetric() {
+    let story = "
+        0.0 fw1 from server
+        0.0 fw2 from r2
+        1.0 fw1 r1>server S 100 0 0
+        1.1 fw2 server>r2 SA 500 101 0
+        2.0 fw1 r1>server S 100 0 0
+        2.1 fw2 server>r2 SA 500 101 0
+    ";
+    let kinds = [
+        "asymmetric-path",
+        "incomplete-handshake",
+        "incomplete-handshake",
+    ];
+    expect(story, "asymmetric", "high", &kinds);
+    let (report, _) = run(story);
+    let finding = &report.findings[0];
+    assert_eq!(
+        (finding.severity.as_str(), finding.flows, finding.packets),
+        ("error", 1, 4)
+    );
+    assert_eq!(finding.sites, ["dc1", "dc2"]);
+    assert!(
+        finding
+            .summary
+            .contains("requests pass dc1, answers leave by dc2"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn one_direction_only_is_a_blind_spot_where_nothing_shows_that_the_mirror_carries_the_other() {
+    let story = "
+        1.0 fw1 r1>server S 100 0 0
+        1.1 fw2 server>r2 SA 500 101 0
+        1.2 fw1 r1>server A 101 501 0
+    ";
+    expect(story, "unknown", "blind-spot", &[]);
+}
+
+#[test]
+fn the_owner_may_say_what_a_mirror_carries() {
+    let flow = "
+        1.1 fw2 server>r2 SA 500 101 0
+        1.2 POINT r1>server A 101 501 0
+        1.3 fw2 server>r2 A 501 101 100
+        1.4 POINT r1>server A 101 601 0
+    ";
+    let at = |point: &str| {
+        format!(
+            "1.0 {point} r1>server S 100 0 0\n{}",
+            flow.replace("POINT", point)
+        )
+    };
+    expect(
+        &at("both1"),
+        "asymmetric",
+        "medium",
+        &["asymmetric-path", "incomplete-handshake"],
+    );
+    expect(
+        &format!("0.0 one1 from server\n{}", at("one1")),
+        "unknown",
+        "blind-spot",
+        &[],
+    );
+    expect(
+        &format!("0.0 some1 from server\n{}", at("some1")),
+        "unknown",
+        "sampled",
+        &[],
+    );
+}
+
+#[test]
+fn loss_of_the_mirror_at_that_time_excuses_what_is_missing() {
+    let story = |when: &str| {
+        let (before, during) = if when == "during" {
+            ("", "1.05 fw1 lost 3")
+        } else {
+            ("0.5 fw1 lost 3", "")
+        };
+        format!(
+            "0.0 fw1 from server
+            {before}
+            0.6 fw1 from server
+            1.00 fw1 r1>server S 100 0 0
+            {during}
+            1.10 fw2 server>r2 SA 500 101 0
+            1.20 fw1 r1>server A 101 501 0
+            1.30 fw2 server>r2 A 501 101 100
+            1.40 fw1 r1>server A 101 601 0"
+        )
+    };
+    expect(&story("during"), "unknown", "mirror-loss", &["mirror-loss"]);
+    let before = ["asymmetric-path", "incomplete-handshake", "mirror-loss"];
+    expect(&story("before"), "asymmetric", "medium", &before);
+}
+
+#[test]
+fn frames_that_a_switch_floods_to_the_other_firewall_change_nothing() {
+    let mut story = "0.0 fw2 from server\n0.0 fw2 from r1\n".to_owned();
+    for line in WHOLE_AT_FW1
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        writeln!(story, "{line}").unwrap();
+        if line.contains("r1>server") {
+            let (time, rest) = line.split_once(' ').unwrap();
+            writeln!(story, "{time}2 {}", rest.replace("fw1", "fw2")).unwrap();
+        }
+    }
+    expect(&story, "symmetric", "high", &[]);
+}
+
+#[test]
+fn a_bundle_of_links_may_spread_the_directions() {
+    let story = "
+        0.0 dci1 from server
+        0.0 dci1b from r1
+        1.0 dci1 r1>server S 100 0 0
+        1.1 dci1b server>r1 SA 500 101 0
+        1.2 dci1 r1>server A 101 501 0
+    ";
+    expect(story, "symmetric", "high", &[]);
+}
+
+#[test]
+fn a_machines_own_port_proves_no_path() {
+    let story = "
+        1.0 vm2 r1>server S 100 0 0
+        1.1 vm2 server>r2 SA 500 101 0
+        1.2 vm2 r1>server A 101 501 0
+    ";
+    expect(story, "unknown", "no-point", &[]);
+}
+
+#[test]
+fn with_one_mirror_only_acknowledgements_show_the_other_way() {
+    let lively = "
+        0.0 fw1 from server
+        1.0 fw1 r1>server S 100 0 0
+        1.2 fw1 r1>server A 101 501 0
+        1.4 fw1 r1>server A 101 501 50
+        1.6 fw1 r1>server A 151 1401 0
+    ";
+    let kinds = ["asymmetric-path", "incomplete-handshake"];
+    expect(lively, "asymmetric", "low", &kinds);
+    expect(
+        &lively.replace("0.0 fw1 from server", ""),
+        "unknown",
+        "blind-spot",
+        &[],
+    );
+}
+
+#[test]
+fn requests_that_nobody_answers() {
+    let retried = "
+        1.0 fw1 r1>server S 100 0 0
+        2.0 fw1 r1>server S 100 0 0
+        4.0 fw1 r1>server S 100 0 0
+    ";
+    expect(retried, "unanswered", "medium", &["unanswered"]);
+    expect(
+        &format!("0.0 fw1 from server\n{retried}"),
+        "unanswered",
+        "high",
+        &["unanswered"],
+    );
+    expect(
+        "0.0 fw1 from server\n1.0 fw1 r1>server S 100 0 0",
+        "unknown",
+        "capture-end",
+        &[],
+    );
+    let dns = "
+        0.0 fw1 from server
+        1.0 fw1 r1>server udp 53
+        6.0 fw1 from server
+    ";
+    expect(dns, "unanswered", "medium", &["unanswered"]);
+    expect(
+        &dns.replace("udp 53", "ping"),
+        "unanswered",
+        "medium",
+        &["unanswered"],
+    );
+}
+
+#[test]
+fn a_sender_that_repeats_itself_unheard_is_one_way() {
+    let story = "
+        0.0 fw1 from server
+        1.0 fw1 r1>server A 100 500 50
+        1.3 fw1 r1>server A 100 500 50
+        1.9 fw1 r1>server A 100 500 50
+        6.0 fw1 from server
+    ";
+    expect(story, "one-way", "medium", &["one-way"]);
+}
+
+#[test]
+fn multicast_and_plain_udp_are_no_findings() {
+    expect(
+        "1.0 fw1 r1>group udp 5000\n9.0 fw1 from r1",
+        "one-way",
+        "high",
+        &[],
+    );
+    expect(
+        "0.0 fw1 from server\n1.0 fw1 r1>server udp 514\n9.0 fw1 from server",
+        "one-way",
+        "medium",
+        &[],
+    );
+}
+
+#[test]
+fn a_flow_that_changes_its_firewall_has_moved() {
+    let mut story = WHOLE_AT_FW1.lines().take(7).collect::<Vec<_>>().join("\n");
+    story.push_str(
+        "
+        9.0 fw2 r2>server A 151 1401 50
+        9.1 fw2 server>r2 A 1401 201 50
+        ",
+    );
+    expect(&story, "moved", "high", &[]);
+}
+
+#[test]
+fn a_scan_is_told_once_and_is_not_asymmetry() {
+    let mut story = "0.0 fw1 from server\n".to_owned();
+    for port in 1..=300 {
+        writeln!(story, "1.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+    }
+    story.push_str("9.0 fw1 from server");
+    let (report, flows) = run(&story);
+    assert!(flows.iter().all(|f| f.verdict.as_str() == "unanswered"));
+    let [finding] = report.findings.as_slice() else {
+        panic!("{:#?}", report.findings)
+    };
+    assert_eq!(
+        (
+            finding.kind.as_str(),
+            finding.severity.as_str(),
+            finding.flows
+        ),
+        ("unanswered", "info", 300)
+    );
+    assert!(
+        finding
+            .summary
+            .contains("10.9.0.10 tried more than 256 targets"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn an_undescribed_session_makes_its_own_point() {
+    let story = "
+        1.0 other r1>server S 100 0 0
+        1.1 other server>r1 SA 500 101 0
+        1.2 other r1>server A 101 501 0
+    ";
+    expect(story, "symmetric", "medium", &[]);
+    let (report, _) = run(story);
+    assert_eq!(report.sessions[0].name, "erspan2-99@10.60.0.3");
+    assert_eq!(report.sessions[0].point, "erspan2-99@10.60.0.3");
+    assert_eq!(report.sessions[0].site, "10.60.0.3");
+}
