@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop there"
 )]
 
+mod agreement;
 mod decap;
 mod errors;
 mod output;

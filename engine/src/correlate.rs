@@ -85,7 +85,7 @@ impl Observer {
     }
 
     /// First and last packet of either direction.
-    fn span(&self) -> (Timestamp, Timestamp) {
+    pub fn span(&self) -> (Timestamp, Timestamp) {
         join(self.period[0], self.period[1]).unwrap_or_default()
     }
 
@@ -232,19 +232,23 @@ impl Context {
 
     /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`.
     pub fn way(&self, flow: &FlowObserved, side: Side) -> String {
-        let names: Vec<String> = Self::path(flow, side)
+        let names: Vec<String> = Self::path(flow, side, flow.first)
             .filter_map(|id| self.point(id))
             .map(|point| format!("{} ({})", point.name, point.site))
             .collect();
         names.join(" > ")
     }
 
-    /// The points that one side's packets passed, in the order of their first packet.
-    pub fn path(flow: &FlowObserved, side: Side) -> impl Iterator<Item = PointId> {
+    /// The points that one side's packets still passed at a time, in the order of their first packet.
+    pub fn path(
+        flow: &FlowObserved,
+        side: Side,
+        since: Timestamp,
+    ) -> impl Iterator<Item = PointId> {
         let mut passed: Vec<&Observation> = flow
             .observations
             .iter()
-            .filter(|o| o.sides[side].packets > 0)
+            .filter(|o| o.sides[side].packets > 0 && o.sides[side].last >= since)
             .collect();
         passed.sort_by_key(|o| o.sides[side].first);
         passed.into_iter().map(|o| o.point)

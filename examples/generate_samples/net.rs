@@ -163,8 +163,10 @@ impl Host {
         self
     }
 
+    /// Its MAC shows its address: 10.20.0.50 has 02:00:00:00:00:50.
     pub fn mac(&self) -> Mac {
-        [0x02, 0, 0, 0, 0, self.address[3]]
+        let last = self.address[3];
+        [0x02, 0, 0, 0, 0, ((last / 10) << 4) | (last % 10)]
     }
 }
 
@@ -315,11 +317,16 @@ impl Network {
         }
     }
 
+    /// A time from `from` up to, not including, `to`.
+    pub fn delay(&mut self, from: i64, to: i64) -> i64 {
+        from + self.random.below((to - from).unsigned_abs()).cast_signed()
+    }
+
     /// Sends a frame; gives the time of its arrival, if it arrives.
     pub fn send(&mut self, time: i64, route: &Route, frame: &[u8]) -> Option<i64> {
         let frame: Rc<[u8]> = frame.into();
         // One delay for the whole way, so that no place sees it before the place in front of it.
-        let jitter = self.random.between(0, 3 * MICRO);
+        let jitter = self.delay(0, 3 * MICRO);
         for &(point, after) in &route.passes {
             self.seen.push(Seen {
                 time: time + after + jitter,

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run (SplitMix64).
+//! Numbers that look random and are the same in every run (`SplitMix64`).
 
 /// The generator's state.
 pub struct Random(u64);
@@ -19,10 +19,5 @@ impl Random {
     /// A number from 0 up to, not including, `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
-    }
-
-    /// A time from `from` up to, not including, `to`.
-    pub fn between(&mut self, from: i64, to: i64) -> i64 {
-        from + self.below((to - from).unsigned_abs()).cast_signed()
     }
 }

@@ -159,7 +159,7 @@ impl<'n> Conversation<'n> {
     /// The first two packets of a handshake, and the third; `None` if the answer does not arrive.
     fn open(&mut self, at: i64) -> Option<i64> {
         let arrived = self.send(at, CLIENT, SYN, &[])?;
-        let think = self.network.random.between(40 * MICRO, 90 * MICRO);
+        let think = self.network.delay(40 * MICRO, 90 * MICRO);
         let Some(answered) = self.send(arrived + think, SERVER, SYN | ACK, &[]) else {
             self.retry_handshake(at, arrived + think);
             return None;
@@ -188,12 +188,12 @@ impl<'n> Conversation<'n> {
     /// Sends a request or a response in full-size segments; the receiver acknowledges every second one. Gives the
     /// time of the last arrival.
     fn transfer(&mut self, start: i64, side: usize, bytes: &[u8]) -> Option<i64> {
-        let size = self.segment();
-        let count = bytes.len().div_ceil(size);
+        let most = self.segment();
+        let count = bytes.len().div_ceil(most);
         let mut time = start;
         let mut last = start;
         let mut acknowledgements = Vec::new();
-        for (index, part) in bytes.chunks(size).enumerate() {
+        for (index, part) in bytes.chunks(most).enumerate() {
             let complete = index + 1 == count;
             let flags = if complete { ACK | PSH } else { ACK };
             last = self.send(time, side, flags, part)?;
@@ -227,7 +227,7 @@ pub fn converse(network: &mut Network, call: &Call, exchanges: &[Exchange]) {
     };
     for exchange in exchanges {
         let asked = conversation.transfer(time + 25 * MICRO, CLIENT, &exchange.request);
-        let think = conversation.network.random.between(400 * MICRO, 3 * MILLI);
+        let think = conversation.network.delay(400 * MICRO, 3 * MILLI);
         let answered = asked
             .and_then(|asked| conversation.transfer(asked + think, SERVER, &exchange.response));
         match answered {

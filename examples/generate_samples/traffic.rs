@@ -1,6 +1,10 @@
 //! What hosts say beside TCP's own: web pages, database queries, names, pings, and ARP.
 
-use crate::net::{Address, Host, Kind, MICRO, MILLI, Network, Route, SECOND, Site};
+use std::fmt::Write as _;
+
+use crate::net::{
+    Address, Host, Kind, MICRO, MILLI, Network, Route, SECOND, SHARED_GATEWAY, Site, Vm,
+};
 use crate::packet::{self, Arp, Ip};
 use crate::tcp::Exchange;
 
@@ -18,7 +22,8 @@ pub fn page(network: &mut Network, path: &str, len: usize, pause: i64) -> Exchan
     while body.len() < len {
         let word = |network: &mut Network| WORDS[network.random.below(16) as usize];
         let (first, second) = (word(network), word(network));
-        body += &format!("<li>{first} {second} {}</li>\n", network.random.below(1000));
+        let number = network.random.below(1000);
+        let _ = writeln!(body, "<li>{first} {second} {number}</li>");
     }
     body += "</ul>\n";
     let head = format!(
@@ -154,7 +159,7 @@ pub fn resolve_gateway(network: &mut Network, host: &Host, at: i64) {
         target: ([0; 6], vm.gateway),
     };
     let mut flood = Route::flood(here.vms());
-    if vm.gateway == crate::net::SHARED_GATEWAY {
+    if vm.gateway == SHARED_GATEWAY {
         flood
             .passes
             .retain(|(point, _)| point.site() == here || *point == here.other().dci());
@@ -172,8 +177,13 @@ pub fn resolve_gateway(network: &mut Network, host: &Host, at: i64) {
 }
 
 /// A firewall asks for a VM's MAC: everyone at first, later the VM itself. The VM answers.
+///
+/// A firewall does not ask a VM that left its site, so that the VM does not take it for its gateway again.
 pub fn resolve_vm(network: &mut Network, host: &Host, at: i64, firewall: Site, first: bool) {
     let Kind::Vm(vm) = &host.kind else { return };
+    if vm.gateway_at(at) != firewall {
+        return;
+    }
     let gateway = (firewall.gateway_mac(), vm.gateway);
     let arp = Arp {
         sender: gateway,
@@ -190,7 +200,7 @@ pub fn resolve_vm(network: &mut Network, host: &Host, at: i64, firewall: Site, f
         target: gateway,
     };
     let there = Host {
-        kind: Kind::Vm(crate::net::Vm {
+        kind: Kind::Vm(Vm {
             entry: firewall,
             ..*vm
         }),

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and, mac};
 use crate::correlate::{Context, Judgement, kind_of_packet};
-use crate::flow::protocol;
 use crate::observation::FlowObserved;
 use crate::point::PointId;
 use crate::site::Role;
+use crate::time::SECOND;
 use crate::verdict::{Confidence, Verdict};
 
 /// What flows of one finding share: the sites that each direction passes, and the places that saw one side only.
@@ -35,6 +35,8 @@ impl Cause {
 struct Pattern {
     requests: Vec<PointId>,
     answers: Vec<PointId>,
+    /// Points that both directions passed before.
+    before: Vec<PointId>,
     /// Who hands the requests to the responder, and whom the responder hands its answers to.
     stations: Option<([u8; 6], [u8; 6])>,
 }
@@ -51,7 +53,13 @@ impl AsymmetricPaths {
         if judgement.verdict != Verdict::Asymmetric {
             return;
         }
-        let path = |side| Context::path(flow, side).collect::<Vec<_>>();
+        // A flow that lived before its path split was whole until then: what ended before is another story.
+        let since = judgement
+            .one_sided()
+            .map(|(observer, _)| observer.span().0)
+            .max()
+            .unwrap_or(flow.first);
+        let path = |side| Context::path(flow, side, since).collect::<Vec<_>>();
         let (requests, answers) = (path(flow.originator), path(flow.responder()));
         let sites = |path: &[PointId]| {
             distinct(
@@ -76,7 +84,8 @@ impl AsymmetricPaths {
             answer_sites: sites(&answers),
             one_sided,
         };
-        self.groups.add(cause.clone(), flow, judgement.confidence);
+        self.groups
+            .add(cause.clone(), flow, since, judgement.confidence);
         if self.patterns.len() < super::MAX_GROUPS {
             self.patterns.entry(cause).or_insert_with(|| {
                 let macs = |id: Option<&PointId>, side: usize| {
@@ -86,7 +95,15 @@ impl AsymmetricPaths {
                 let last_hop = macs(requests.last(), flow.originator).map(|(source, _)| source);
                 let first_hop =
                     macs(answers.first(), flow.responder()).map(|(_, destination)| destination);
+                let before = flow
+                    .observations
+                    .iter()
+                    .filter(|o| o.sides.iter().all(|s| s.packets > 0));
                 Pattern {
+                    before: before
+                        .filter(|o| o.sides.iter().any(|s| s.last < since))
+                        .map(|o| o.point)
+                        .collect(),
                     stations: last_hop.zip(first_hop),
                     requests,
                     answers,
@@ -191,13 +208,7 @@ fn summary(context: &Context, cause: &Cause, group: &Group) -> String {
         .without_request()
         .map(|id| name(context, id))
         .collect();
-    if !without_request.is_empty()
-        && group
-            .responders
-            .values
-            .iter()
-            .any(|(p, _)| *p == protocol::TCP)
-    {
+    if !without_request.is_empty() && group.has_tcp() {
         let places = join_and(&without_request);
         let _ = write!(
             text,
@@ -241,6 +252,14 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
             ));
         }
     }
+    if !pattern.before.is_empty() {
+        let names: Vec<String> = pattern.before.iter().map(|id| name(context, *id)).collect();
+        facts.push(format!(
+            "until {} both directions passed {}",
+            group.first(),
+            names.join(" and ")
+        ));
+    }
     if let Some((from, to)) = pattern.stations.filter(|(from, to)| from != to) {
         let (from, to) = (mac(from), mac(to));
         facts.push(format!(
@@ -251,7 +270,7 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
 }
 
 fn next(context: &Context, cause: &Cause, group: &Group) -> Vec<String> {
-    let target = group.responders.list(|(_, end)| end.address.to_string());
+    let target = group.hosts();
     let mut steps = Vec::new();
     if let (Some(enter), Some(leave)) = (cause.request_sites.first(), cause.answer_sites.last()) {
         steps.push(format!(
@@ -278,7 +297,10 @@ fn first_packet(group: &Group, id: Option<&PointId>, direction: usize) -> String
         .and_then(|id| group.points.get(id))
         .map(|passed| passed[direction]);
     match passed.and_then(|p| p.first) {
-        Some((time, flags)) => format!("; first {} at {time}", kind_of_packet(flags)),
-        None => String::new(),
+        // A flow that was whole before began too early to tell anything.
+        Some((time, flags)) if group.first().since(time) < SECOND => {
+            format!("; first {} at {time}", kind_of_packet(flags))
+        }
+        _ => String::new(),
     }
 }

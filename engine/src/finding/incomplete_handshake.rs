@@ -39,8 +39,12 @@ impl IncompleteHandshakes {
                 _ => continue,
             };
             if let Some(half) = missing_half(flow, judgement, observer) {
-                self.groups
-                    .add((observer.points.clone(), half), flow, confidence);
+                self.groups.add(
+                    (observer.points.clone(), half),
+                    flow,
+                    flow.first,
+                    confidence,
+                );
             }
         }
     }
@@ -114,7 +118,7 @@ fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> 
     };
     let (requests, answers) = (passed(0), passed(1));
     let what = count(group.flows, "handshake");
-    let to = group.targets();
+    let to = group.target();
     let (summary, missing, seen) = match half {
         Half::Answer => (
             format!("At {place}, {what} to {to}: the SYN passed, its SYN-ACK did not."),

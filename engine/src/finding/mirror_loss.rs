@@ -1,75 +1,136 @@
 //! `mirror-loss`: the mirror lost packets on the way to the collector, by its own sequence numbers.
 
+use std::net::IpAddr;
+
 use super::{Finding, Kind, Severity, count, distinct, join_and};
-use crate::report::SessionReport;
+use crate::report::{SequenceReport, SessionReport};
 use crate::verdict::Confidence;
 
 /// Share of packets beyond which nothing that is missing may be believed.
 const MUCH: f64 = 0.01;
+/// Counters told one by one.
+const TOLD: usize = 10;
 
-/// One finding for each sequence counter with gaps; sessions that share a counter share it.
+/// One finding for each collector address: what its sessions lose they most often lose at one place.
 pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
-    let mut counters: Vec<usize> = sessions.iter().filter_map(|s| s.counter).collect();
-    counters.sort_unstable();
-    counters.dedup();
-    counters
+    let mut collectors: Vec<IpAddr> = sessions.iter().filter_map(|s| s.destination).collect();
+    collectors.sort_unstable();
+    collectors.dedup();
+    collectors
         .into_iter()
-        .filter_map(|counter| finding(sessions, counter))
+        .filter_map(|collector| finding(sessions, collector))
         .collect()
 }
 
-fn finding(sessions: &[SessionReport], counter: usize) -> Option<Finding> {
-    let members: Vec<&SessionReport> = sessions
+/// A counter that has gaps, and the sessions that it numbers.
+struct Lossy<'a> {
+    sequence: &'a SequenceReport,
+    sessions: Vec<&'a SessionReport>,
+}
+
+impl Lossy<'_> {
+    fn sent(&self) -> u64 {
+        self.sequence.received + self.sequence.missing
+    }
+
+    fn fact(&self) -> String {
+        let names: Vec<String> = self.sessions.iter().map(|s| s.name.clone()).collect();
+        let shared = if names.len() > 1 {
+            " (one counter for all)"
+        } else {
+            ""
+        };
+        format!(
+            "{}{shared}: {} received, {} missing ({:.2} %) in {}, {} repeated, {} late",
+            join_and(&names),
+            self.sequence.received,
+            self.sequence.missing,
+            percent(self.sequence.missing, self.sent()),
+            count(self.sequence.gaps as u64, "gap"),
+            self.sequence.duplicate,
+            self.sequence.reordered
+        )
+    }
+}
+
+fn finding(sessions: &[SessionReport], collector: IpAddr) -> Option<Finding> {
+    let mut counters: Vec<Lossy<'_>> = Vec::new();
+    let mut ids: Vec<usize> = Vec::new();
+    for session in sessions.iter().filter(|s| s.destination == Some(collector)) {
+        let (Some(id), Some(sequence)) = (session.counter, &session.sequence) else {
+            continue;
+        };
+        if sequence.missing == 0 {
+            continue;
+        }
+        if let Some(index) = ids.iter().position(|known| *known == id) {
+            counters[index].sessions.push(session);
+        } else {
+            ids.push(id);
+            counters.push(Lossy {
+                sequence,
+                sessions: vec![session],
+            });
+        }
+    }
+    let missing: u64 = counters.iter().map(|c| c.sequence.missing).sum();
+    let sent: u64 = counters.iter().map(Lossy::sent).sum();
+    let periods = || counters.iter().filter_map(|c| c.sequence.loss_period);
+    let (first, last) = (periods().map(|p| p.0).min()?, periods().map(|p| p.1).max()?);
+    let members = || counters.iter().flat_map(|c| &c.sessions);
+    let much = counters
         .iter()
-        .filter(|s| s.counter == Some(counter))
-        .collect();
-    let sequence = members
-        .first()?
-        .sequence
-        .as_ref()
-        .filter(|s| s.missing > 0)?;
-    let (first, last) = sequence.loss_period?;
-    let sent = sequence.received + sequence.missing;
-    let rate = sequence.missing as f64 / sent as f64;
-    let names: Vec<String> = members.iter().map(|s| s.name.clone()).collect();
-    let shared = if members.len() > 1 {
-        ", which share one counter,"
-    } else {
-        ""
-    };
-    let mut evidence = vec![format!(
-        "GRE sequence numbers: {} received, {} missing in {}, {} repeated, {} late",
-        sequence.received,
-        sequence.missing,
-        count(sequence.gaps as u64, "gap"),
-        sequence.duplicate,
-        sequence.reordered
-    )];
-    evidence.push(format!("gaps from {first} to {last}"));
+        .any(|c| percent(c.sequence.missing, c.sent()) > MUCH * 100.0);
+    let mut evidence: Vec<String> = counters.iter().take(TOLD).map(Lossy::fact).collect();
+    if counters.len() > TOLD {
+        evidence.push(format!("and {} more", counters.len() - TOLD));
+    }
+    evidence.push(format!("GRE sequence numbers; gaps from {first} to {last}"));
     Some(Finding {
         kind: Kind::MirrorLoss,
         severity: Severity::Warning,
         confidence: Confidence::High,
         confidence_why: "counted by the sender's own sequence numbers".to_owned(),
-        sites: distinct(members.iter().map(|s| s.site.clone())),
-        points: distinct(members.iter().map(|s| s.point.clone())),
+        sites: distinct(members().map(|s| s.site.clone())),
+        points: distinct(members().map(|s| s.point.clone())),
         flows: 0,
         examples: Vec::new(),
-        packets: sequence.missing,
+        packets: missing,
         first,
         last,
         summary: format!(
-            "The mirror lost {} of {sent} packets ({:.2} %) of {}{shared} before they reached the collector.{}",
-            sequence.missing,
-            rate * 100.0,
-            join_and(&names),
-            if rate > MUCH { " What seems to be missing there may only be lost by the mirror." } else { "" }
+            "The mirror lost {missing} of {sent} packets ({:.2} %) of {} before they reached {collector}.{}",
+            percent(missing, sent),
+            count(members().count() as u64, "session"),
+            if much {
+                " What seems to be missing there may only be lost by the mirror."
+            } else {
+                ""
+            }
         ),
         evidence,
-        next: vec![
-            "at the sender: drop counters of the mirror session and of the port that carries it; mirror less, or cut packets".to_owned(),
-            "on the way: class of service and queue drops of GRE towards the collector".to_owned(),
-            "at the collector: ip -s link, ethtool -S, and the receive buffer of whatever recorded this".to_owned(),
-        ],
+        next: next_steps(counters.len()),
     })
+}
+
+/// Several counters with gaps share most likely only the way's end.
+fn next_steps(counters: usize) -> Vec<String> {
+    let mut steps = vec![
+        "at the collector: ip -s link, ethtool -S, and the receive buffer of whatever recorded this".to_owned(),
+        "at the sender: drop counters of the mirror session and of the port that carries it; mirror less, or cut packets"
+            .to_owned(),
+        "on the way: class of service and queue drops of GRE towards the collector".to_owned(),
+    ];
+    if counters == 1 {
+        steps.rotate_left(1);
+    }
+    steps
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 * 100.0 / whole as f64
+    }
 }

@@ -1,54 +1,80 @@
 //! `mirror-truncation`: the mirror cut packets.
 
-use super::{Finding, Kind, Severity, count};
+use std::net::IpAddr;
+
+use super::{Finding, Kind, Severity, count, distinct};
 use crate::report::SessionReport;
 use crate::verdict::Confidence;
 
-/// One finding for each session that brought cut packets.
+/// Sessions told one by one.
+const TOLD: usize = 10;
+
+/// One finding for each sender: the length that it cuts to is most often its own setting.
 pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
-    sessions
-        .iter()
-        .filter(|s| s.truncated > 0 && s.encapsulation != "plain")
-        .map(finding)
+    let cut = || sessions.iter().filter(|s| s.truncated > 0);
+    let mut senders: Vec<IpAddr> = cut().filter_map(|s| s.source).collect();
+    senders.sort_unstable();
+    senders.dedup();
+    senders
+        .into_iter()
+        .filter_map(|sender| {
+            finding(
+                sender,
+                &cut()
+                    .filter(|s| s.source == Some(sender))
+                    .collect::<Vec<_>>(),
+            )
+        })
         .collect()
 }
 
-fn finding(session: &SessionReport) -> Finding {
-    let cut = &session.cut;
-    let needed = cut.largest + cut.overhead;
-    Finding {
+fn finding(sender: IpAddr, sessions: &[&SessionReport]) -> Option<Finding> {
+    let largest = sessions.iter().map(|s| s.cut.largest).max()?;
+    let to = sessions.iter().map(|s| s.cut.to).max()?;
+    let overhead = sessions.iter().map(|s| s.cut.overhead).max()?;
+    let truncated = sessions.iter().map(|s| s.truncated).sum();
+    let told = sessions.iter().take(TOLD);
+    let mut evidence: Vec<String> = told
+        .map(|s| {
+            format!(
+                "{}: {} of {} packets cut, frames of up to {} bytes to {} at most",
+                s.name, s.truncated, s.packets, s.cut.largest, s.cut.to
+            )
+        })
+        .collect();
+    if sessions.len() > TOLD {
+        evidence.push(format!(
+            "and {} more",
+            count((sessions.len() - TOLD) as u64, "session")
+        ));
+    }
+    Some(Finding {
         kind: Kind::MirrorTruncation,
         severity: Severity::Info,
         confidence: Confidence::High,
         confidence_why: "inner IP headers claim more than arrived, or the mirror says so itself"
             .to_owned(),
-        sites: vec![session.site.clone()],
-        points: vec![session.point.clone()],
+        sites: distinct(sessions.iter().map(|s| s.site.clone())),
+        points: distinct(sessions.iter().map(|s| s.point.clone())),
         flows: 0,
         examples: Vec::new(),
-        packets: session.truncated,
-        first: session.first,
-        last: session.last,
+        packets: truncated,
+        first: sessions.iter().map(|s| s.first).min()?,
+        last: sessions.iter().map(|s| s.last).max()?,
         summary: format!(
-            "{} of {} arrived cut, {} bytes at most of up to {}: headers and flows are right, contents are not.",
-            count(session.truncated, "packet"),
-            session.name,
-            cut.to,
-            cut.largest
+            "{} from {sender} arrived cut: of frames of up to {largest} bytes {to} at most. Flows and verdicts are right, \
+             contents are not whole.",
+            count(truncated, "packet")
         ),
-        evidence: vec![format!(
-            "{} of {} packets cut; longest frame {} bytes, {} arrived",
-            session.truncated, session.packets, cut.largest, cut.to
-        )],
+        evidence,
         next: vec![
             format!(
-                "for whole packets: let the sender mirror at least {} bytes of each frame (mirrored packet length, truncate, snap length)",
-                cut.largest
+                "for whole packets: let {sender} mirror at least {largest} bytes of each frame (mirrored packet length, truncate, snap length)"
             ),
             format!(
-                "and let the path to the collector carry IP packets of {needed} bytes (mirror adds {} bytes), or allow fragments",
-                cut.overhead
+                "and let the path to the collector carry IP packets of {} bytes (the mirror adds {overhead}), or allow fragments",
+                largest + overhead
             ),
         ],
-    }
+    })
 }

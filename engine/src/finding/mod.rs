@@ -162,7 +162,8 @@ struct Group {
     period: Option<(Timestamp, Timestamp)>,
     examples: Vec<String>,
     originators: Named<IpAddr>,
-    responders: Named<(u8, Endpoint)>,
+    targets: Named<IpAddr>,
+    services: Named<(u8, u16)>,
     /// Packets of requests and of answers, and when each began, by point.
     points: BTreeMap<PointId, [Passed; 2]>,
     confidence: Option<Confidence>,
@@ -213,17 +214,21 @@ impl<T: PartialEq> Named<T> {
 }
 
 impl Group {
-    fn add(&mut self, flow: &FlowObserved, confidence: Confidence) {
+    fn add(&mut self, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
         self.flows += 1;
         self.packets += flow.total(0).packets + flow.total(1).packets;
-        let period = self.period.get_or_insert((flow.first, flow.last));
-        *period = (period.0.min(flow.first), period.1.max(flow.last));
+        let period = self.period.get_or_insert((since, flow.last));
+        *period = (period.0.min(since), period.1.max(flow.last));
         if self.examples.len() < EXAMPLES {
             self.examples.push(flow.id());
         }
         self.originators.add(flow.key.end(flow.originator).address);
-        self.responders
-            .add((flow.key.protocol, flow.key.end(flow.responder())));
+        let target = flow.key.end(flow.responder());
+        self.targets.add(target.address);
+        self.services.add((
+            flow.key.protocol,
+            if flow.key.is_icmp() { 0 } else { target.port },
+        ));
         self.confidence = self.confidence.max(Some(confidence));
         for observation in &flow.observations {
             let passed = self.points.entry(observation.point).or_default();
@@ -253,30 +258,53 @@ impl Group {
         self.confidence.unwrap_or(Confidence::Low)
     }
 
-    /// "4 TCP flows to 10.20.0.50:8080", "one UDP flow to …".
+    /// "4 TCP flows to 10.20.0.50:8080", "9 flows to 10.20.0.50 (TCP 80, TCP 443 and ICMP)".
     fn flows_in_words(&self) -> String {
-        let mut protocols: Vec<&str> = self
-            .responders
-            .values
-            .iter()
-            .map(|(protocol, _)| protocol_name(*protocol))
-            .collect();
-        protocols.dedup();
-        let kind = if protocols.len() == 1 && !self.responders.more {
-            format!("{} ", protocols[0])
-        } else {
-            String::new()
-        };
-        format!(
-            "{} to {}",
-            count(self.flows, &format!("{kind}flow")),
-            self.targets()
-        )
+        match self.services.values.as_slice() {
+            [(protocol, _)] if !self.services.more => {
+                format!(
+                    "{} to {}",
+                    count(self.flows, &format!("{} flow", protocol_name(*protocol))),
+                    self.target()
+                )
+            }
+            _ => format!("{} to {}", count(self.flows, "flow"), self.target()),
+        }
     }
 
-    fn targets(&self) -> String {
-        self.responders
-            .list(|(protocol, end)| endpoint(*protocol, *end))
+    /// What the flows go to: address and port of one service, else the addresses, with the services of a single one.
+    fn target(&self) -> String {
+        let hosts = self.hosts();
+        match (
+            self.targets.values.as_slice(),
+            self.services.values.as_slice(),
+        ) {
+            ([address], [(protocol, port)]) if !self.services.more => endpoint(
+                *protocol,
+                Endpoint {
+                    address: *address,
+                    port: *port,
+                },
+            ),
+            ([_], _) => format!(
+                "{hosts} ({})",
+                self.services
+                    .list(|(protocol, port)| service(*protocol, *port))
+            ),
+            _ => hosts,
+        }
+    }
+
+    /// The addresses that the flows go to.
+    fn hosts(&self) -> String {
+        self.targets.list(ToString::to_string)
+    }
+
+    fn has_tcp(&self) -> bool {
+        self.services
+            .values
+            .iter()
+            .any(|(protocol, _)| *protocol == protocol::TCP)
     }
 }
 
@@ -297,11 +325,14 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Ord> Groups<K> {
-    fn add(&mut self, key: K, flow: &FlowObserved, confidence: Confidence) {
+    fn add(&mut self, key: K, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
             self.left_out += 1;
         } else {
-            self.groups.entry(key).or_default().add(flow, confidence);
+            self.groups
+                .entry(key)
+                .or_default()
+                .add(flow, since, confidence);
         }
     }
 
@@ -342,6 +373,16 @@ fn endpoint(protocol: u8, end: Endpoint) -> String {
             format!("{v4}:{}", end.port)
         }
         (_, address) => address.to_string(),
+    }
+}
+
+/// "TCP 443", "ICMP".
+fn service(protocol: u8, port: u16) -> String {
+    match protocol {
+        protocol::TCP | protocol::UDP | protocol::SCTP => {
+            format!("{} {port}", protocol_name(protocol))
+        }
+        _ => protocol_name(protocol).to_owned(),
     }
 }
 

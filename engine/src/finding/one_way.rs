@@ -26,7 +26,7 @@ impl OneWays {
         let requests = flow.total(flow.originator).packets > 0;
         let points = flow.observations.iter().map(|o| o.point).collect();
         self.groups
-            .add((points, requests), flow, judgement.confidence);
+            .add((points, requests), flow, flow.first, judgement.confidence);
     }
 
     pub fn finish(self, context: &Context) -> Vec<Finding> {
@@ -73,6 +73,6 @@ fn finding(context: &Context, points: &[PointId], requests: bool, group: &Group)
             format!("{} in all, from {}", count(group.packets, "packet"), group.originators.list(ToString::to_string)),
             "acknowledgements do not advance: the other direction is not just unseen, it seems not to exist".to_owned(),
         ],
-        next: vec![format!("follow the packets from {} to {}: where do they end, is there a route back", places.join(", "), group.targets())],
+        next: vec![format!("follow the packets from {} to {}: where do they end, is there a route back", places.join(", "), group.target())],
     }
 }

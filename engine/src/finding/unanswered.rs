@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Finding, Group, Groups, Kind, MAX_GROUPS, Severity, count, endpoint, protocol_name};
+use super::{
+    Finding, Group, Groups, Kind, MAX_GROUPS, Severity, count, endpoint, join_and, protocol_name,
+};
 use crate::correlate::Judgement;
 use crate::flow::Endpoint;
 use crate::observation::FlowObserved;
@@ -43,11 +45,12 @@ impl Unanswered {
         let address = flow.key.end(flow.originator).address;
         let target = (flow.key.protocol, target(flow));
         if self.sources.len() >= MAX_GROUPS && !self.sources.contains_key(&address) {
-            self.crowd.add(target, flow, judgement.confidence);
+            self.crowd
+                .add(target, flow, flow.first, judgement.confidence);
             return;
         }
         let source = self.sources.entry(address).or_default();
-        source.all.add(flow, judgement.confidence);
+        source.all.add(flow, flow.first, judgement.confidence);
         if source.tried.len() < COUNTED {
             source.tried.insert(target);
         }
@@ -56,7 +59,7 @@ impl Unanswered {
                 .targets
                 .entry(target)
                 .or_default()
-                .add(flow, judgement.confidence);
+                .add(flow, flow.first, judgement.confidence);
         }
     }
 
@@ -101,11 +104,10 @@ fn one_target(protocol: u8, target: Endpoint, sources: &[(IpAddr, Group)]) -> Fi
         .take(super::NAMED)
         .map(|(source, _)| source.to_string())
         .collect();
-    let others = sources.len().saturating_sub(named.len());
-    let from = if others > 0 {
-        format!("{} and {others} others", named.join(", "))
-    } else {
-        named.join(", ")
+    let from = match sources.len() - named.len() {
+        0 => join_and(&named),
+        1 => format!("{} and one other", named.join(", ")),
+        others => format!("{} and {others} others", named.join(", ")),
     };
     let place = endpoint(protocol, target);
     let groups = || sources.iter().map(|(_, group)| group);
@@ -136,7 +138,7 @@ fn many_targets(address: IpAddr, source: &Source) -> Finding {
     let summary = format!(
         "{address} tried {more}{} targets and none answered ({}, …): a scan, or a network that is gone; not asymmetry.",
         source.tried.len(),
-        source.all.targets()
+        source.all.target()
     );
     let next = vec![format!(
         "find out what {address} is: a scanner, or a client whose servers are all unreachable"
