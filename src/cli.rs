@@ -44,9 +44,9 @@ Examples:
   mirrorscope flows capture.pcap
   mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
   mirrorscope flows --format csv capture.pcap > flows.csv")]
-    Flows(FlowsArgs),
+    Flows(ListArgs),
     /// Findings alone: what is worth telling, with evidence and next steps
-    Findings(FindingsArgs),
+    Findings(ReportArgs),
     /// Write the mirrored packets without their encapsulation
     #[command(after_help = "\
 Examples:
@@ -103,7 +103,7 @@ pub enum Scope {
     Segment,
 }
 
-/// Arguments of `report`.
+/// Arguments of `report` and `findings`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Input.
@@ -119,42 +119,14 @@ pub struct ReportArgs {
     pub fail_on: Option<Severity>,
 }
 
-/// Arguments of `sessions`.
+/// Arguments of `sessions` and `flows`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Input.
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// How to write them; json is one object a line
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub format: ListFormat,
-}
-
-/// Arguments of `findings`.
-#[derive(Debug, Args)]
-pub struct FindingsArgs {
-    /// Input.
-    #[command(flatten)]
-    pub input: InputArgs,
-
-    /// How to write them; json is one object a line
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
-
-    /// Exit with 1 if there is a finding of at least this severity
-    #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub fail_on: Option<Severity>,
-}
-
-/// Arguments of `flows`.
-#[derive(Debug, Args)]
-pub struct FlowsArgs {
-    /// Input.
-    #[command(flatten)]
-    pub input: InputArgs,
-
-    /// How to write them; json is one object a line
+    /// How to write them
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]
     pub format: ListFormat,
 }
@@ -183,12 +155,12 @@ pub struct DecapArgs {
     pub plain: bool,
 }
 
-/// Formats of one document.
+/// Formats of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
     /// For people
     Text,
-    /// For programs
+    /// For programs: one document; findings alone are one object a line
     Json,
 }
 

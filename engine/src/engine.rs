@@ -2,9 +2,10 @@
 
 use mirrorscope_dissectors::Options;
 
-use crate::correlate::{Context, Judgement, Losses, PointFacts};
+use crate::correlate::Judgement;
 use crate::finding::Collector;
 use crate::observation::FlowObserved;
+use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
 use crate::receive::{Frame, Receiver};
 use crate::report::{Carried, Cut, FlowReport, Report, SequenceReport, SessionReport, Totals};

@@ -18,6 +18,7 @@ pub mod finding;
 pub mod flow;
 pub mod fragment;
 pub mod observation;
+pub mod observer;
 pub mod point;
 pub mod receive;
 pub mod report;

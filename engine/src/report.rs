@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::correlate::{Context, Judgement};
+use crate::correlate::Judgement;
 use crate::finding::{Finding, protocol_name};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
 use crate::observation::{FlowObserved, Seen};
+use crate::observer::Context;
 use crate::time::Timestamp;
 use crate::verdict::{Confidence, Verdict};
 

@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::{Outcome, analyse, reaches};
-use crate::cli::{FindingsArgs, TextFormat};
+use crate::cli::{ReportArgs, TextFormat};
 use crate::output::{self, text};
 
 /// Runs the command.
-pub fn run(args: &FindingsArgs) -> Result<Outcome> {
+pub fn run(args: &ReportArgs) -> Result<Outcome> {
     let (engine, sound) = analyse(&args.input)?;
     let findings = engine.report().findings;
     output::write(|out, screen| match args.format {

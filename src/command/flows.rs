@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::{Outcome, analyse};
-use crate::cli::{FlowsArgs, ListFormat};
+use crate::cli::{ListArgs, ListFormat};
 use crate::output::{self, csv, table};
 
 /// Runs the command.
-pub fn run(args: &FlowsArgs) -> Result<Outcome> {
+pub fn run(args: &ListArgs) -> Result<Outcome> {
     let (engine, sound) = analyse(&args.input)?;
     output::write(|out, screen| match args.format {
         ListFormat::Table => {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and, mac};
-use crate::correlate::{Context, Judgement, kind_of_packet};
+use crate::correlate::{Judgement, kind_of_packet};
 use crate::observation::FlowObserved;
+use crate::observer::Context;
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::SECOND;

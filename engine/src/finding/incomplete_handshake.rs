@@ -2,9 +2,10 @@
 //! other half exists. What nobody answered is `unanswered`, not this.
 
 use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and};
-use crate::correlate::{Context, Judgement, Missing, Observer};
+use crate::correlate::Judgement;
 use crate::flow::protocol;
 use crate::observation::FlowObserved;
+use crate::observer::{Context, Missing, Observer};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::SECOND;

@@ -13,9 +13,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::correlate::{Context, Judgement};
+use crate::correlate::Judgement;
 use crate::flow::{Endpoint, protocol};
 use crate::observation::FlowObserved;
+use crate::observer::Context;
 use crate::point::PointId;
 use crate::report::SessionReport;
 use crate::time::Timestamp;

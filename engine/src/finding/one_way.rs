@@ -3,9 +3,10 @@
 //! UDP and multicast may be one-way by nature and are left out.
 
 use super::{Finding, Group, Groups, Kind, Severity, count, distinct};
-use crate::correlate::{Context, Judgement};
+use crate::correlate::Judgement;
 use crate::flow::protocol;
 use crate::observation::FlowObserved;
+use crate::observer::Context;
 use crate::point::PointId;
 use crate::verdict::Verdict;
 
