@@ -45,7 +45,7 @@ fn recording(name: &str) -> Option<(PathBuf, tempfile::TempDir, PathBuf)> {
     Some((path, folder, sites))
 }
 
-fn strings<'a>(value: &'a Value) -> Vec<&'a str> {
+fn strings(value: &Value) -> Vec<&str> {
     value
         .as_array()
         .unwrap()

@@ -79,7 +79,11 @@ impl<'a> Erspan3<'a> {
             payload,
         });
         if plain.has_sub_header() {
-            return with_platform.map_err(|_| Reason::Truncated);
+            // Cut inside the sub-header: which session the frame belongs to is known all the same.
+            return Ok(with_platform.unwrap_or(Self {
+                payload: &[],
+                ..plain
+            }));
         }
         // A device that sends frame type 7 keeps a sub-header that its O bit does not announce.
         if !plain.is_ethernet()
@@ -312,11 +316,11 @@ mod tests {
         assert_eq!((erspan.platform_id(), erspan.port_index()), (Some(4), None));
         assert_eq!((erspan.domain_id(), erspan.switch_id()), (None, None));
         for len in 12..20 {
-            assert_eq!(
-                Erspan3::parse(&bytes[..len]).unwrap_err(),
-                Reason::Truncated
-            );
+            let cut = Erspan3::parse(&bytes[..len]).unwrap();
+            assert_eq!((cut.session_id(), cut.platform_id()), (9, None));
+            assert_eq!(cut.payload(), b"");
         }
+        assert_eq!(Erspan3::parse(&bytes[..11]).unwrap_err(), Reason::Truncated);
     }
 
     #[test]

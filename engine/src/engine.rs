@@ -183,10 +183,7 @@ impl Engine {
                     },
                 }
             });
-        let context = Context {
-            points: facts.collect(),
-            end: self.period.unwrap_or_default().1,
-        };
+        let context = Context::new(facts.collect(), self.period.unwrap_or_default().1);
         (context, evidence)
     }
 

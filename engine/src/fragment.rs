@@ -179,6 +179,18 @@ impl Reassembler {
         let odd = fragment.more && !fragment.claimed_payload.is_multiple_of(8);
         let Some(end) = end.filter(|_| !cut && !odd && !fragment.payload.is_empty()) else {
             self.counts.refused += 1;
+            // Cut by the capture, so that no datagram will come of it; its first fragment still shows the inner headers.
+            if start == 0 && !fragment.payload.is_empty() {
+                let claimed = fragment.claimed_payload as usize;
+                self.salvage(
+                    fragment,
+                    claimed,
+                    fragment.payload,
+                    interface,
+                    time,
+                    wire_len,
+                );
+            }
             return None;
         };
         let key = Key {
@@ -329,12 +341,26 @@ impl Reassembler {
             claimed_payload: 0,
             encapsulated: false,
         };
-        let mut bytes = Vec::with_capacity(header.len() + present);
-        if fragment.write_header(present, &mut bytes) {
-            bytes.extend_from_slice(datagram.payload.get(..present).unwrap_or_default());
-            let (time, wire_len) = (datagram.started, datagram.wire_len);
+        let payload = datagram.payload.get(..present).unwrap_or_default();
+        let (time, wire_len) = (datagram.started, datagram.wire_len);
+        self.salvage(&fragment, present, payload, key.interface, time, wire_len);
+    }
+
+    /// Keeps the start of a datagram that stays incomplete, as one that was cut.
+    fn salvage(
+        &mut self,
+        fragment: &Fragment<'_>,
+        claimed: usize,
+        payload: &[u8],
+        interface: u32,
+        time: Timestamp,
+        wire_len: u32,
+    ) {
+        let mut bytes = Vec::with_capacity(fragment.header.len() + payload.len());
+        if fragment.write_header(claimed, &mut bytes) {
+            bytes.extend_from_slice(payload);
             self.salvaged.push(Salvaged {
-                interface: key.interface,
+                interface,
                 time,
                 bytes,
                 wire_len,
@@ -474,6 +500,23 @@ mod tests {
         let parts = encap::fragment(&frame(6, 7), 1500);
         assert!(push(&mut r, &parts[1], 3 * TIMEOUT).is_none());
         assert_eq!(r.pending(), 1);
+    }
+
+    #[test]
+    fn a_first_fragment_that_the_capture_cut_is_used_at_once() {
+        let parts = encap::fragment(&frame(8, 9), 1500);
+        let mut r = Reassembler::default();
+        assert!(push(&mut r, &parts[0][..200], 5).is_none());
+        assert!(push(&mut r, &parts[1][..200], 5).is_none());
+        let salvaged = r.salvaged();
+        assert_eq!((salvaged.len(), r.counts.refused), (1, 2));
+        assert_eq!(salvaged[0].bytes[20..], parts[0][34..200]);
+        let claimed = u16::from_be_bytes([salvaged[0].bytes[2], salvaged[0].bytes[3]]);
+        assert_eq!(
+            usize::from(claimed),
+            parts[0].len() - 14,
+            "it still claims what the fragment had"
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The rule above all others: never blame the network for what the mirror lost. A place counts as evidence for a
 //! missing direction only if it is known to see that direction, takes every packet, and lost too few to explain it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Visible};
 use crate::point::PointId;
@@ -12,7 +14,7 @@ use crate::time::{SECOND, Timestamp};
 use crate::verdict::Cause;
 
 /// Losses of one sequence counter, owned, so that they can travel with observations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// Packets missing of all that were numbered, 0 to 1.
     pub rate: f64,
@@ -23,7 +25,7 @@ pub struct Losses {
 }
 
 /// What the correlator knows of a point.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PointFacts {
     /// Its name.
     pub name: String,
@@ -50,15 +52,19 @@ pub struct Context {
     pub points: Vec<PointFacts>,
     /// Last packet of the capture.
     pub end: Timestamp,
+    /// For each point the first point of its site, which stands for the site.
+    sites: Vec<usize>,
 }
+
 /// Below this chance, loss is no explanation for packets that are missing.
 const CHANCE: f64 = 1e-6;
+
 /// One place, or several that do the same work at one site (a link bundle, the ends of an interconnect).
 #[derive(Clone, Debug)]
 pub struct Observer {
     /// Its points.
     pub points: Vec<PointId>,
-    /// Site of its points.
+    /// Stands for the site of its points.
     pub(crate) site: usize,
     /// What stands there.
     pub role: Role,
@@ -115,6 +121,21 @@ pub struct Missing {
     pub cause: Option<Cause>,
 }
 impl Context {
+    /// The facts of all points, in the order of their ids.
+    pub fn new(points: Vec<PointFacts>, end: Timestamp) -> Self {
+        let sites = points.iter().map(|point| {
+            points
+                .iter()
+                .position(|p| p.site == point.site)
+                .unwrap_or_default()
+        });
+        Self {
+            sites: sites.collect(),
+            points,
+            end,
+        }
+    }
+
     pub(crate) fn point(&self, id: PointId) -> Option<&PointFacts> {
         self.points.get(id.0 as usize)
     }
@@ -128,9 +149,9 @@ impl Context {
                 continue;
             };
             let site = self
-                .points
-                .iter()
-                .position(|p| p.site == point.site)
+                .sites
+                .get(observation.point.0 as usize)
+                .copied()
                 .unwrap_or_default();
             let packets = observation.sides.map(|s| s.packets);
             let together = |o: &&mut Observer| {

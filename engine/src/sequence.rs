@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::session::SessionId;
 use crate::table::Map;
 use crate::time::Timestamp;
@@ -20,7 +22,7 @@ const RESTART: i64 = 1 << 24;
 const EPISODES: usize = 256;
 
 /// Packets that were missing between two packets of the same counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
     /// Arrival of the last packet before the gap.
     pub from: Timestamp,

@@ -50,6 +50,10 @@ const TUNNELS: [&str; 9] = [
 const OTHER_GRE: [&str; 4] = ["eoip", "gre-wccp", "gre-wlan(aruba)", "gre-ppp(pptp)"];
 
 /// What of a capture can be compared.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that have nothing to do with each other"
+)]
 pub struct Coverage {
     /// The link types are known.
     pub link: bool,

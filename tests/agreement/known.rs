@@ -77,30 +77,17 @@ const KNOWN: &[Known] = &[
         why: "tshark stops at frame type 7; behind a sub-header stand Ethernet frames with NBNS and LLMNR queries",
     },
     Known {
-        file: "tcpdump-erspan-type-iii-pb-1.pcap",
-        differences: &[
-            "ERSPAN session 0: 0, tshark 1",
-            "GRE headers: 0, tshark 1",
-            "GRE with_seq: 0, tshark 1",
-            "headers of erspan3: 0, tshark 1",
-            "packets of 4120:7467:1700:4200:143:100:7f01:400e>4591:bfd7:cd87:d7:68:38:101:e800: 0, tshark 1",
-        ],
-        why: "the capture ends inside the sub-header that the O bit announces; the header is not complete",
-    },
-    Known {
         file: "tcpdump-esp_truncated.pcap",
-        differences: &["packets of 0.254.92.182>255.127.255.121: 0, tshark 1"],
+        differences: &[
+            "packets of 0.254.92.182>255.127.255.121: 0, tshark 1",
+            "udp 0.254.92.182|4500 255.127.255.121|8472: not in tshark's list",
+        ],
         why: "a first fragment whose VXLAN header is cut, and has no VNI flag; tshark goes by the port alone",
     },
     Known {
         file: "tcpdump-kday7.pcap",
         differences: &["tcp 204.9.51.132|50079 204.9.54.80|22: payload forth 768, tshark 0"],
         why: SHORTENED,
-    },
-    Known {
-        file: "tcpdump-rx_serviceid_oobr.pcap",
-        differences: &["udp 250.15.128.19|68 249.251.157.8|63246: missing"],
-        why: "a first fragment of 65299 bytes, which is no multiple of 8: nothing can follow it",
     },
     Known {
         file: "tcpdump-udp-length-heapoverflow.pcap",

@@ -1,5 +1,6 @@
 //! What tshark says of a capture.
 
+use std::iter;
 use std::path::Path;
 
 use serde_json::Value;
@@ -7,6 +8,10 @@ use serde_json::Value;
 use super::Counted;
 
 /// One `.truth.json`, with its corrections applied.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that have nothing to do with each other"
+)]
 pub struct Truth {
     /// Name of the capture beside it.
     pub file: String,
@@ -149,15 +154,12 @@ impl Truth {
 
 /// `-d udp.port==N,vxlan` in tshark's words means a VXLAN port beside the registered one.
 fn options(tshark: &str) -> Vec<String> {
-    let mut ports = "4789".to_owned();
-    for rule in tshark.split("udp.port==").skip(1) {
-        if let Some((port, protocol)) = rule.split_once(',')
-            && protocol.starts_with("vxlan")
-        {
-            ports += &format!(",{port}");
-        }
-    }
-    vec!["--vxlan-port".to_owned(), ports]
+    let more = tshark.split("udp.port==").skip(1).filter_map(|rule| {
+        let (port, protocol) = rule.split_once(',')?;
+        protocol.starts_with("vxlan").then_some(port)
+    });
+    let ports: Vec<&str> = iter::once("4789").chain(more).collect();
+    vec!["--vxlan-port".to_owned(), ports.join(",")]
 }
 
 fn counted(value: &Value) -> Counted {
