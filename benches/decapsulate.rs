@@ -124,7 +124,7 @@ fn count<'a, 'b>(bencher: Bencher<'a, 'b>, frames: &[Vec<u8>]) -> Bencher<'a, 'b
 }
 
 /// Layers and encapsulation fields only.
-#[divan::bench(args = KINDS, consts = SIZES, max_time = 0.4)]
+#[divan::bench(args = KINDS, consts = SIZES, sample_count = 2000, max_time = 0.4)]
 fn strip<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
     let frames = frames(kind, SIZE);
     let options = Options::default();
@@ -136,7 +136,7 @@ fn strip<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
 }
 
 /// The same, and the innermost addresses, ports and flags.
-#[divan::bench(args = KINDS, consts = SIZES, max_time = 0.4)]
+#[divan::bench(args = KINDS, consts = SIZES, sample_count = 2000, max_time = 0.4)]
 fn strip_and_read<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
     let frames = frames(kind, SIZE);
     let options = Options::default();

@@ -93,7 +93,10 @@ pub fn line(state: &State, width: u16) -> String {
         Some(total) => {
             let ratio = (state.read as f64 / total as f64).clamp(0.0, 1.0);
             let label = format!("{:3.0} %  {counts} ", ratio * 100.0);
+            // The line has no colours, so its two parts differ in weight.
             LineGauge::default()
+                .filled_symbol("━")
+                .unfilled_symbol("─")
                 .label(label)
                 .ratio(ratio)
                 .render(area, &mut buffer);
@@ -129,6 +132,8 @@ mod tests {
             "{text:?}"
         );
         assert_eq!(text.chars().count(), 79);
+        let (done, left) = (text.matches('━').count(), text.matches('─').count());
+        assert!(done > 5 && left > 2 * done, "a quarter is done: {text:?}");
     }
 
     #[test]
