@@ -9,6 +9,10 @@
 mod agreement;
 mod decap;
 mod errors;
+#[path = "../examples/generate_samples/generator/mod.rs"]
+mod generator;
+mod loss;
 mod output;
 mod recordings;
+mod samples;
 mod support;

@@ -4,14 +4,12 @@ use mirrorscope_dissectors::TcpFlags;
 
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
-use crate::observer::{Context, Missing, Observer};
+use crate::observer::{Context, Missing, Observer, PATIENCE};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::{SECOND, Timestamp};
 use crate::verdict::{Cause, Confidence, Verdict};
 
-/// Answers take at most this long, or none came: the initial retransmission timeout of TCP is 1 s (RFC 6298).
-const PATIENCE: i64 = 3 * SECOND;
 /// What became of a flow, and why that is believed.
 #[derive(Clone, Debug)]
 pub struct Judgement {

@@ -58,6 +58,10 @@ pub struct Context {
 
 /// Below this chance, loss is no explanation for packets that are missing.
 const CHANCE: f64 = 1e-6;
+/// Loss that no mirror without sequence numbers is above suspicion of: one packet in a thousand.
+const UNNUMBERED: f64 = 1e-3;
+/// Answers take at most this long, or none came: the initial retransmission timeout of TCP is 1 s (RFC 6298).
+pub(crate) const PATIENCE: i64 = 3 * SECOND;
 
 /// One place, or several that do the same work at one site (a link bundle, the ends of an interconnect).
 #[derive(Clone, Debug)]
@@ -206,6 +210,9 @@ impl Context {
         } else {
             (observer.packets[1 - side] / 3).max(1)
         };
+        // Packets that were seen nowhere may have passed before or after all that was seen.
+        let slack = if elsewhere > 0 { 0 } else { PATIENCE };
+        let (from, to) = (flow.first.plus(-slack), flow.last.plus(slack));
         let blind = points().any(|p| p.carries == Some(Carries::One));
         let proven = points().any(|p| p.carries == Some(Carries::Both))
             || observer.visible[side] >= Visible::Proven;
@@ -215,7 +222,7 @@ impl Context {
             Some(Cause::Truncated)
         } else if blind || !proven {
             Some(Cause::BlindSpot)
-        } else if points().any(|p| p.explains(expected, flow.first, flow.last)) {
+        } else if points().any(|p| p.explains(expected, from, to)) {
             Some(Cause::MirrorLoss)
         } else if lively(flow)
             && observers
@@ -235,7 +242,7 @@ impl PointFacts {
     fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
         let power = i32::try_from(expected).unwrap_or(i32::MAX);
         if self.losses.is_empty() {
-            return self.unseen.powi(power) > CHANCE;
+            return self.unseen.max(UNNUMBERED).powi(power) > CHANCE;
         }
         self.losses.iter().any(|losses| {
             let touching = losses

@@ -12,6 +12,9 @@ use crate::table::{Map, Set};
 /// Source MACs remembered for each point.
 const MAX_MACS: usize = 65_536;
 
+/// Stations that are known without a hash.
+const RECENT: usize = 16;
+
 /// Names a point within one run, in order of appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PointId(pub u32);
@@ -41,15 +44,17 @@ pub struct Point {
 #[derive(Clone, Debug, Default)]
 pub struct Senders {
     macs: Set<[u8; 6]>,
-    latest: [u8; 6],
+    /// Stations noted lately, by the last byte of their address.
+    recent: [[u8; 6]; RECENT],
 }
 
 impl Senders {
     /// Notes the source of a frame.
     pub fn note(&mut self, mac: [u8; 6]) {
-        // Frames come in runs from one station; most need no look at the table.
-        if mac != self.latest {
-            self.latest = mac;
+        // A few stations send most frames; those need no look at the table.
+        let recent = &mut self.recent[usize::from(mac[5]) % RECENT];
+        if *recent != mac {
+            *recent = mac;
             if self.macs.len() < MAX_MACS {
                 self.macs.insert(mac);
             }

@@ -194,10 +194,41 @@ impl Counter {
     pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
         self.episodes.iter()
     }
+}
 
-    /// How badly the numbers fit the idea that this is one counter.
-    fn misfit(&self) -> u64 {
-        self.missing + self.duplicate + self.reordered + self.restarts.saturating_mul(16)
+/// How well numbers fit the idea that they come from so many counters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fit {
+    received: u64,
+    /// Numbers that came twice, and counters that seem to have been started anew.
+    repeated: u64,
+    /// Everything that would not be there if the idea were right and nothing were lost.
+    misfit: u64,
+}
+
+impl Fit {
+    fn of(counter: &Counter) -> Self {
+        let restarts = counter.restarts.saturating_mul(16);
+        let repeated = counter.duplicate + restarts;
+        Self {
+            received: counter.received,
+            repeated,
+            misfit: counter.missing + counter.reordered + repeated,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            repeated: self.repeated + other.repeated,
+            misfit: self.misfit + other.misfit,
+        }
+    }
+
+    /// Whether one counter explains more than several. It gives each number once: several counters that pass the same
+    /// numbers give themselves away, however much was lost of each.
+    fn beats(self, several: Self) -> bool {
+        self.misfit < several.misfit && self.repeated <= several.repeated + self.received / 64
     }
 }
 
@@ -214,8 +245,8 @@ enum Group {
 pub struct Sequences {
     counters: Vec<Counter>,
     groups: Map<Group, usize>,
-    /// For each session with numbers: its counters by session, source and destination.
-    members: Map<SessionId, Member>,
+    /// For each session, by its id: its counters, if it has numbers.
+    members: Vec<Option<Member>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,10 +265,8 @@ impl Sequences {
         number: u32,
         time: Timestamp,
     ) {
-        let member = match self.members.get(&session) {
-            Some(member) => *member,
-            None => self.join(session, addresses, number, time),
-        };
+        let known = self.members.get(session.0 as usize).copied().flatten();
+        let member = known.unwrap_or_else(|| self.join(session, addresses, number, time));
         for index in [member.session, member.source, member.destination] {
             if let Some(counter) = self.counters.get_mut(index) {
                 counter.push(number, time);
@@ -263,40 +292,52 @@ impl Sequences {
             source: index(Group::Source(addresses.0, addresses.1)),
             destination: index(Group::Destination(addresses.1)),
         };
-        self.members.insert(session, member);
+        let place = session.0 as usize;
+        if self.members.len() <= place {
+            self.members.resize(place + 1, None);
+        }
+        if let Some(slot) = self.members.get_mut(place) {
+            *slot = Some(member);
+        }
         member
+    }
+
+    fn members(&self) -> impl Iterator<Item = (SessionId, &Member)> {
+        (0..)
+            .map(SessionId)
+            .zip(&self.members)
+            .filter_map(|(session, member)| Some((session, member.as_ref()?)))
     }
 
     /// For each session with numbers: the counter that it belongs to, as far as the numbers tell.
     pub fn assign(&self) -> Map<SessionId, Assigned<'_>> {
-        let misfit = |index: usize| self.counters.get(index).map_or(0, Counter::misfit);
-        let mut by_source: Map<usize, (u64, usize)> = Map::default();
+        let fit = |index: usize| self.counters.get(index).map_or_else(Fit::default, Fit::of);
+        let mut by_source: Map<usize, Fit> = Map::default();
         let mut by_destination: Map<usize, Vec<usize>> = Map::default();
-        for member in self.members.values() {
-            let (sum, sessions) = by_source.entry(member.source).or_default();
-            *sum += misfit(member.session);
-            *sessions += 1;
+        for (_, member) in self.members() {
+            let sum = by_source.entry(member.source).or_default();
+            *sum = sum.and(fit(member.session));
             let sources = by_destination.entry(member.destination).or_default();
             if !sources.contains(&member.source) {
                 sources.push(member.source);
             }
         }
         // A wider grouping is believed only if it explains the numbers better than the narrower one.
-        let source_is_shared =
-            |source: usize| misfit(source) < by_source.get(&source).map_or(0, |(sum, _)| *sum);
+        let sessions = |source: usize| by_source.get(&source).copied().unwrap_or_default();
+        let source_is_shared = |source: usize| fit(source).beats(sessions(source));
         let destination_is_shared = |destination: usize| {
-            let narrower: u64 = by_destination
-                .get(&destination)
-                .into_iter()
-                .flatten()
-                .map(|&source| {
-                    misfit(source).min(by_source.get(&source).map_or(0, |(sum, _)| *sum))
+            let sources = by_destination.get(&destination).into_iter().flatten();
+            let narrower = sources.fold(Fit::default(), |sum, &source| {
+                sum.and(if source_is_shared(source) {
+                    fit(source)
+                } else {
+                    sessions(source)
                 })
-                .sum();
-            misfit(destination) < narrower
+            });
+            fit(destination).beats(narrower)
         };
         let mut assigned: Vec<(SessionId, usize)> = Vec::with_capacity(self.members.len());
-        for (&session, member) in &self.members {
+        for (session, member) in self.members() {
             let index = if destination_is_shared(member.destination) {
                 member.destination
             } else if source_is_shared(member.source) {
@@ -447,6 +488,30 @@ mod tests {
             ),
             (1, 1)
         );
+    }
+
+    #[test]
+    fn heavy_loss_of_several_counters_is_not_one_shared_counter() {
+        let mut s = Sequences::default();
+        let mut random = 12345_u32;
+        for n in 0..600_u32 {
+            for session in 0..3 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if random >> 24 < 154 {
+                    s.push(SessionId(session), addresses(1), n, Timestamp(i64::from(n)));
+                }
+            }
+        }
+        let assigned = s.assign();
+        for session in 0..3 {
+            let counter = &assigned[&SessionId(session)];
+            assert_eq!(counter.sessions, 1);
+            assert!(
+                counter.counter.missing > 200,
+                "four of ten are missing: {}",
+                counter.counter.missing
+            );
+        }
     }
 
     #[test]

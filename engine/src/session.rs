@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 /// Sessions that are kept apart; what arrives beyond this bound is counted as `refused`.
 pub const MAX_SESSIONS: usize = 65_536;
+/// Sessions that are found without a hash.
+const RECENT: usize = 64;
 /// Inner encapsulations listed for a session.
 const MAX_CARRIED: usize = 16;
 
@@ -49,6 +51,19 @@ impl SessionKey {
                 interface: Some(interface),
             },
         }
+    }
+}
+
+impl SessionKey {
+    /// A place among the recent sessions: cheap, and apart for the sessions that one switch numbers.
+    fn place(&self) -> usize {
+        let source = match self.addresses {
+            Some((IpAddr::V4(source), _)) => u32::from_be_bytes(source.octets()),
+            Some((IpAddr::V6(source), _)) => u128::from(source) as u32,
+            None => self.interface.unwrap_or_default(),
+        };
+        let mixed = self.id.unwrap_or_default() ^ source.wrapping_mul(0x9e37_79b9).rotate_left(7);
+        mixed as usize % RECENT
     }
 }
 
@@ -139,7 +154,8 @@ pub struct Sessions {
     registry: Registry,
     /// The receiver's own copy of what it has met, so that known sessions need no lock.
     known: Map<SessionKey, SessionId>,
-    latest: Option<(SessionKey, SessionId)>,
+    /// Sessions met lately, each at a place that its key alone tells: most packets need no look at the table.
+    recent: [Option<(SessionKey, SessionId)>; RECENT],
     all: Vec<Session>,
     /// Sequence numbers by session.
     pub sequences: Sequences,
@@ -153,7 +169,7 @@ impl Sessions {
         Self {
             registry,
             known: Map::default(),
-            latest: None,
+            recent: [None; RECENT],
             all: Vec::new(),
             sequences: Sequences::default(),
             refused: 0,
@@ -162,10 +178,11 @@ impl Sessions {
 
     /// The session of a key, made if it is new. `None` when there are too many.
     pub fn find(&mut self, key: SessionKey, interface: u32, time: Timestamp) -> Option<SessionId> {
-        if let Some((latest, id)) = self.latest
-            && latest == key
+        let place = key.place();
+        if let Some(Some((recent, id))) = self.recent.get(place)
+            && *recent == key
         {
-            return Some(id);
+            return Some(*id);
         }
         let id = match self.known.get(&key) {
             Some(id) => *id,
@@ -181,7 +198,9 @@ impl Sessions {
                 id
             }
         };
-        self.latest = Some((key, id));
+        if let Some(slot) = self.recent.get_mut(place) {
+            *slot = Some((key, id));
+        }
         Some(id)
     }
 

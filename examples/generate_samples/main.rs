@@ -2,33 +2,27 @@
 //!
 //! `cargo run --release --example generate_samples -- samples/`
 
-#![expect(clippy::unwrap_used, reason = "headers of fixed shape always fit")]
+mod generator;
 
-mod mirror;
-mod net;
-mod packet;
-mod random;
-mod scenario;
-mod tcp;
-mod traffic;
-
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, fs};
 
 fn main() -> ExitCode {
     let Some(folder) = env::args_os().nth(1).map(PathBuf::from) else {
         eprintln!("usage: generate_samples FOLDER");
         return ExitCode::from(2);
     };
-    for sample in scenario::all() {
-        let path = folder.join(sample.name);
-        let capture = sample.capture();
-        if let Err(error) = fs::write(&path, &capture) {
-            eprintln!("generate_samples: {}: {error}", path.display());
-            return ExitCode::FAILURE;
+    match generator::write(&folder) {
+        Ok(paths) => {
+            for path in paths {
+                println!("{}", path.display());
+            }
+            ExitCode::SUCCESS
         }
-        println!("{}: {} bytes", path.display(), capture.len());
+        Err(error) => {
+            eprintln!("generate_samples: {}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
 }

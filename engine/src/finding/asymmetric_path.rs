@@ -127,6 +127,7 @@ impl AsymmetricPaths {
 
 fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -> Finding {
     let confidence = group.confidence();
+    let ends = Ends::new(context, cause, pattern);
     let confidence_why = match confidence {
         Confidence::High => {
             "each direction was seen at a place that is known to see both and missed the other"
@@ -164,9 +165,46 @@ fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -
         packets: group.packets,
         first: group.first(),
         last: group.last(),
-        summary: summary(context, cause, group),
+        summary: summary(context, cause, group, &ends),
         evidence: evidence(context, cause, group, pattern),
-        next: next(context, cause, group),
+        next: next(context, cause, group, &ends),
+    }
+}
+
+/// Where requests enter and answers leave, as far as that is mirrored: sites, or places of one site.
+struct Ends {
+    enter: Option<String>,
+    leave: Option<String>,
+}
+
+impl Ends {
+    fn new(context: &Context, cause: &Cause, pattern: &Pattern) -> Self {
+        let (enter, leave) = (cause.request_sites.first(), cause.answer_sites.last());
+        if enter != leave {
+            return Self {
+                enter: enter.cloned(),
+                leave: leave.cloned(),
+            };
+        }
+        let on_path = |id: &&PointId| {
+            context
+                .points
+                .get(id.0 as usize)
+                .is_some_and(|p| p.role.on_path())
+        };
+        Self {
+            enter: pattern
+                .requests
+                .iter()
+                .find(on_path)
+                .map(|id| name(context, *id)),
+            leave: pattern
+                .answers
+                .iter()
+                .rev()
+                .find(on_path)
+                .map(|id| name(context, *id)),
+        }
     }
 }
 
@@ -176,10 +214,9 @@ fn name(context: &Context, id: PointId) -> String {
     point.map_or_else(String::new, |p| format!("{} ({})", p.name, p.site))
 }
 
-fn summary(context: &Context, cause: &Cause, group: &Group) -> String {
+fn summary(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> String {
     let flows = group.flows_in_words();
-    // Where a direction enters or leaves: requests enter at the first site, answers leave at the last.
-    let mut text = match (cause.request_sites.first(), cause.answer_sites.last()) {
+    let mut text = match (&ends.enter, &ends.leave) {
         (Some(enter), Some(leave)) => {
             format!("{flows}: requests pass {enter}, answers leave by {leave}.")
         }
@@ -270,10 +307,10 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
     facts
 }
 
-fn next(context: &Context, cause: &Cause, group: &Group) -> Vec<String> {
+fn next(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> Vec<String> {
     let target = group.hosts();
     let mut steps = Vec::new();
-    if let (Some(enter), Some(leave)) = (cause.request_sites.first(), cause.answer_sites.last()) {
+    if let (Some(enter), Some(leave)) = (&ends.enter, &ends.leave) {
         steps.push(format!(
             "on {target}: look at the default gateway and its MAC (ip neigh, arp -a); it answers by {leave}, not by {enter}"
         ));

@@ -11,7 +11,7 @@
 
 use std::rc::Rc;
 
-use crate::random::Random;
+use super::random::Random;
 
 pub const MICRO: i64 = 1_000;
 pub const MILLI: i64 = 1_000 * MICRO;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::net::{
+use super::net::{
     Address, Host, Kind, MICRO, MILLI, Network, Route, SECOND, SHARED_GATEWAY, Site, Vm,
 };
-use crate::packet::{self, Arp, Ip};
-use crate::tcp::Exchange;
+use super::packet::{self, Arp, Ip};
+use super::tcp::Exchange;
 
 const WORDS: [&str; 16] = [
     "order", "part", "store", "north", "south", "ready", "sent", "open", "blue", "steel", "box",

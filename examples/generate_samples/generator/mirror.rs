@@ -3,8 +3,8 @@
 use mirrorscope_capture::writer::PcapWriter;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
 
-use crate::net::{Point, Seen, Site};
-use crate::random::Random;
+use super::net::{Point, Seen, Site};
+use super::random::Random;
 
 /// 2026-03-02T09:00:00Z, the time 0 of the samples, in nanoseconds since the Unix epoch.
 const START: i64 = 1_772_442_000_000_000_000;

@@ -2,8 +2,8 @@
 
 use etherparse::{TcpHeader, TcpOptionElement};
 
-use crate::net::{Host, MICRO, MILLI, Network, Route, SECOND};
-use crate::packet::{self, Ip};
+use super::net::{Host, MICRO, MILLI, Network, Route, SECOND};
+use super::packet::{self, Ip};
 
 /// Who calls whom.
 #[derive(Clone, Copy)]

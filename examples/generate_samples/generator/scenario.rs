@@ -1,9 +1,9 @@
 //! The stories that the samples tell.
 
-use crate::mirror::{Encapsulation, Mirror};
-use crate::net::{Host, MILLI, Network, SECOND, Seen, Site};
-use crate::tcp::{Call, call_in_vain, chat, converse};
-use crate::traffic::{announce, lookup, page, ping, query, resolve_gateway, resolve_vm};
+use super::mirror::{Encapsulation, Mirror};
+use super::net::{Host, MILLI, Network, SECOND, Seen, Site};
+use super::tcp::{Call, call_in_vain, chat, converse};
+use super::traffic::{announce, lookup, page, ping, query, resolve_gateway, resolve_vm};
 
 /// A capture file of this folder.
 pub struct Sample {
@@ -248,8 +248,8 @@ fn asymmetric() -> Vec<Seen> {
         &text(130, "all is well"),
     );
     announce(&mut network, &web, moved);
-    // The first packet after the move makes it look for its gateway.
-    resolve_gateway(&mut network, &web, moved + 180 * MILLI);
+    // Its port was down for a moment, so it looks for its gateway anew, before it sends anything else.
+    resolve_gateway(&mut network, &web, moved + 6 * MILLI);
     network.seen()
 }
 

@@ -2,7 +2,7 @@
 
 use etherparse::{IpHeaders, IpNumber, Ipv4Extensions, Ipv4Header, PacketBuilder, TcpHeader};
 
-use crate::net::{Address, BROADCAST, Host, Mac, Route};
+use super::net::{Address, BROADCAST, Host, Mac, Route};
 
 const TTL: u8 = 64;
 /// Ethernet frames are at least this long, without their checksum; a hypervisor pads what it makes itself.
