@@ -63,10 +63,10 @@ fn lossy(name: &str, percent: u64, burst: u64, seed: u64) -> (BTreeMap<String, S
     let mut verdicts = BTreeMap::new();
     engine
         .flows(|f| -> Result<(), ()> {
-            let key = format!(
-                "{} {} {} {} {} {:?}",
-                f.proto, f.src, f.sport, f.dst, f.dport, f.icmp_id
-            );
+            // Who opened a flow may be lost too.
+            let mut ends = [(f.src, f.sport), (f.dst, f.dport)];
+            ends.sort_unstable();
+            let key = format!("{} {ends:?} {:?}", f.proto, f.icmp_id);
             verdicts.insert(key, f.verdict.as_str().to_owned());
             Ok(())
         })

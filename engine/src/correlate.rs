@@ -60,7 +60,7 @@ impl Context {
             observers,
         };
         if seen[0] && seen[1] {
-            Self::both(flow, judgement)
+            self.both(flow, judgement)
         } else {
             self.single(flow, usize::from(seen[1]), judgement)
         }
@@ -139,7 +139,7 @@ impl Context {
     }
 
     /// Both directions exist somewhere.
-    fn both(flow: &FlowObserved, mut judgement: Judgement) -> Judgement {
+    fn both(&self, flow: &FlowObserved, mut judgement: Judgement) -> Judgement {
         let on_path = || judgement.observers.iter().filter(|o| o.role.on_path());
         let whole: Vec<&Observer> = on_path().filter(|o| o.whole()).collect();
         let best = judgement
@@ -162,7 +162,14 @@ impl Context {
             Some(cause) => judgement.cause = Some(cause),
             // A machine's own port proves that the flow is whole, never that its path is symmetric.
             None if whole.is_empty() => judgement.cause = Some(Cause::NoPoint),
-            None if moved(&whole) => judgement.verdict = Verdict::Moved,
+            None if let Some((before, after)) = moved(&whole) => {
+                // Either may have been passed all the time, and its mirror have lost it.
+                if self.may_have_missed(before, after) || self.may_have_missed(after, before) {
+                    judgement.cause = Some(Cause::MirrorLoss);
+                } else {
+                    judgement.verdict = Verdict::Moved;
+                }
+            }
             None => {
                 let described = whole.iter().any(|o| o.role != Role::Switch);
                 judgement.verdict = Verdict::Symmetric;
@@ -317,13 +324,14 @@ fn answers(port: u16) -> bool {
     )
 }
 
-/// Whole at two sites, one after the other.
-fn moved(whole: &[&Observer]) -> bool {
-    whole.iter().any(|a| {
-        whole
-            .iter()
-            .any(|b| a.site != b.site && a.span().1 < b.span().0)
-    })
+/// Two sites that saw the flow whole, one after the other.
+fn moved<'a>(whole: &[&'a Observer]) -> Option<(&'a Observer, &'a Observer)> {
+    let pairs = whole
+        .iter()
+        .flat_map(|a| whole.iter().map(move |b| (*a, *b)));
+    pairs
+        .into_iter()
+        .find(|(a, b)| a.site != b.site && a.span().1 < b.span().0)
 }
 
 /// A TCP packet's kind in words, by its flags.

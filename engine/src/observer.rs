@@ -237,6 +237,16 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Whether all that `other` saw may have passed an observer too, and only its mirror lost it.
+    pub(crate) fn may_have_missed(&self, observer: &Observer, other: &Observer) -> bool {
+        let (from, to) = other.span();
+        let expected = other.packets.iter().sum();
+        let mut points = observer.points.iter().filter_map(|id| self.point(*id));
+        points.any(|p| p.sampled || p.explains(expected, from, to))
+    }
+}
+
 impl PointFacts {
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
     fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {

@@ -295,7 +295,10 @@ fn visible(observation: &Observation, point: &Point, evidence: &PointEvidence) -
 /// Which side opened the flow, as far as one packet tells.
 fn opening(ip: &Ip<'_>, side: Side) -> (Side, Opening) {
     let by_ports = |source: u16, destination: u16| {
-        let from_server = source < 1024 && destination >= 1024;
+        // Well-known ports serve; clients take theirs from 32768 up (Linux) or 49152 up (RFC 6335 §6).
+        let from_server = [1024, 32_768]
+            .iter()
+            .any(|&limit| source < limit && destination >= limit);
         (if from_server { 1 - side } else { side }, Opening::Guess)
     };
     let by_type = |kind: u8, request: Option<u8>| match request {
