@@ -171,3 +171,37 @@ fn readme_shows_what_is_really_printed() {
     );
     assert!(shown.lines().count() > 10);
 }
+
+/// The report as a terminal shows it, drawn; `UPDATE_PICTURE=1` writes it anew.
+#[test]
+fn the_picture_is_what_is_really_printed() {
+    let binary = env!("CARGO_BIN_EXE_mirrorscope");
+    let line = format!(
+        "{binary} report --sites samples/two-sites-erspan.toml samples/asymmetric-erspan.pcap"
+    );
+    let mut script = std::process::Command::new("script");
+    script
+        .args(["-qec", &line, "/dev/null"])
+        .env("COLUMNS", "100")
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR");
+    let printed = stdout(&script.output().unwrap()).replace("\r\n", "\n");
+    // The first finding is enough of it.
+    let end = printed
+        .find("\n\n\u{1b}")
+        .map(|sessions| sessions + 2)
+        .unwrap();
+    let shown: Vec<&str> = printed[end..].split("\n\n").take(2).collect();
+    let prompt = "$ mirrorscope report --sites samples/two-sites-erspan.toml samples/asymmetric-erspan.pcap\n";
+    let text = format!("{prompt}{}{}\n", &printed[..end], shown.join("\n\n"));
+    let picture = anstyle_svg::Term::new().min_width_px(860).render_svg(&text);
+    let path = "docs/report.svg";
+    if std::env::var_os("UPDATE_PICTURE").is_some() {
+        std::fs::write(path, &picture).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == picture,
+        "{path} is old: run the tests with UPDATE_PICTURE=1"
+    );
+}
