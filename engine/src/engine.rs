@@ -176,6 +176,7 @@ impl Engine {
                         .map(|a| self.losses(a.counter))
                         .collect(),
                     unseen,
+                    unopened: point.unopened,
                     portless: if packets > 0 {
                         portless as f64 / packets as f64
                     } else {

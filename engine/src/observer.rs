@@ -43,6 +43,8 @@ pub struct PointFacts {
     pub unseen: f64,
     /// Share of its packets that were cut before their ports, 0 to 1.
     pub portless: f64,
+    /// Packets in encapsulations that cannot be opened.
+    pub unopened: u64,
 }
 
 /// Everything that verdicts rest on, besides the observations.
@@ -224,6 +226,8 @@ impl Context {
             Some(Cause::BlindSpot)
         } else if points().any(|p| p.explains(expected, from, to)) {
             Some(Cause::MirrorLoss)
+        } else if points().any(|p| p.unopened >= expected) {
+            Some(Cause::Unopened)
         } else if lively(flow)
             && observers
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mirrorscope_dissectors::Mirror;
+use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::session::{SessionId, SessionKey};
@@ -12,6 +12,8 @@ use crate::table::{Map, Set};
 /// Source MACs remembered for each point.
 const MAX_MACS: usize = 65_536;
 
+/// Places within sessions that are looked up, not chosen anew.
+const MAX_PLACES: usize = 65_536;
 /// Stations that are known without a hash.
 const RECENT: usize = 16;
 
@@ -34,6 +36,10 @@ pub struct Point {
     pub carries: Option<Carries>,
     /// One of this many packets is mirrored, if its owner says so.
     pub sampling: Option<u32>,
+    /// Outer source and destination of the first session that shows it.
+    pub ends: Option<(IpAddr, IpAddr)>,
+    /// Packets in encapsulations that cannot be opened.
+    pub unopened: u64,
     /// Sessions that show it.
     pub sessions: Vec<SessionId>,
     /// Stations that were seen to send through it.
@@ -133,7 +139,12 @@ pub struct Points {
     all: Vec<Point>,
     by_name: Map<String, PointId>,
     by_session: Vec<Option<PointId>>,
+    /// Where rules tell packets of one session apart: by what its encapsulation says of port and direction.
+    by_place: Map<(SessionId, Said), PointId>,
 }
+
+/// Port index and direction that an encapsulation gives.
+type Said = (Option<u32>, Option<Direction>);
 
 impl Points {
     /// Starts with the described sites and no point; points appear with their first packet.
@@ -145,6 +156,7 @@ impl Points {
             all: Vec::new(),
             by_name: Map::default(),
             by_session: Vec::new(),
+            by_place: Map::default(),
         }
     }
 
@@ -157,10 +169,15 @@ impl Points {
         interface: Option<&InterfaceName>,
     ) -> PointId {
         let index = session.0 as usize;
-        if !self.by_packet
-            && let Some(Some(point)) = self.by_session.get(index)
-        {
-            return *point;
+        let said = mirror
+            .map(|m| (m.port_index, m.direction))
+            .filter(|_| self.by_packet);
+        let known = match said {
+            None => self.by_session.get(index).copied().flatten(),
+            Some(said) => self.by_place.get(&(session, said)).copied(),
+        };
+        if let Some(point) = known {
+            return point;
         }
         let point = self.choose(session, key, mirror, interface);
         if self.by_session.len() <= index {
@@ -168,6 +185,11 @@ impl Points {
         }
         if let Some(slot) = self.by_session.get_mut(index) {
             *slot = Some(point);
+        }
+        if let Some(said) = said
+            && self.by_place.len() < MAX_PLACES
+        {
+            self.by_place.insert((session, said), point);
         }
         point
     }
@@ -193,9 +215,13 @@ impl Points {
                 described: true,
                 carries: rule.carries,
                 sampling: rule.sampling,
+                ends: key.addresses,
+                unopened: 0,
                 sessions: Vec::new(),
                 senders: Senders::default(),
             }
+        } else if let Some(point) = self.tunnel(key, interface) {
+            return self.show(point, session);
         } else {
             self.undescribed(key, interface)
         };
@@ -206,12 +232,30 @@ impl Points {
         if id.0 as usize == self.all.len() {
             self.all.push(point);
         }
+        self.show(id, session)
+    }
+
+    /// Notes that a point is shown by a session.
+    fn show(&mut self, id: PointId, session: SessionId) -> PointId {
         if let Some(point) = self.all.get_mut(id.0 as usize)
             && !point.sessions.contains(&session)
         {
             point.sessions.push(session);
         }
         id
+    }
+
+    /// A mirror sends one way only. Where the same encapsulation goes back too, this is a tunnel between two ends, and
+    /// both directions of it pass one place: that of the session the other way.
+    fn tunnel(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> Option<PointId> {
+        let (source, destination) = key.addresses?;
+        let back = SessionKey {
+            addresses: Some((destination, source)),
+            ..*key
+        };
+        let id = *self.by_name.get(&session_name(&back, interface))?;
+        let point = self.all.get(id.0 as usize)?;
+        (!point.described && point.ends == Some((destination, source))).then_some(id)
     }
 
     fn undescribed(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> Point {
@@ -238,6 +282,8 @@ impl Points {
             described: false,
             carries: None,
             sampling: None,
+            ends: key.addresses,
+            unopened: 0,
             sessions: Vec::new(),
             senders: Senders::default(),
         }

@@ -351,6 +351,7 @@ impl State {
         if let Some(macs) = packet.macs {
             place.senders.note(macs.source);
         }
+        place.unopened += u64::from(unopened(&stripped.stop, &packet.network));
         sink(&Mirrored {
             session,
             key,
@@ -365,6 +366,34 @@ impl State {
             inner_len,
             packet,
         });
+    }
+}
+
+/// Whether the packet carries others in an encapsulation that is not opened: a flow may hide in it. Encryption is left
+/// out, because what it hides is not one direction of a flow that is in the clear elsewhere.
+fn unopened(stop: &Stop<'_>, network: &Network<'_>) -> bool {
+    match network {
+        _ if matches!(stop, Stop::Opaque { .. } | Stop::TooDeep) => true,
+        // MPLS, PPPoE sessions, MAC-in-MAC, TRILL, FabricPath, Cisco MetaData, VN-Tag, NSH.
+        Network::Other(ether_type) => {
+            matches!(
+                ether_type,
+                0x8847 | 0x8848 | 0x8864 | 0x88e7 | 0x22f3 | 0x8903 | 0x8909 | 0x8926 | 0x894f
+            )
+        }
+        Network::Ip(ip) => match (ip.transport, ip.ports) {
+            // Teredo, L2TP, GTP-U, LISP, GRE in UDP, VXLAN-GPE, CAPWAP, MPLS in UDP, jmirror, TZSP.
+            (Transport::Udp(_), Some((_, port))) => {
+                matches!(
+                    port,
+                    1701 | 2152 | 3544 | 4341 | 4754 | 4790 | 5247 | 6635 | 30_030 | 37_008
+                )
+            }
+            // IPv4, IPv6, EtherIP, L2TPv3, MPLS in IP.
+            (Transport::Other, _) => matches!(ip.protocol, 4 | 41 | 97 | 115 | 137),
+            _ => false,
+        },
+        Network::Arp(_) | Network::Malformed(_) => false,
     }
 }
 

@@ -284,8 +284,9 @@ fn visible(observation: &Observation, point: &Point, evidence: &PointEvidence) -
         }
         match observation.sides[1 - side].macs {
             Some((_, station)) if point.senders.contains(station) => Visible::Proven,
-            // Bare IP has no stations: other flows seen both ways are all the proof there can be.
-            None if both => Visible::Proven,
+            // Bare IP has no stations: other flows seen both ways are all the proof there can be, and enough for a
+            // place that somebody described.
+            None if both && point.described => Visible::Proven,
             _ if both => Visible::Likely,
             _ => Visible::Unproven,
         }

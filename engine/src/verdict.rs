@@ -46,6 +46,8 @@ pub enum Cause {
     BlindSpot,
     /// Packets were cut before what would tell.
     Truncated,
+    /// Packets passed in an encapsulation that cannot be opened; what is missing may be in them.
+    Unopened,
     /// Nobody looks where the answer would pass.
     NoPoint,
     /// The capture ended before an answer could be expected.
@@ -63,6 +65,7 @@ impl Cause {
             Self::Sampled => "sampled",
             Self::BlindSpot => "blind-spot",
             Self::Truncated => "truncated",
+            Self::Unopened => "unopened",
             Self::NoPoint => "no-point",
             Self::CaptureEnd => "capture-end",
             Self::Flooded => "flooded",
@@ -78,6 +81,9 @@ impl Cause {
             Self::Sampled => "the mirror takes only some of the packets",
             Self::BlindSpot => "the mirror session may carry one direction only",
             Self::Truncated => "the mirror cuts packets before their ports",
+            Self::Unopened => {
+                "packets passed in an encapsulation that cannot be opened yet, and may hold what is missing"
+            }
             Self::NoPoint => "no mirrored place lies where the other direction would pass",
             Self::CaptureEnd => "the capture ended before an answer could be expected",
             Self::Flooded => "all packets are copies of what passed elsewhere",

@@ -140,6 +140,18 @@ fn inner(what: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// Gives an Ethernet frame to the engine, `seconds` after some moment.
+fn feed(engine: &mut Engine, seconds: f64, bytes: &[u8]) {
+    engine.frame(&Frame {
+        time: Timestamp(1_700_000_000_000_000_000 + (seconds * 1e9) as i64),
+        wire_len: bytes.len() as u32,
+        link: LinkType::Ethernet,
+        interface: 0,
+        number: 1,
+        bytes,
+    });
+}
+
 fn run(story: &str) -> (Report, Vec<FlowReport>) {
     let config = Config {
         sites: Sites::parse(SITES).unwrap(),
@@ -147,15 +159,9 @@ fn run(story: &str) -> (Report, Vec<FlowReport>) {
     };
     let mut engine = Engine::new(config, std::sync::Arc::default());
     let mut sequences = [0_u32; 128];
-    for (index, line) in story
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .enumerate()
-    {
+    for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let seconds: f64 = words[0].parse().unwrap();
-        let time = Timestamp(1_700_000_000_000_000_000 + (seconds * 1e9) as i64);
         let (_, session) = POINTS.iter().find(|(name, _)| *name == words[1]).unwrap();
         let sequence = &mut sequences[usize::from(*session)];
         if words[2] == "lost" {
@@ -176,15 +182,7 @@ fn run(story: &str) -> (Report, Vec<FlowReport>) {
         *sequence += 1;
         let mut bytes = Vec::new();
         wrap(&outer, &erspan, &inner(&words[2..]), &mut bytes);
-        let frame = Frame {
-            time,
-            wire_len: bytes.len() as u32,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number: index as u64 + 1,
-            bytes: &bytes,
-        };
-        engine.frame(&frame);
+        feed(&mut engine, seconds, &bytes);
     }
     engine.finish();
     let mut flows = Vec::new();
@@ -509,4 +507,81 @@ fn an_undescribed_session_makes_its_own_point() {
     assert_eq!(report.sessions[0].name, "erspan2-99@10.60.0.3");
     assert_eq!(report.sessions[0].point, "erspan2-99@10.60.0.3");
     assert_eq!(report.sessions[0].site, "10.60.0.3");
+}
+
+#[test]
+fn the_two_ends_of_a_tunnel_are_one_place() {
+    // An overlay between two hosts, as a capture on the wire between them shows it: one direction from each end.
+    let mut engine = Engine::new(Config::default(), std::sync::Arc::default());
+    let ends = [IpAddr::from([10, 60, 0, 1]), IpAddr::from([10, 60, 0, 2])];
+    for (number, words) in [["r1>server", "S"], ["server>r1", "SA"], ["r1>server", "A"]]
+        .into_iter()
+        .enumerate()
+    {
+        let (from, to) = if number == 1 {
+            (ends[1], ends[0])
+        } else {
+            (ends[0], ends[1])
+        };
+        let mut bytes = Vec::new();
+        wrap(
+            &Outer::new(from, to),
+            &Wrap::Vxlan { vni: 7, port: 4789 },
+            &inner(&[words[0], words[1], "1", "2"]),
+            &mut bytes,
+        );
+        feed(&mut engine, number as f64, &bytes);
+    }
+    engine.finish();
+    let report = engine.report();
+    assert_eq!(report.sessions.len(), 2);
+    assert_eq!(report.sessions[0].point, report.sessions[1].point);
+    assert_eq!(report.totals.verdicts.get("symmetric"), Some(&1));
+}
+
+#[test]
+fn what_cannot_be_opened_may_hold_what_is_missing() {
+    let config = Config {
+        sites: Sites::parse(SITES).unwrap(),
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, std::sync::Arc::default());
+    let mut labelled = inner(&["server>r1", "SA", "5", "2"]);
+    // The answer has an MPLS label: its EtherType is 0x8847.
+    labelled[12..14].copy_from_slice(&[0x88, 0x47]);
+    let frames = [
+        inner(&["from", "server"]),
+        inner(&["r1>server", "S", "1"]),
+        labelled,
+        inner(&["r1>server", "A", "2", "6"]),
+        inner(&["r1>server", "A", "2", "9"]),
+    ];
+    for (number, frame) in frames.iter().enumerate() {
+        let erspan = Wrap::Erspan2 {
+            session: 1,
+            vlan: 0,
+            cos: 0,
+            en: 0,
+            truncated: false,
+            index: 0,
+            sequence: number as u32,
+        };
+        let mut bytes = Vec::new();
+        wrap(
+            &Outer::new(IpAddr::from([10, 60, 0, 1]), IpAddr::from([10, 60, 0, 9])),
+            &erspan,
+            frame,
+            &mut bytes,
+        );
+        feed(&mut engine, number as f64, &bytes);
+    }
+    engine.finish();
+    let report = engine.report();
+    assert_eq!(
+        report.totals.causes.get("unopened"),
+        Some(&1),
+        "{:?}",
+        report.totals
+    );
+    assert!(report.findings.is_empty());
 }
