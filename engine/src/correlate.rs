@@ -270,7 +270,7 @@ impl Context {
         }
         if flow.key.protocol == protocol::TCP {
             let heard = half.acknowledges_progress() || half.syn_ack > 0;
-            let only_syn = requests && half.syn > 0 && half.data + half.fin == 0 && !heard;
+            let only_syn = requests && half.only_asks();
             let repeated = |o: &Observation| o.conversation.halves[side].syn > 1;
             return match (only_syn, heard) {
                 // Whatever the mirror missed: a client that got an answer does not ask again.

@@ -32,72 +32,104 @@ const LETTERS: usize = 24;
 /// Kinds of packets that are noted once for each sequence number.
 const KINDS: usize = 4;
 
-/// What one end sent.
+/// What one end sent. Counts stop at their largest value. Millions of these are held, so they are packed.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Half {
     /// How far it has come.
     pub state: EndState,
-    /// SYN packets without ACK.
-    pub syn: u32,
-    /// SYN+ACK packets.
-    pub syn_ack: u32,
-    /// FIN packets.
-    pub fin: u32,
-    /// RST packets.
-    pub rst: u32,
-    /// Packets that carry payload.
-    pub data: u32,
+    /// Which of the numbers below are known.
+    known: u8,
+    /// Letters of the history that are written: those that come once, and those whose number is in `marks`.
+    noted: u8,
     /// Flags of its first packet, as in the header.
     pub first_flags: u16,
-    /// First sequence number of the range seen, and the number after its end.
-    range: Option<(u32, u32)>,
+    /// SYN packets without ACK.
+    pub syn: u16,
+    /// SYN+ACK packets.
+    pub syn_ack: u16,
+    /// FIN packets.
+    pub fin: u16,
+    /// RST packets.
+    pub rst: u16,
+    /// Packets that carry payload.
+    pub data: u32,
+    /// First sequence number seen, and the number after the last.
+    range: (u32, u32),
     /// First and highest acknowledgement that it sent.
-    acks: Option<(u32, u32)>,
-    /// Letters already written that come once only.
-    noted: u8,
-    /// Whether each of S, H, F, R was noted, and the sequence number of the last.
-    marks: [Option<u32>; KINDS],
+    acks: (u32, u32),
+    /// Sequence number of the last S, H, F and R.
+    marks: [u32; KINDS],
 }
 
-const NOTED_ACK: u8 = 1;
-const NOTED_DATA: u8 = 2;
-const NOTED_INCONSISTENT: u8 = 4;
-const NOTED_MIXED: u8 = 8;
+const KNOWN_RANGE: u8 = 1;
+const KNOWN_ACKS: u8 = 2;
+const NOTED_ACK: u8 = 1 << KINDS;
+const NOTED_DATA: u8 = 2 << KINDS;
+const NOTED_INCONSISTENT: u8 = 4 << KINDS;
+const NOTED_MIXED: u8 = 8 << KINDS;
 
 impl Half {
     /// Sequence numbers between the first and the last byte seen.
     pub fn span(&self) -> u32 {
-        self.range.map_or(0, |(start, end)| end.wrapping_sub(start))
+        self.range.1.wrapping_sub(self.range.0)
     }
 
     /// Its acknowledgements moved over bytes of the other end: the other end's packets do arrive there.
     pub fn acknowledges_progress(&self) -> bool {
-        self.acks.is_some_and(|(first, highest)| first != highest)
+        self.acks.0 != self.acks.1
+    }
+
+    /// It sent one SYN or more, and nothing that needs an answer to come.
+    pub fn only_asks(&self) -> bool {
+        self.syn > 0
+            && self.syn_ack == 0
+            && self.data == 0
+            && self.fin == 0
+            && !self.acknowledges_progress()
+    }
+
+    fn count(&mut self, tcp: &Tcp<'_>) {
+        let flags = tcp.flags;
+        match (flags.syn(), flags.ack()) {
+            (true, false) => self.syn = self.syn.saturating_add(1),
+            (true, true) => self.syn_ack = self.syn_ack.saturating_add(1),
+            _ => {}
+        }
+        self.fin = self.fin.saturating_add(u16::from(flags.fin()));
+        self.rst = self.rst.saturating_add(u16::from(flags.rst()));
+        self.data = self.data.saturating_add(u32::from(tcp.payload_len > 0));
     }
 
     fn advance(&mut self, tcp: &Tcp<'_>) {
         let flags = tcp.flags;
+        // A RST may carry any number; it says nothing of the range.
+        if flags.rst() {
+            return;
+        }
         let occupied = tcp
             .payload_len
             .wrapping_add(u32::from(flags.syn()))
             .wrapping_add(u32::from(flags.fin()));
-        let end = tcp.sequence.wrapping_add(occupied);
-        // A RST may carry any number; it says nothing of the range.
-        if !flags.rst() && occupied > 0 {
-            let range = self.range.get_or_insert((tcp.sequence, end));
-            if before(tcp.sequence, range.0) {
-                range.0 = tcp.sequence;
+        if occupied > 0 {
+            let end = tcp.sequence.wrapping_add(occupied);
+            if self.known & KNOWN_RANGE == 0 {
+                self.known |= KNOWN_RANGE;
+                self.range = (tcp.sequence, end);
             }
-            if before(range.1, end) {
-                range.1 = end;
+            if before(tcp.sequence, self.range.0) {
+                self.range.0 = tcp.sequence;
+            }
+            if before(self.range.1, end) {
+                self.range.1 = end;
             }
         }
-        if flags.ack() && !flags.rst() {
-            let acks = self
-                .acks
-                .get_or_insert((tcp.acknowledgement, tcp.acknowledgement));
-            if before(acks.1, tcp.acknowledgement) {
-                acks.1 = tcp.acknowledgement;
+        if flags.ack() {
+            if self.known & KNOWN_ACKS == 0 {
+                self.known |= KNOWN_ACKS;
+                self.acks = (tcp.acknowledgement, tcp.acknowledgement);
+            }
+            if before(self.acks.1, tcp.acknowledgement) {
+                self.acks.1 = tcp.acknowledgement;
             }
         }
     }
@@ -126,11 +158,7 @@ impl Conversation {
         if half.state == EndState::Inactive {
             half.first_flags = flags.0;
         }
-        half.syn += u32::from(flags.syn() && !flags.ack());
-        half.syn_ack += u32::from(flags.syn() && flags.ack());
-        half.fin += u32::from(flags.fin());
-        half.rst += u32::from(flags.rst());
-        half.data += u32::from(tcp.payload_len > 0);
+        half.count(tcp);
         half.advance(tcp);
         step(half, peer, flags);
         if let Some(letter) = letter(half, tcp) {
@@ -186,7 +214,9 @@ impl Conversation {
             (Reset, Reset) if silent => "REJ",
             (Reset, state) if idle(state) => "RSTRH",
             (Reset, _) => "RSTR",
-            (state, Reset) if idle(state) && orig.syn > 0 && orig.fin + orig.data == 0 => "RSTOS0",
+            (state, Reset) if idle(state) && orig.syn > 0 && orig.fin == 0 && orig.data == 0 => {
+                "RSTOS0"
+            }
             (state, Reset) if idle(state) => "OTH",
             (_, Reset) => "RSTO",
             (Closed, Closed) => "SF",
@@ -257,8 +287,9 @@ fn letter(half: &mut Half, tcp: &Tcp<'_>) -> Option<u8> {
         (false, false, false) => return None,
     };
     let mark = half.marks.get_mut(kind)?;
-    let fresh = *mark != Some(tcp.sequence);
-    *mark = Some(tcp.sequence);
+    let fresh = half.noted & 1 << kind == 0 || *mark != tcp.sequence;
+    half.noted |= 1 << kind;
+    *mark = tcp.sequence;
     fresh.then_some(letter)
 }
 

@@ -41,9 +41,12 @@ struct Flow {
     head: u32,
 }
 
+/// What one point saw of a flow; the flow holds the rest of the [`Observation`].
 struct Part {
     next: u32,
-    observation: Observation,
+    point: PointId,
+    sides: [Seen; 2],
+    conversation: Conversation,
 }
 
 /// What a point's flows tell of its mirror.
@@ -123,8 +126,7 @@ impl Tracker {
         };
         flow.first = flow.first.min(packet.time);
         flow.last = flow.last.max(packet.time);
-        let observation = &mut part.observation;
-        let seen = &mut observation.sides[side];
+        let seen = &mut part.sides[side];
         if seen.packets == 0 {
             seen.first = packet.time;
             seen.last = packet.time;
@@ -139,7 +141,7 @@ impl Tracker {
         match &ip.transport {
             Transport::Tcp(tcp) => {
                 seen.payload += u64::from(tcp.payload_len);
-                observation.conversation.push(side, tcp);
+                part.conversation.push(side, tcp);
                 flow.conversation.push(side, tcp);
             }
             Transport::Udp(udp) => seen.payload += u64::from(udp.payload_len),
@@ -194,7 +196,7 @@ impl Tracker {
         let mut last = NONE;
         let mut current = flow.head;
         while let Some(part) = self.parts.get(current as usize) {
-            if part.observation.point == point {
+            if part.point == point {
                 return current;
             }
             last = current;
@@ -205,16 +207,11 @@ impl Tracker {
             Some(part) => part.next = fresh,
             None => flow.head = fresh,
         }
-        let observation = Observation {
-            flow: flow.key,
-            point,
-            sides: [Seen::default(); 2],
-            visible: [Visible::default(); 2],
-            conversation: Conversation::default(),
-        };
         self.parts.push(Part {
             next: NONE,
-            observation,
+            point,
+            sides: [Seen::default(); 2],
+            conversation: Conversation::default(),
         });
         fresh
     }
@@ -222,16 +219,12 @@ impl Tracker {
     /// What each point's flows tell of its mirror, by point.
     pub fn evidence(&self, points: usize) -> Vec<PointEvidence> {
         let mut evidence = vec![PointEvidence::default(); points];
-        for Part { observation, .. } in &self.parts {
-            let Some(point) = evidence.get_mut(observation.point.0 as usize) else {
+        for part in &self.parts {
+            let Some(point) = evidence.get_mut(part.point.0 as usize) else {
                 continue;
             };
-            point.both_ways += u64::from(observation.sides.iter().all(|s| s.packets > 0));
-            for (seen, half) in observation
-                .sides
-                .iter()
-                .zip(&observation.conversation.halves)
-            {
+            point.both_ways += u64::from(part.sides.iter().all(|s| s.packets > 0));
+            for (seen, half) in part.sides.iter().zip(&part.conversation.halves) {
                 point.payload += if half.data > 0 { seen.payload } else { 0 };
                 // SYN and FIN take a number each.
                 point.holes += u64::from(half.span())
@@ -252,13 +245,25 @@ impl Tracker {
             let mut observations = Vec::with_capacity(4);
             let mut current = flow.head;
             while let Some(part) = self.parts.get(current as usize) {
-                let mut observation = part.observation;
-                let index = observation.point.0 as usize;
+                let Part {
+                    next,
+                    point,
+                    sides,
+                    conversation,
+                } = *part;
+                let mut observation = Observation {
+                    flow: flow.key,
+                    point,
+                    sides,
+                    visible: [Visible::default(); 2],
+                    conversation,
+                };
+                let index = point.0 as usize;
                 if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
                     observation.visible = visible(&observation, point, evidence);
                 }
                 observations.push(observation);
-                current = part.next;
+                current = next;
             }
             observations.sort_by_key(Observation::first);
             FlowObserved {

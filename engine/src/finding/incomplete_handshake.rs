@@ -78,7 +78,8 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
         // Where the paths differ, that is the cause, and told as such.
         None if syn && syn_acks > 1 && judgement.verdict != Verdict::Asymmetric => {
             let patient = flow.last.since(flow.first) >= SECOND / 2;
-            let only_syn = all[orig].data + all[orig].fin + all[orig].rst == 0
+            let only_syn = all[orig].only_asks()
+                && all[orig].rst == 0
                 && here()
                     .all(|o| o.sides[orig].packets == u64::from(o.conversation.halves[orig].syn));
             (patient && only_syn).then_some(Half::LastAck)
