@@ -56,7 +56,7 @@ Examples:
     Decap(DecapArgs),
 }
 
-/// What every analysing subcommand takes.
+/// What every subcommand takes.
 #[derive(Debug, Args)]
 pub struct InputArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
@@ -82,6 +82,14 @@ pub struct InputArgs {
     /// UDP ports that carry Geneve [default: 6081]
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     pub geneve_port: Vec<u16>,
+}
+
+/// What every subcommand that follows flows takes.
+#[derive(Debug, Args)]
+pub struct AnalysisArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
 
     /// What keeps flows with equal addresses and ports apart
     #[arg(long, value_enum, default_value_t = Scope::None)]
@@ -106,9 +114,9 @@ pub enum Scope {
 /// Arguments of `report` and `findings`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Input.
+    /// Input and how to follow flows.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub analysis: AnalysisArgs,
 
     /// How to write it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
@@ -122,9 +130,9 @@ pub struct ReportArgs {
 /// Arguments of `sessions` and `flows`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Input.
+    /// Input and how to follow flows.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub analysis: AnalysisArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]

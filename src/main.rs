@@ -8,6 +8,7 @@ mod pipeline;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mirrorscope_engine::point::printable;
 
 use cli::{Cli, Command};
 
@@ -32,7 +33,9 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mirrorscope: {error:#}");
+            // File names and sites files may hold anything; line breaks are ours.
+            let text: Vec<String> = format!("{error:#}").lines().map(printable).collect();
+            eprintln!("mirrorscope: {}", text.join("\n"));
             ExitCode::from(FAILED)
         }
     }

@@ -17,7 +17,7 @@ use mirrorscope_engine::track::Scope;
 use mirrorscope_engine::{Config, Engine};
 use mirrorscope_tui::progress::{ProgressBar, State};
 
-use crate::cli::{self, InputArgs};
+use crate::cli::{self, AnalysisArgs, InputArgs};
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
 const BATCH: u64 = 4096;
@@ -73,8 +73,17 @@ impl Input {
     }
 
     /// An engine with the settings.
-    pub fn engine(&self) -> Engine {
-        Engine::new(self.config.clone(), Arc::clone(&self.registry))
+    pub fn engine(&self, args: &AnalysisArgs) -> Engine {
+        let config = Config {
+            scope: match args.scope {
+                cli::Scope::None => Scope::None,
+                cli::Scope::Vlan => Scope::Vlan,
+                cli::Scope::Segment => Scope::Segment,
+            },
+            max_flows: args.max_flows,
+            ..self.config.clone()
+        };
+        Engine::new(config, Arc::clone(&self.registry))
     }
 
     /// A receiver alone with the settings.
@@ -173,9 +182,10 @@ impl Input {
     }
 }
 
-/// The first Ctrl-C ends the reading, the second one the program.
+/// The first Ctrl-C (or a terminal that goes away) ends the reading, the second one the program.
 fn on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))?;
         signal_hook::flag::register(signal, Arc::clone(stop))?;
     }
@@ -215,11 +225,6 @@ fn config(args: &InputArgs) -> Result<Config> {
             ..Options::default()
         },
         sites,
-        scope: match args.scope {
-            cli::Scope::None => Scope::None,
-            cli::Scope::Vlan => Scope::Vlan,
-            cli::Scope::Segment => Scope::Segment,
-        },
-        max_flows: args.max_flows,
+        ..Config::default()
     })
 }

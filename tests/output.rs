@@ -206,3 +206,17 @@ fn help_teaches_with_examples() {
         );
     }
 }
+
+#[test]
+fn flows_beyond_the_bound_are_told() {
+    let output = run(&["report", "--format", "json", "--max-flows", "3", SAMPLE]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["totals"]["flows"], 3);
+    let refused = report["totals"]["refused"].as_u64().unwrap();
+    assert!(refused > 0);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains(&format!("{refused} packets")) && message.contains("--max-flows (now 3)"),
+        "{message}"
+    );
+}

@@ -72,6 +72,11 @@ impl Engine {
         self.tracker.len()
     }
 
+    /// Packets of flows and sessions for which the tables had no room.
+    pub fn refused(&self) -> u64 {
+        self.tracker.refused + self.receiver.sessions().refused
+    }
+
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let period = self.period.get_or_insert((frame.time, frame.time));
@@ -158,6 +163,13 @@ impl Engine {
                     .collect();
                 counters.sort_by_key(|a| a.id);
                 counters.dedup_by_key(|a| a.id);
+                let unnumbered = point.sessions.iter().any(|s| !assigned.contains_key(s));
+                let sessions = || {
+                    point
+                        .sessions
+                        .iter()
+                        .filter_map(|s| self.receiver.sessions().get(*s))
+                };
                 let tcp = evidence.payload + evidence.holes;
                 let unseen = if tcp > 0 {
                     evidence.holes as f64 / tcp as f64
@@ -170,11 +182,14 @@ impl Engine {
                     site: point.site.clone(),
                     role: point.role,
                     carries: point.carries,
-                    sampled: point.sampling.is_some_and(|n| n > 1) || unseen > SAMPLED,
+                    sampled: point.sampling.is_some_and(|n| n > 1)
+                        || (unseen > SAMPLED && unnumbered),
                     losses: counters
                         .into_iter()
                         .map(|a| self.losses(a.counter))
                         .collect(),
+                    unnumbered,
+                    lived: sessions().map(|s| (s.first, s.last)).collect(),
                     unseen,
                     unopened: point.unopened,
                     portless: if packets > 0 {
@@ -307,7 +322,7 @@ impl Engine {
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,
-            refused: self.tracker.refused + self.receiver.sessions().refused,
+            refused: self.refused(),
             first: self.period.map(|p| p.0),
             last: self.period.map(|p| p.1),
         }

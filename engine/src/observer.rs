@@ -10,6 +10,7 @@ use crate::observation::{FlowObserved, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
 use crate::site::{Carries, Role};
+use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
 use crate::verdict::Cause;
 
@@ -35,11 +36,16 @@ pub struct PointFacts {
     pub role: Role,
     /// What its owner says that its mirror carries.
     pub carries: Option<Carries>,
-    /// Its mirror takes some packets only: its owner's word, or more TCP bytes unseen than seen.
+    /// Its mirror takes some packets only: its owner's word, or more TCP bytes unseen than seen and no numbers to say
+    /// that they were lost.
     pub sampled: bool,
     /// Counters of its sessions.
     pub losses: Vec<Losses>,
-    /// Where no sequence numbers exist: share of TCP bytes that passed unseen, 0 to 1.
+    /// Some of its sessions have no sequence numbers.
+    pub unnumbered: bool,
+    /// First and last packet of each of its sessions.
+    pub lived: Vec<(Timestamp, Timestamp)>,
+    /// Share of TCP bytes that passed unseen, 0 to 1.
     pub unseen: f64,
     /// Share of its packets that were cut before their ports, 0 to 1.
     pub portless: f64,
@@ -129,17 +135,13 @@ pub struct Missing {
 impl Context {
     /// The facts of all points, in the order of their ids.
     pub fn new(points: Vec<PointFacts>, end: Timestamp) -> Self {
-        let sites = points.iter().map(|point| {
-            points
-                .iter()
-                .position(|p| p.site == point.site)
-                .unwrap_or_default()
-        });
-        Self {
-            sites: sites.collect(),
-            points,
-            end,
-        }
+        let mut first: Map<&str, usize> = Map::default();
+        let sites: Vec<usize> = (0..)
+            .zip(&points)
+            .map(|(index, point)| *first.entry(point.site.as_str()).or_insert(index))
+            .collect();
+        drop(first);
+        Self { points, end, sites }
     }
 
     pub(crate) fn point(&self, id: PointId) -> Option<&PointFacts> {
@@ -215,6 +217,11 @@ impl Context {
         // Packets that were seen nowhere may have passed before or after all that was seen.
         let slack = if elsewhere > 0 { 0 } else { PATIENCE };
         let (from, to) = (flow.first.plus(-slack), flow.last.plus(slack));
+        // When the missing packets passed elsewhere; nobody knows better than the flow itself if they passed nowhere.
+        let there = observers.iter().filter_map(|o| o.period[side]);
+        let meanwhile = there
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+            .unwrap_or((flow.first, flow.last));
         let blind = points().any(|p| p.carries == Some(Carries::One));
         let proven = points().any(|p| p.carries == Some(Carries::Both))
             || observer.visible[side] >= Visible::Proven;
@@ -224,6 +231,8 @@ impl Context {
             Some(Cause::Truncated)
         } else if blind || !proven {
             Some(Cause::BlindSpot)
+        } else if points().any(|p| p.silent(meanwhile)) {
+            Some(Cause::MirrorSilent)
         } else if points().any(|p| p.explains(expected, from, to)) {
             Some(Cause::MirrorLoss)
         } else if points().any(|p| p.unopened >= expected) {
@@ -247,24 +256,38 @@ impl Context {
         let (from, to) = other.span();
         let expected = other.packets.iter().sum();
         let mut points = observer.points.iter().filter_map(|id| self.point(*id));
-        points.any(|p| p.sampled || p.explains(expected, from, to))
+        points.any(|p| p.sampled || p.silent((from, to)) || p.explains(expected, from, to))
     }
 }
 
 impl PointFacts {
+    /// Whether a session did not run in a period: no number shows what is lost before its first packet and after its
+    /// last. One session that took the place of another (a host that a machine moved to) is no gap; one of several that
+    /// ran side by side is.
+    fn silent(&self, (first, last): (Timestamp, Timestamp)) -> bool {
+        let absent = |l: &(Timestamp, Timestamp)| l.1 < first || l.0 > last;
+        let beside = |l: &(Timestamp, Timestamp)| {
+            self.lived.iter().filter(|m| m.0 < l.1 && l.0 < m.1).count() > 1
+        };
+        self.lived.iter().all(absent) || self.lived.iter().any(|l| absent(l) && beside(l))
+    }
+
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
     fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
         let power = i32::try_from(expected).unwrap_or(i32::MAX);
-        if self.losses.is_empty() {
-            return self.unseen.max(UNNUMBERED).powi(power) > CHANCE;
+        if self.unnumbered && self.unseen.max(UNNUMBERED).powi(power) > CHANCE {
+            return true;
         }
         self.losses.iter().any(|losses| {
             let touching = losses
                 .episodes
                 .iter()
                 .filter(|e| e.from <= to && e.to >= from);
-            let (missing, period) = touching.fold((0, 0), |(missing, period), e| {
-                (missing + e.missing, period + e.to.since(e.from).max(0))
+            let (missing, period) = touching.fold((0, 0_i64), |(missing, period), e| {
+                (
+                    missing + e.missing,
+                    period.saturating_add(e.to.since(e.from).max(0)),
+                )
             });
             // In a burst the local rate counts, not the average.
             let expected_then = (losses.pace * period as f64 / SECOND as f64).max(missing as f64);

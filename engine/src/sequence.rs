@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::session::SessionId;
-use crate::table::Map;
+use crate::table::{Map, Set};
 use crate::time::Timestamp;
 
 /// Numbers behind the newest one in which a late packet is told from a repeated one.
@@ -132,11 +132,12 @@ impl Counter {
 
     fn gap(&mut self, until: u64, time: Timestamp) {
         let missing = until - self.next;
-        for number in self.next..self.next + missing.min(WINDOW) {
-            self.mark(number, false);
-        }
-        if missing > WINDOW {
+        if missing >= WINDOW {
             self.seen.fill(0);
+        } else {
+            for number in self.next..until {
+                self.mark(number, false);
+            }
         }
         self.missing += missing;
         self.episodes.push_back(Episode {
@@ -313,14 +314,14 @@ impl Sequences {
     pub fn assign(&self) -> Map<SessionId, Assigned<'_>> {
         let fit = |index: usize| self.counters.get(index).map_or_else(Fit::default, Fit::of);
         let mut by_source: Map<usize, Fit> = Map::default();
-        let mut by_destination: Map<usize, Vec<usize>> = Map::default();
+        let mut by_destination: Map<usize, Set<usize>> = Map::default();
         for (_, member) in self.members() {
             let sum = by_source.entry(member.source).or_default();
             *sum = sum.and(fit(member.session));
-            let sources = by_destination.entry(member.destination).or_default();
-            if !sources.contains(&member.source) {
-                sources.push(member.source);
-            }
+            by_destination
+                .entry(member.destination)
+                .or_default()
+                .insert(member.source);
         }
         // A wider grouping is believed only if it explains the numbers better than the narrower one.
         let sessions = |source: usize| by_source.get(&source).copied().unwrap_or_default();
@@ -336,9 +337,14 @@ impl Sequences {
             });
             fit(destination).beats(narrower)
         };
+        let shared: Set<usize> = by_destination
+            .keys()
+            .copied()
+            .filter(|&destination| destination_is_shared(destination))
+            .collect();
         let mut assigned: Vec<(SessionId, usize)> = Vec::with_capacity(self.members.len());
         for (session, member) in self.members() {
-            let index = if destination_is_shared(member.destination) {
+            let index = if shared.contains(&member.destination) {
                 member.destination
             } else if source_is_shared(member.source) {
                 member.source

@@ -209,6 +209,11 @@ impl Sessions {
         self.all.get_mut(id.0 as usize)
     }
 
+    /// A session that `find` returned.
+    pub fn get(&self, id: SessionId) -> Option<&Session> {
+        self.all.get(id.0 as usize)
+    }
+
     /// All sessions in order of appearance.
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.all

@@ -2,6 +2,7 @@
 //!
 //! The sites file is TOML, with unknown keys refused and errors that name line and column.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::point::printable;
 use crate::session::SessionKey;
 
 /// What stands at an observation point.
@@ -196,8 +198,11 @@ pub struct Sites {
 #[derive(Debug, thiserror::Error)]
 pub enum SitesError {
     /// Not TOML, or not of this shape.
-    #[error("{0}")]
+    #[error(transparent)]
     Syntax(#[from] toml::de::Error),
+    /// A site or a point without a name.
+    #[error("a {0} has an empty name")]
+    NoName(&'static str),
     /// Two things have one name.
     #[error("{what} {name:?} is defined twice")]
     Twice {
@@ -222,30 +227,41 @@ pub enum SitesError {
 impl Sites {
     /// Reads the text of a sites file.
     pub fn parse(text: &str) -> Result<Self, SitesError> {
-        let sites: Self = toml::from_str(text)?;
+        let mut sites: Self = toml::from_str(text)?;
+        // Names go to terminals.
+        for site in &mut sites.sites {
+            site.name = printable(&site.name);
+            for point in &mut site.points {
+                point.name = printable(&point.name);
+            }
+        }
         sites.check()?;
         Ok(sites)
     }
 
     fn check(&self) -> Result<(), SitesError> {
-        let mut site_names = Vec::new();
-        let mut point_names = Vec::new();
+        let mut site_names = BTreeSet::new();
+        let mut point_names = BTreeSet::new();
         for site in &self.sites {
-            if site_names.contains(&&site.name) {
+            if site.name.trim().is_empty() {
+                return Err(SitesError::NoName("site"));
+            }
+            if !site_names.insert(&site.name) {
                 return Err(SitesError::Twice {
                     what: "site",
                     name: site.name.clone(),
                 });
             }
-            site_names.push(&site.name);
             for point in &site.points {
-                if point_names.contains(&&point.name) {
+                if point.name.trim().is_empty() {
+                    return Err(SitesError::NoName("point"));
+                }
+                if !point_names.insert(&point.name) {
                     return Err(SitesError::Twice {
                         what: "point",
                         name: point.name.clone(),
                     });
                 }
-                point_names.push(&point.name);
                 if point.matches.is_empty() || point.matches.iter().any(Match::is_empty) {
                     return Err(SitesError::EmptyMatch(point.name.clone()));
                 }
@@ -262,14 +278,14 @@ impl Sites {
         let wrong = || SitesError::Assignment(text.to_owned());
         let (name, net) = text.split_once('=').ok_or_else(wrong)?;
         let net = parse_prefix(net.trim()).ok_or_else(wrong)?;
-        let name = name.trim();
+        let name = printable(name.trim());
         if name.is_empty() {
             return Err(wrong());
         }
         match self.sites.iter_mut().find(|site| site.name == name) {
             Some(site) => site.source.push(net),
             None => self.sites.push(Site {
-                name: name.to_owned(),
+                name,
                 source: vec![net],
                 points: Vec::new(),
             }),
@@ -505,6 +521,7 @@ mod tests {
             prefix.contains("10.0.0") && prefix.contains("prefix"),
             "{prefix}"
         );
+        assert!(error("[[site]]\nname=''\n").contains("empty name"));
         assert!(error("[[site]]\nname='a'\n[[site]]\nname='a'\n").contains("defined twice"));
         assert!(
             error("[[site]]\nname='a'\n[[site.point]]\nname='p'\nmatch={}\n")

@@ -40,6 +40,8 @@ impl Verdict {
 pub enum Cause {
     /// The mirror lost packets meanwhile: enough to explain what is missing.
     MirrorLoss,
+    /// A session of the place did not run at that time.
+    MirrorSilent,
     /// The mirror takes one packet of several.
     Sampled,
     /// The session carries one direction only, as far as can be told.
@@ -62,6 +64,7 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MirrorLoss => "mirror-loss",
+            Self::MirrorSilent => "mirror-silent",
             Self::Sampled => "sampled",
             Self::BlindSpot => "blind-spot",
             Self::Truncated => "truncated",
@@ -78,6 +81,7 @@ impl Cause {
             Self::MirrorLoss => {
                 "the mirror itself lost enough packets meanwhile to explain what is missing"
             }
+            Self::MirrorSilent => "a mirror session of the place was silent at that time",
             Self::Sampled => "the mirror takes only some of the packets",
             Self::BlindSpot => "the mirror session may carry one direction only",
             Self::Truncated => "the mirror cuts packets before their ports",

@@ -463,7 +463,29 @@ fn a_flow_that_changes_its_firewall_has_moved() {
         9.1 fw2 server>r2 A 1401 201 50
         ",
     );
-    expect(&story, "moved", "high", &[]);
+    // As long as nothing shows that both mirrors ran all the time, either may have missed it.
+    expect(&story, "unknown", "mirror-loss", &[]);
+    let alive = format!("0.0 fw2 from r2\n{story}\n9.5 fw1 from r1");
+    expect(&alive, "moved", "high", &[]);
+}
+
+#[test]
+fn a_mirror_that_stopped_or_had_not_begun_is_no_evidence() {
+    let stopped = "
+        0.0 fw1 from server
+        1.0 fw1 r1>server S 100 0 0
+        2.1 vm2 server>r1 SA 500 101 0
+        2.3 fw2 server>r2 SA 500 101 0
+        9.0 fw2 from server
+    ";
+    expect(stopped, "unknown", "mirror-silent", &[]);
+    let alive = format!("{stopped}\n9.0 fw1 from server");
+    expect(
+        &alive,
+        "asymmetric",
+        "medium",
+        &["asymmetric-path", "incomplete-handshake"],
+    );
 }
 
 #[test]

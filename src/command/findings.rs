@@ -8,7 +8,7 @@ use crate::output::{self, text};
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.input)?;
+    let (engine, sound) = analyse(&args.analysis)?;
     let findings = engine.report().findings;
     output::write(|out, screen| match args.format {
         TextFormat::Text => text::findings(out, screen, &findings),

@@ -10,7 +10,7 @@ use anyhow::Result;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
 
-use crate::cli::{InputArgs, Severity};
+use crate::cli::{AnalysisArgs, Severity};
 use crate::pipeline::Input;
 
 /// How a command ended; the exit status follows from it.
@@ -36,11 +36,19 @@ impl Outcome {
 }
 
 /// Runs all input through an engine; the flag tells whether the input was sound.
-fn analyse(args: &InputArgs) -> Result<(Engine, bool)> {
-    let input = Input::open(args)?;
-    let mut engine = input.engine();
+fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
+    let input = Input::open(&args.input)?;
+    let mut engine = input.engine(args);
     let sound = input.run(&mut engine)?;
     engine.finish();
+    let refused = engine.refused();
+    if refused > 0 {
+        eprintln!(
+            "mirrorscope: {refused} packets belong to flows or sessions beyond the tables and were not followed; \
+             raise --max-flows (now {})",
+            args.max_flows
+        );
+    }
     Ok((engine, sound))
 }
 

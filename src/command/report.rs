@@ -8,7 +8,7 @@ use crate::output::{self, text};
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.input)?;
+    let (engine, sound) = analyse(&args.analysis)?;
     let report = engine.report();
     output::write(|out, screen| match args.format {
         TextFormat::Text => text::report(out, screen, &report),

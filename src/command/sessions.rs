@@ -8,7 +8,7 @@ use crate::output::{self, csv, table};
 
 /// Runs the command.
 pub fn run(args: &ListArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.input)?;
+    let (engine, sound) = analyse(&args.analysis)?;
     let sessions = engine.sessions();
     output::write(|out, screen| match args.format {
         ListFormat::Table => table::sessions(out, screen, &sessions),
