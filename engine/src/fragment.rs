@@ -51,12 +51,23 @@ struct Key {
     identification: u32,
 }
 
+/// How a fragment arrived; for a datagram, how its first part did.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Capture interface.
+    pub interface: u32,
+    /// Number of the frame in its file.
+    pub number: u64,
+    /// Bytes on the wire, headers and all; for a datagram, of all its parts.
+    pub wire_len: u32,
+    /// When.
+    pub time: Timestamp,
+}
+
 #[derive(Debug)]
 struct Datagram {
     serial: u64,
-    started: Timestamp,
-    /// Bytes that the fragments had on the wire, headers and all.
-    wire_len: u32,
+    arrival: Arrival,
     /// Header of the first fragment, once that has arrived, as the datagram's own.
     header: Option<Vec<u8>>,
     /// Length of the payload, known once the last fragment has arrived.
@@ -127,14 +138,10 @@ impl Datagram {
 /// What is left of a datagram whose other parts never came: its first fragment, as a datagram that was cut.
 #[derive(Clone, Debug)]
 pub struct Salvaged {
-    /// Interface that it arrived on.
-    pub interface: u32,
-    /// Arrival of the datagram's first part.
-    pub time: Timestamp,
+    /// How its first part arrived.
+    pub arrival: Arrival,
     /// IP header and the payload up to the first hole.
     pub bytes: Vec<u8>,
-    /// What the fragments that did arrive had on the wire in all.
-    pub wire_len: u32,
 }
 
 /// A datagram that was put together.
@@ -163,13 +170,7 @@ pub struct Reassembler {
 
 impl Reassembler {
     /// Takes one fragment; gives the whole datagram if this was its last missing part.
-    pub fn push(
-        &mut self,
-        fragment: &Fragment<'_>,
-        interface: u32,
-        wire_len: u32,
-        time: Timestamp,
-    ) -> Option<Joined<'_>> {
+    pub fn push(&mut self, fragment: &Fragment<'_>, arrival: Arrival) -> Option<Joined<'_>> {
         self.counts.fragments += 1;
         let start = fragment.offset;
         let end = start
@@ -182,25 +183,18 @@ impl Reassembler {
             // Cut by the capture, so that no datagram will come of it; its first fragment still shows the inner headers.
             if start == 0 && !fragment.payload.is_empty() {
                 let claimed = fragment.claimed_payload as usize;
-                self.salvage(
-                    fragment,
-                    claimed,
-                    fragment.payload,
-                    interface,
-                    time,
-                    wire_len,
-                );
+                self.salvage(fragment, claimed, fragment.payload, arrival);
             }
             return None;
         };
         let key = Key {
-            interface,
+            interface: arrival.interface,
             source: fragment.source,
             destination: fragment.destination,
             protocol: fragment.protocol,
             identification: fragment.identification,
         };
-        let (index, fresh) = self.place(key, start, end, fragment, time)?;
+        let (index, fresh) = self.place(key, start, end, fragment, arrival)?;
         let list = self.open.get_mut(&key)?;
         let datagram = list.get_mut(index)?;
         let before = if fresh { 0 } else { datagram.size() };
@@ -212,10 +206,12 @@ impl Reassembler {
             datagram.header = Some(fragment.header.to_vec());
         }
         datagram.add(start, fragment.payload, fragment.more);
-        datagram.wire_len = datagram.wire_len.saturating_add(wire_len);
+        if !fresh {
+            datagram.arrival.wire_len = datagram.arrival.wire_len.saturating_add(arrival.wire_len);
+        }
         self.bytes = self.bytes + datagram.size() - before;
         if !datagram.complete() {
-            self.enforce(time);
+            self.enforce(arrival.time);
             return None;
         }
         let datagram = list.remove(index);
@@ -233,7 +229,7 @@ impl Reassembler {
         self.counts.joined += 1;
         Some(Joined {
             bytes: &self.finished,
-            wire_len: datagram.wire_len,
+            wire_len: datagram.arrival.wire_len,
         })
     }
 
@@ -244,7 +240,7 @@ impl Reassembler {
         start: u32,
         end: u32,
         fragment: &Fragment<'_>,
-        time: Timestamp,
+        arrival: Arrival,
     ) -> Option<(usize, bool)> {
         let list = self.open.entry(key).or_default();
         let mut overlap = None;
@@ -281,15 +277,14 @@ impl Reassembler {
         self.serial += 1;
         list.push(Datagram {
             serial: self.serial,
-            started: time,
-            wire_len: 0,
+            arrival,
             header: None,
             total: None,
             payload: Vec::new(),
             pieces: Vec::new(),
         });
         self.datagrams += 1;
-        self.order.push_back((time, key, self.serial));
+        self.order.push_back((arrival.time, key, self.serial));
         Some((list.len() - 1, true))
     }
 
@@ -306,10 +301,7 @@ impl Reassembler {
             let Some(list) = self.open.get_mut(&key) else {
                 continue;
             };
-            let Some(index) = list
-                .iter()
-                .position(|d| d.serial == serial && d.started == started)
-            else {
+            let Some(index) = list.iter().position(|d| d.serial == serial) else {
                 continue;
             };
             let datagram = list.remove(index);
@@ -342,8 +334,7 @@ impl Reassembler {
             encapsulated: false,
         };
         let payload = datagram.payload.get(..present).unwrap_or_default();
-        let (time, wire_len) = (datagram.started, datagram.wire_len);
-        self.salvage(&fragment, present, payload, key.interface, time, wire_len);
+        self.salvage(&fragment, present, payload, datagram.arrival);
     }
 
     /// Keeps the start of a datagram that stays incomplete, as one that was cut.
@@ -352,19 +343,12 @@ impl Reassembler {
         fragment: &Fragment<'_>,
         claimed: usize,
         payload: &[u8],
-        interface: u32,
-        time: Timestamp,
-        wire_len: u32,
+        arrival: Arrival,
     ) {
         let mut bytes = Vec::with_capacity(fragment.header.len() + payload.len());
         if fragment.write_header(claimed, &mut bytes) {
             bytes.extend_from_slice(payload);
-            self.salvaged.push(Salvaged {
-                interface,
-                time,
-                bytes,
-                wire_len,
-            });
+            self.salvaged.push(Salvaged { arrival, bytes });
         }
     }
 
@@ -436,7 +420,13 @@ mod tests {
         let Stop::Fragment(fragment) = stripped.stop else {
             panic!("not a fragment: {:?}", stripped.stop)
         };
-        r.push(&fragment, 0, bytes.len() as u32, Timestamp(time))
+        let arrival = Arrival {
+            interface: 0,
+            number: 1,
+            wire_len: bytes.len() as u32,
+            time: Timestamp(time),
+        };
+        r.push(&fragment, arrival)
             .map(|joined| joined.bytes.to_vec())
     }
 
@@ -531,7 +521,7 @@ mod tests {
         assert_eq!(salvaged.len(), 1);
         assert_eq!(salvaged[0].bytes[20..], parts[0][34..]);
         assert_eq!(
-            (salvaged[0].time, r.pending(), r.bytes),
+            (salvaged[0].arrival.time, r.pending(), r.bytes),
             (Timestamp(5), 0, 0)
         );
     }

@@ -1,7 +1,5 @@
 //! Observation points: places whose packets the sessions carry, and what each is able to see.
 
-use std::net::IpAddr;
-
 use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +7,8 @@ use crate::session::{SessionId, SessionKey};
 use crate::site::{Carries, Origin, Role, Sites};
 use crate::table::{Map, Set};
 
-/// Source MACs remembered for each point.
-const MAX_MACS: usize = 65_536;
+/// Source MACs remembered for all points together.
+const MAX_MACS: usize = 1 << 20;
 
 /// Places within sessions that are looked up, not chosen anew.
 const MAX_PLACES: usize = 65_536;
@@ -36,14 +34,28 @@ pub struct Point {
     pub carries: Option<Carries>,
     /// One of this many packets is mirrored, if its owner says so.
     pub sampling: Option<u32>,
-    /// Outer source and destination of the first session that shows it.
-    pub ends: Option<(IpAddr, IpAddr)>,
     /// Packets in encapsulations that cannot be opened.
     pub unopened: u64,
     /// Sessions that show it.
     pub sessions: Vec<SessionId>,
     /// Stations that were seen to send through it.
     pub senders: Senders,
+}
+
+impl Point {
+    fn new(name: String, site: String) -> Self {
+        Self {
+            name,
+            site,
+            role: Role::default(),
+            described: false,
+            carries: None,
+            sampling: None,
+            unopened: 0,
+            sessions: Vec::new(),
+            senders: Senders::default(),
+        }
+    }
 }
 
 /// MAC addresses that sent frames through a point: proof that it sees what they say.
@@ -55,16 +67,15 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Notes the source of a frame.
-    pub fn note(&mut self, mac: [u8; 6]) {
+    /// Notes the source of a frame; true if it is new. Where there is no room, only known ones count.
+    fn note(&mut self, mac: [u8; 6], room: bool) -> bool {
         // A few stations send most frames; those need no look at the table.
         let recent = &mut self.recent[usize::from(mac[5]) % RECENT];
-        if *recent != mac {
-            *recent = mac;
-            if self.macs.len() < MAX_MACS {
-                self.macs.insert(mac);
-            }
+        if *recent == mac {
+            return false;
         }
+        *recent = mac;
+        room && self.macs.insert(mac)
     }
 
     /// Whether the station was seen to send.
@@ -137,10 +148,19 @@ pub struct Points {
     sites: Sites,
     by_packet: bool,
     all: Vec<Point>,
-    by_name: Map<String, PointId>,
+    /// Points that the sites file describes.
+    described: Map<String, PointId>,
+    /// Names that are in use, or that the sites file may use yet.
+    taken: Set<String>,
+    /// The points of sessions that nobody described.
+    own: Map<SessionId, PointId>,
+    /// Undescribed points by the session that they were named after: where a tunnel's other direction belongs.
+    tunnels: Map<SessionKey, PointId>,
     by_session: Vec<Option<PointId>>,
     /// Where rules tell packets of one session apart: by what its encapsulation says of port and direction.
     by_place: Map<(SessionId, Said), PointId>,
+    /// MACs remembered by all points.
+    macs: usize,
 }
 
 /// Port index and direction that an encapsulation gives.
@@ -150,11 +170,20 @@ impl Points {
     /// Starts with the described sites and no point; points appear with their first packet.
     pub fn new(sites: Sites) -> Self {
         let by_packet = sites.by_packet();
+        let names = sites
+            .sites
+            .iter()
+            .flat_map(|site| &site.points)
+            .map(|point| point.name.clone());
         Self {
+            taken: names.collect(),
+            described: Map::default(),
+            own: Map::default(),
+            tunnels: Map::default(),
+            macs: 0,
             sites,
             by_packet,
             all: Vec::new(),
-            by_name: Map::default(),
             by_session: Vec::new(),
             by_place: Map::default(),
         }
@@ -207,36 +236,30 @@ impl Points {
             port_index: mirror.and_then(|m| m.port_index),
             direction: mirror.and_then(|m| m.direction),
         };
-        let point = if let Some((site, rule)) = self.sites.point(key, &origin) {
-            Point {
-                name: rule.name.clone(),
-                site: site.name.clone(),
-                role: rule.role,
-                described: true,
-                carries: rule.carries,
-                sampling: rule.sampling,
-                ends: key.addresses,
-                unopened: 0,
-                sessions: Vec::new(),
-                senders: Senders::default(),
+        let id = if let Some((site, rule)) = self.sites.point(key, &origin) {
+            let next = PointId(self.all.len() as u32);
+            let id = *self.described.entry(rule.name.clone()).or_insert(next);
+            if id == next {
+                self.all.push(Point {
+                    role: rule.role,
+                    described: true,
+                    carries: rule.carries,
+                    sampling: rule.sampling,
+                    ..Point::new(rule.name.clone(), site.name.clone())
+                });
             }
-        } else if let Some(point) = self.tunnel(key, interface) {
-            return self.show(point, session);
+            id
+        } else if let Some(id) = self.own.get(&session).copied().or_else(|| self.tunnel(key)) {
+            self.own.insert(session, id);
+            id
         } else {
-            self.undescribed(key, interface)
-        };
-        let id = *self
-            .by_name
-            .entry(point.name.clone())
-            .or_insert(PointId(self.all.len() as u32));
-        if id.0 as usize == self.all.len() {
+            let id = PointId(self.all.len() as u32);
+            let point = self.undescribed(key, interface);
             self.all.push(point);
-        }
-        self.show(id, session)
-    }
-
-    /// Notes that a point is shown by a session.
-    fn show(&mut self, id: PointId, session: SessionId) -> PointId {
+            self.own.insert(session, id);
+            self.tunnels.insert(*key, id);
+            id
+        };
         if let Some(point) = self.all.get_mut(id.0 as usize)
             && !point.sessions.contains(&session)
         {
@@ -247,51 +270,47 @@ impl Points {
 
     /// A mirror sends one way only. Where the same encapsulation goes back too, this is a tunnel between two ends, and
     /// both directions of it pass one place: that of the session the other way.
-    fn tunnel(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> Option<PointId> {
+    fn tunnel(&self, key: &SessionKey) -> Option<PointId> {
         let (source, destination) = key.addresses?;
         let back = SessionKey {
             addresses: Some((destination, source)),
             ..*key
         };
-        let id = *self.by_name.get(&session_name(&back, interface))?;
-        let point = self.all.get(id.0 as usize)?;
-        (!point.described && point.ends == Some((destination, source))).then_some(id)
+        self.tunnels.get(&back).copied()
     }
 
-    fn undescribed(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> Point {
-        let source: Option<IpAddr> = key.addresses.map(|a| a.0);
-        let mut name = session_name(key, interface);
-        // The same id sent to two collectors, or a name that the sites file already uses.
-        if self.by_name.contains_key(&name) {
-            match key.addresses {
-                Some((_, destination)) => name = format!("{name}>{destination}"),
-                None => name = format!("{name}#{}", key.interface.unwrap_or_default()),
-            }
-        }
-        let site = match source {
-            Some(source) => self
+    /// A point named after its session, at a site named after the session's source.
+    fn undescribed(&mut self, key: &SessionKey, interface: Option<&InterfaceName>) -> Point {
+        let plain = session_name(key, interface);
+        // The same id sent to two collectors, by two interfaces, or a name that the sites file uses.
+        let longer = match key.addresses {
+            Some((_, destination)) => format!("{plain}>{destination}"),
+            None => format!("{plain}#{}", key.interface.unwrap_or_default()),
+        };
+        let numbered = (2..).map(|n| format!("{longer}#{n}"));
+        let mut names = [plain, longer.clone()].into_iter().chain(numbered);
+        let name = names
+            .find(|name| !self.taken.contains(name))
+            .unwrap_or(longer);
+        self.taken.insert(name.clone());
+        let site = match key.addresses {
+            Some((source, _)) => self
                 .sites
                 .site_of(source)
                 .map_or_else(|| source.to_string(), str::to_owned),
             None => interface.map_or_else(|| "local".to_owned(), |i| i.stem().to_owned()),
         };
-        Point {
-            name,
-            site,
-            role: Role::default(),
-            described: false,
-            carries: None,
-            sampling: None,
-            ends: key.addresses,
-            unopened: 0,
-            sessions: Vec::new(),
-            senders: Senders::default(),
-        }
+        Point::new(name, site)
     }
 
-    /// A point that `find` returned.
-    pub fn get_mut(&mut self, id: PointId) -> Option<&mut Point> {
-        self.all.get_mut(id.0 as usize)
+    /// Notes what a packet shows of its point: who sent it, and whether it hides others.
+    pub fn note(&mut self, id: PointId, sender: Option<[u8; 6]>, hides: bool) -> Option<&Point> {
+        let point = self.all.get_mut(id.0 as usize)?;
+        if let Some(mac) = sender {
+            self.macs += usize::from(point.senders.note(mac, self.macs < MAX_MACS));
+        }
+        point.unopened += u64::from(hides);
+        Some(point)
     }
 
     /// The point that shows a session; where rules tell packets apart, the last one.

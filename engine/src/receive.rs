@@ -5,12 +5,14 @@ use mirrorscope_dissectors::{
     Stripped, Transport, decapsulate,
 };
 
-use crate::fragment::{FragmentCounts, Joined, Reassembler};
+use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
 use crate::point::{InterfaceName, Point, PointId, Points, printable};
 use crate::session::{Registry, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
 
+/// No capture holds longer frames (libpcap's own limit); a header that claims more is wrong.
+const MAX_FRAME: u32 = 262_144;
 /// Malformed frames that are remembered with their place.
 const EXAMPLES: usize = 10;
 
@@ -193,19 +195,22 @@ impl Receiver {
         self.state.counts.frames += 1;
         self.state.counts.bytes += u64::from(frame.wire_len);
         let stripped = decapsulate(frame.link, frame.bytes, &self.options);
-        let Stop::Fragment(fragment) = &stripped.stop else {
-            self.state.accept(frame, &stripped, &mut sink);
-            return;
+        let uncaptured = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
+        let fragment = match &stripped.stop {
+            Stop::Fragment(fragment) if !fragment.encapsulated => fragment,
+            // A mirrored packet that is itself a fragment is complete as such.
+            _ => {
+                self.state.accept(frame, &stripped, uncaptured, &mut sink);
+                return;
+            }
         };
-        if fragment.encapsulated {
-            // The mirrored packet was itself a fragment; it is complete as such.
-            self.state.accept(frame, &stripped, &mut sink);
-            return;
-        }
-        if let Some(Joined { bytes, wire_len }) =
-            self.fragments
-                .push(fragment, frame.interface, frame.wire_len, frame.time)
-        {
+        let arrival = Arrival {
+            interface: frame.interface,
+            number: frame.number,
+            wire_len: frame.wire_len,
+            time: frame.time,
+        };
+        if let Some(Joined { bytes, wire_len }) = self.fragments.push(fragment, arrival) {
             let whole = Frame {
                 wire_len,
                 link: LinkType::RawIp,
@@ -215,31 +220,40 @@ impl Receiver {
             self.state.accept(
                 &whole,
                 &decapsulate(whole.link, bytes, &self.options),
+                0,
                 &mut sink,
             );
         }
-        self.salvage(frame.number, &mut sink);
+        self.salvage(&mut sink);
     }
 
     /// Ends the capture: what still waits for fragments is used as far as it goes.
     pub fn finish(&mut self, mut sink: impl FnMut(&Mirrored<'_>)) {
         self.fragments.finish();
-        self.salvage(0, &mut sink);
+        self.salvage(&mut sink);
     }
 
-    fn salvage(&mut self, number: u64, sink: &mut impl FnMut(&Mirrored<'_>)) {
+    fn salvage(&mut self, sink: &mut impl FnMut(&Mirrored<'_>)) {
         for part in self.fragments.salvaged() {
-            let frame = Frame {
-                time: part.time,
-                wire_len: part.wire_len,
-                link: LinkType::RawIp,
-                interface: part.interface,
+            let Arrival {
+                interface,
                 number,
-                bytes: &part.bytes,
+                wire_len,
+                time,
+            } = part.arrival;
+            let bytes = part.bytes.as_slice();
+            let frame = Frame {
+                time,
+                wire_len,
+                link: LinkType::RawIp,
+                interface,
+                number,
+                bytes,
             };
             self.state.accept(
                 &frame,
-                &decapsulate(frame.link, frame.bytes, &self.options),
+                &decapsulate(frame.link, bytes, &self.options),
+                0,
                 sink,
             );
         }
@@ -267,10 +281,12 @@ impl Receiver {
 }
 
 impl State {
+    /// Takes a frame apart from its layers; `uncaptured` bytes of it stayed on the wire.
     fn accept(
         &mut self,
         frame: &Frame<'_>,
         stripped: &Stripped<'_>,
+        uncaptured: u32,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
         let fault = match &stripped.stop {
@@ -323,9 +339,7 @@ impl State {
                 frame.time,
             );
         }
-        let missing = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
-        let inner_len =
-            inner_len(stripped, &packet).max(stripped.inner.bytes.len() as u32 + missing);
+        let inner_len = inner_len(stripped, &packet, uncaptured);
         let cut = mirror.is_some_and(|m| m.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
         let mut segment = None;
@@ -345,13 +359,13 @@ impl State {
                 );
             }
         }
-        let Some(place) = self.points.get_mut(point) else {
+        let hides = unopened(&stripped.stop, &packet.network);
+        let Some(place) = self
+            .points
+            .note(point, packet.macs.map(|m| m.source), hides)
+        else {
             return;
         };
-        if let Some(macs) = packet.macs {
-            place.senders.note(macs.source);
-        }
-        place.unopened += u64::from(unopened(&stripped.stop, &packet.network));
         sink(&Mirrored {
             session,
             key,
@@ -397,13 +411,14 @@ fn unopened(stop: &Stop<'_>, network: &Network<'_>) -> bool {
     }
 }
 
-/// Length of the innermost frame by its own headers.
-fn inner_len(stripped: &Stripped<'_>, packet: &Packet<'_>) -> u32 {
+/// Length of the innermost frame before anything cut it: by its own headers, or by what stayed on the wire.
+fn inner_len(stripped: &Stripped<'_>, packet: &Packet<'_>, uncaptured: u32) -> u32 {
+    let cut = match &packet.network {
+        Network::Ip(ip) => ip.claimed_len.saturating_sub(ip.present_len),
+        _ => 0,
+    };
     let present = stripped.inner.bytes.len() as u32;
-    match &packet.network {
-        Network::Ip(ip) if ip.claimed_len > ip.present_len => {
-            present + (ip.claimed_len - ip.present_len)
-        }
-        _ => present,
-    }
+    present
+        .saturating_add(cut.max(uncaptured))
+        .min(MAX_FRAME.max(present))
 }

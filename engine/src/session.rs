@@ -11,7 +11,7 @@ use crate::table::{Map, Seed};
 use crate::time::Timestamp;
 
 /// Sessions that are kept apart; what arrives beyond this bound is counted as `refused`.
-pub const MAX_SESSIONS: usize = 65_536;
+pub const MAX_SESSIONS: usize = 16_384;
 /// Sessions that are found without a hash.
 const RECENT: usize = 64;
 /// Inner encapsulations listed for a session.
