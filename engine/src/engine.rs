@@ -69,12 +69,17 @@ impl Engine {
 
     /// Flows so far.
     pub fn flow_count(&self) -> usize {
-        self.tracker.len()
+        self.tracker.flow_count()
     }
 
-    /// Packets of flows and sessions for which the tables had no room.
-    pub fn refused(&self) -> u64 {
-        self.tracker.refused + self.receiver.sessions().refused
+    /// Packets of flows for which the table had no room.
+    pub fn refused_by_flows(&self) -> u64 {
+        self.tracker.refused
+    }
+
+    /// Packets of sessions for which the table had no room.
+    pub fn refused_by_sessions(&self) -> u64 {
+        self.receiver.sessions().refused
     }
 
     /// Takes one frame.
@@ -318,11 +323,12 @@ impl Engine {
             fragments: fragments.fragments,
             reassembly: fragments.into(),
             duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),
-            flows: self.tracker.len() as u64,
+            flows: self.tracker.flow_count() as u64,
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,
-            refused: self.refused(),
+            refused: self.refused_by_flows(),
+            refused_sessions: self.refused_by_sessions(),
             first: self.period.map(|p| p.0),
             last: self.period.map(|p| p.1),
         }

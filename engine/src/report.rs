@@ -58,8 +58,10 @@ pub struct Totals {
     pub causes: BTreeMap<&'static str, u64>,
     /// IP packets that belong to no flow: later fragments, or cut before their ports.
     pub portless: u64,
-    /// Packets of flows or sessions beyond the bounds of the tables.
+    /// Packets of flows beyond the bound of the flow table.
     pub refused: u64,
+    /// Packets of sessions beyond the bound of the session table.
+    pub refused_sessions: u64,
     /// First frame.
     pub first: Option<Timestamp>,
     /// Last frame.

@@ -25,6 +25,10 @@ pub enum Scope {
     Segment,
 }
 
+/// Points that are told apart for one flow; what further ones saw of it is not kept.
+const MAX_POINTS: u32 = 64;
+/// Parts of all flows together, for each flow that the table may hold.
+const PARTS_A_FLOW: usize = 8;
 /// End of a list of parts.
 const NONE: u32 = u32::MAX;
 /// Bytes missing from one direction of one flow count at most this much, so that a stray number proves nothing.
@@ -90,13 +94,8 @@ impl Tracker {
     }
 
     /// Flows in the table.
-    pub fn len(&self) -> usize {
+    pub fn flow_count(&self) -> usize {
         self.flows.len()
-    }
-
-    /// Whether no flow was seen yet.
-    pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
     }
 
     /// Takes one packet.
@@ -117,11 +116,11 @@ impl Tracker {
             self.refused += 1;
             return;
         };
-        let part = self.part(flow, packet.point);
-        let (Some(flow), Some(part)) = (
-            self.flows.get_mut(flow as usize),
-            self.parts.get_mut(part as usize),
-        ) else {
+        let part = self
+            .part(flow, packet.point)
+            .and_then(|part| self.parts.get_mut(part as usize));
+        let (Some(flow), Some(part)) = (self.flows.get_mut(flow as usize), part) else {
+            self.refused += 1;
             return;
         };
         flow.first = flow.first.min(packet.time);
@@ -188,19 +187,22 @@ impl Tracker {
         Some(index)
     }
 
-    /// The part of a flow at a point; the list stays in order of appearance.
-    fn part(&mut self, flow: u32, point: PointId) -> u32 {
-        let Some(flow) = self.flows.get_mut(flow as usize) else {
-            return NONE;
-        };
+    /// The part of a flow at a point; the list stays in order of appearance. `None` when there are too many.
+    fn part(&mut self, flow: u32, point: PointId) -> Option<u32> {
+        let flow = self.flows.get_mut(flow as usize)?;
+        let mut count = 0;
         let mut last = NONE;
         let mut current = flow.head;
         while let Some(part) = self.parts.get(current as usize) {
             if part.point == point {
-                return current;
+                return Some(current);
             }
+            count += 1;
             last = current;
             current = part.next;
+        }
+        if count >= MAX_POINTS || self.parts.len() >= PARTS_A_FLOW.saturating_mul(self.max_flows) {
+            return None;
         }
         let fresh = self.parts.len() as u32;
         match self.parts.get_mut(last as usize) {
@@ -213,7 +215,7 @@ impl Tracker {
             sides: [Seen::default(); 2],
             conversation: Conversation::default(),
         });
-        fresh
+        Some(fresh)
     }
 
     /// What each point's flows tell of its mirror, by point.

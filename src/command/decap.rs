@@ -11,7 +11,7 @@ use mirrorscope_capture::writer::{
 use mirrorscope_dissectors::{Direction as Way, LinkType};
 use mirrorscope_engine::point::session_name;
 use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
-use mirrorscope_engine::session::SessionId;
+use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
 
 use super::Outcome;
 use crate::cli::{CaptureFormat, DecapArgs};
@@ -59,24 +59,32 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     let mut result = Ok(());
     receiver.finish(|mirrored| output.keep(&mut result, mirrored));
     result?;
-    let counts = receiver.counts();
-    let (written, skipped, other_link) = (output.written, output.skipped, output.other_link);
-    output.finish()?;
-    if skipped > 0 {
-        eprintln!(
-            "mirrorscope: {skipped} of {} frames are not encapsulated and were left out (--plain writes them too)",
-            counts.frames
-        );
-    }
+    let Output {
+        written,
+        skipped,
+        other_link,
+        ..
+    } = output;
     if other_link > 0 {
         bail!(
             "{other_link} packets of another link type do not fit into one pcap file; write pcapng instead"
         );
     }
+    output.finish()?;
+    if skipped > 0 {
+        let frames = receiver.counts().frames;
+        eprintln!(
+            "mirrorscope: {skipped} of {frames} frames are not encapsulated and were left out (--plain writes them too)"
+        );
+    }
+    let refused = receiver.sessions().refused;
+    if refused > 0 {
+        eprintln!("mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out");
+    }
     if args.write.as_os_str() != "-" {
         eprintln!("mirrorscope: {}: {written} packets", args.write.display());
     }
-    Ok(Outcome::new(sound, false))
+    Ok(Outcome::new(sound && refused == 0, false))
 }
 
 /// Reading and writing one file at once would destroy it.

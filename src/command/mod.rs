@@ -9,6 +9,7 @@ pub mod sessions;
 use anyhow::Result;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
+use mirrorscope_engine::session::MAX_SESSIONS;
 
 use crate::cli::{AnalysisArgs, Severity};
 use crate::pipeline::Input;
@@ -41,12 +42,17 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
     let mut engine = input.engine(args);
     let sound = input.run(&mut engine)?;
     engine.finish();
-    let refused = engine.refused();
-    if refused > 0 {
+    let (flows, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
+    if flows > 0 {
         eprintln!(
-            "mirrorscope: {refused} packets belong to flows or sessions beyond the tables and were not followed; \
+            "mirrorscope: {flows} packets belong to flows beyond the table and were not followed; \
              raise --max-flows (now {})",
             args.max_flows
+        );
+    }
+    if sessions > 0 {
+        eprintln!(
+            "mirrorscope: {sessions} packets belong to sessions beyond {MAX_SESSIONS} and were left out"
         );
     }
     Ok((engine, sound))

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use mirrorscope_engine::finding::{Finding, Severity};
 use mirrorscope_engine::report::{Report, Totals};
+use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_tui::theme::Meaning;
 use textwrap::{Options, WordSeparator, WordSplitter, wrap};
@@ -171,6 +172,13 @@ fn frames(t: &Totals) -> String {
             format!(
                 "{} packets of flows beyond --max-flows not followed",
                 t.refused
+            ),
+        ),
+        (
+            t.refused_sessions,
+            format!(
+                "{} packets of sessions beyond {MAX_SESSIONS} left out",
+                t.refused_sessions
             ),
         ),
     ];
