@@ -1,8 +1,9 @@
 //! `mirror-loss`: the mirror lost packets on the way to the collector, by its own sequence numbers.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Finding, Kind, Severity, count, distinct, join_and};
+use super::{Finding, Kind, MAX_GROUPS, Severity, count, distinct, join_and};
 use crate::report::{SequenceReport, SessionReport};
 use crate::verdict::Confidence;
 
@@ -13,12 +14,15 @@ const TOLD: usize = 10;
 
 /// One finding for each collector address: what its sessions lose they most often lose at one place.
 pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
-    let mut collectors: Vec<IpAddr> = sessions.iter().filter_map(|s| s.destination).collect();
-    collectors.sort_unstable();
-    collectors.dedup();
-    collectors
-        .into_iter()
-        .filter_map(|collector| finding(sessions, collector))
+    let mut collectors: BTreeMap<IpAddr, Vec<&SessionReport>> = BTreeMap::new();
+    for session in sessions {
+        let lossy = session.sequence.as_ref().is_some_and(|s| s.missing > 0);
+        if let Some(collector) = session.destination.filter(|_| lossy) {
+            collectors.entry(collector).or_default().push(session);
+        }
+    }
+    let told = collectors.into_iter().take(MAX_GROUPS);
+    told.filter_map(|(collector, sessions)| finding(&sessions, collector))
         .collect()
 }
 
@@ -34,7 +38,15 @@ impl Lossy<'_> {
     }
 
     fn fact(&self) -> String {
-        let names: Vec<String> = self.sessions.iter().map(|s| s.name.clone()).collect();
+        let mut names: Vec<String> = self
+            .sessions
+            .iter()
+            .take(TOLD)
+            .map(|s| s.name.clone())
+            .collect();
+        if self.sessions.len() > TOLD {
+            names.push(format!("{} more", self.sessions.len() - TOLD));
+        }
         let shared = if names.len() > 1 {
             " (one counter for all)"
         } else {
@@ -53,26 +65,18 @@ impl Lossy<'_> {
     }
 }
 
-fn finding(sessions: &[SessionReport], collector: IpAddr) -> Option<Finding> {
-    let mut counters: Vec<Lossy<'_>> = Vec::new();
-    let mut ids: Vec<usize> = Vec::new();
-    for session in sessions.iter().filter(|s| s.destination == Some(collector)) {
-        let (Some(id), Some(sequence)) = (session.counter, &session.sequence) else {
-            continue;
-        };
-        if sequence.missing == 0 {
-            continue;
-        }
-        if let Some(index) = ids.iter().position(|known| *known == id) {
-            counters[index].sessions.push(session);
-        } else {
-            ids.push(id);
-            counters.push(Lossy {
+fn finding(sessions: &[&SessionReport], collector: IpAddr) -> Option<Finding> {
+    let mut by_counter: BTreeMap<usize, Lossy<'_>> = BTreeMap::new();
+    for session in sessions {
+        if let (Some(id), Some(sequence)) = (session.counter, &session.sequence) {
+            let lossy = by_counter.entry(id).or_insert(Lossy {
                 sequence,
-                sessions: vec![session],
+                sessions: Vec::new(),
             });
+            lossy.sessions.push(session);
         }
     }
+    let counters: Vec<Lossy<'_>> = by_counter.into_values().collect();
     let missing: u64 = counters.iter().map(|c| c.sequence.missing).sum();
     let sent: u64 = counters.iter().map(Lossy::sent).sum();
     let periods = || counters.iter().filter_map(|c| c.sequence.loss_period);

@@ -1,8 +1,9 @@
 //! `mirror-truncation`: the mirror cut packets.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Finding, Kind, Severity, count, distinct};
+use super::{Finding, Kind, MAX_GROUPS, Severity, count, distinct};
 use crate::report::SessionReport;
 use crate::verdict::Confidence;
 
@@ -11,20 +12,14 @@ const TOLD: usize = 10;
 
 /// One finding for each sender: the length that it cuts to is most often its own setting.
 pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
-    let cut = || sessions.iter().filter(|s| s.truncated > 0);
-    let mut senders: Vec<IpAddr> = cut().filter_map(|s| s.source).collect();
-    senders.sort_unstable();
-    senders.dedup();
-    senders
-        .into_iter()
-        .filter_map(|sender| {
-            finding(
-                sender,
-                &cut()
-                    .filter(|s| s.source == Some(sender))
-                    .collect::<Vec<_>>(),
-            )
-        })
+    let mut senders: BTreeMap<IpAddr, Vec<&SessionReport>> = BTreeMap::new();
+    for session in sessions.iter().filter(|s| s.truncated > 0) {
+        if let Some(sender) = session.source {
+            senders.entry(sender).or_default().push(session);
+        }
+    }
+    let told = senders.into_iter().take(MAX_GROUPS);
+    told.filter_map(|(sender, sessions)| finding(sender, &sessions))
         .collect()
 }
 

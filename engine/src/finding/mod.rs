@@ -19,6 +19,7 @@ use crate::observation::FlowObserved;
 use crate::observer::Context;
 use crate::point::PointId;
 use crate::report::SessionReport;
+use crate::table::Set;
 use crate::time::Timestamp;
 use crate::verdict::Confidence;
 
@@ -416,11 +417,6 @@ fn mac(octets: [u8; 6]) -> String {
 
 /// Distinct names in order of appearance.
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut list = Vec::new();
-    for name in names {
-        if !list.contains(&name) {
-            list.push(name);
-        }
-    }
-    list
+    let mut seen = Set::default();
+    names.filter(|name| seen.insert(name.clone())).collect()
 }

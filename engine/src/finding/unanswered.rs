@@ -1,6 +1,7 @@
 //! `unanswered`: requests that nobody answered. A server that is down, a scan, a filter that drops in silence; it is
 //! not asymmetry, because no answer passes anywhere.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -18,7 +19,12 @@ const MANY: usize = 10;
 /// Targets that are counted apart for one source.
 const COUNTED: usize = 256;
 
+/// Targets told one by one; the others are told together.
+const TOLD: usize = 100;
+
 type Target = (u8, Endpoint);
+/// Requests by source; `None` stands for many.
+type Sources = Vec<(Option<IpAddr>, Group)>;
 
 /// Unanswered requests: of sources that try few targets by target, of the others by source.
 #[derive(Debug, Default)]
@@ -65,27 +71,40 @@ impl Unanswered {
 
     pub fn finish(self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut by_target: BTreeMap<Target, Vec<(IpAddr, Group)>> = BTreeMap::default();
+        let mut by_target: BTreeMap<Target, Sources> = BTreeMap::default();
         for (address, source) in self.sources {
             if source.tried.len() >= MANY {
                 findings.push(many_targets(address, &source));
             } else {
                 for (target, group) in source.targets {
-                    by_target.entry(target).or_default().push((address, group));
+                    by_target
+                        .entry(target)
+                        .or_default()
+                        .push((Some(address), group));
                 }
             }
         }
+        for (target, group) in self.crowd.groups {
+            by_target.entry(target).or_default().push((None, group));
+        }
+        let mut targets: Vec<_> = by_target.into_iter().collect();
+        targets.sort_by_key(|(target, sources)| (Reverse(flows(sources)), *target));
+        let rest = targets.split_off(targets.len().min(TOLD));
         findings.extend(
-            by_target
-                .into_iter()
-                .map(|((protocol, target), sources)| one_target(protocol, target, &sources)),
+            targets
+                .iter()
+                .map(|((protocol, target), sources)| one_target(*protocol, *target, sources)),
         );
-        findings
-            .extend(self.crowd.into_findings(|((protocol, target), group)| {
-                Some(crowd(protocol, target, &group))
-            }));
+        if !rest.is_empty() || self.crowd.left_out > 0 {
+            findings.extend(more_targets(&rest, self.crowd.left_out));
+        }
         findings
     }
+}
+
+/// Requests of several groups.
+fn flows(sources: &[(Option<IpAddr>, Group)]) -> u64 {
+    sources.iter().map(|(_, group)| group.flows).sum()
 }
 
 /// The responder; ICMP identifiers are no ports.
@@ -98,13 +117,15 @@ fn target(flow: &FlowObserved) -> Endpoint {
     }
 }
 
-fn one_target(protocol: u8, target: Endpoint, sources: &[(IpAddr, Group)]) -> Finding {
-    let named: Vec<String> = sources
-        .iter()
+fn one_target(protocol: u8, target: Endpoint, sources: &[(Option<IpAddr>, Group)]) -> Finding {
+    let known = || sources.iter().filter_map(|(source, _)| *source);
+    let named: Vec<String> = known()
         .take(super::NAMED)
-        .map(|(source, _)| source.to_string())
+        .map(|source| source.to_string())
         .collect();
-    let from = match sources.len() - named.len() {
+    let from = match known().count() - named.len() {
+        // A source that is not told apart stands for many.
+        _ if known().count() < sources.len() => "very many sources".to_owned(),
         0 => join_and(&named),
         1 => format!("{} and one other", named.join(", ")),
         others => format!("{} and {others} others", named.join(", ")),
@@ -114,7 +135,7 @@ fn one_target(protocol: u8, target: Endpoint, sources: &[(IpAddr, Group)]) -> Fi
     let summary = format!(
         "{place} answers nobody: {} from {from}.",
         count(
-            groups().map(|g| g.flows).sum(),
+            flows(sources),
             &format!("{} request", protocol_name(protocol))
         )
     );
@@ -146,15 +167,24 @@ fn many_targets(address: IpAddr, source: &Source) -> Finding {
     finding(std::iter::once(&source.all), Severity::Info, summary, next)
 }
 
-fn crowd(protocol: u8, target: Endpoint, group: &Group) -> Finding {
+fn more_targets(rest: &[(Target, Sources)], left_out: u64) -> Option<Finding> {
+    let groups = || {
+        rest.iter()
+            .flat_map(|(_, sources)| sources)
+            .map(|(_, group)| group)
+    };
+    groups().next()?;
+    let requests = groups().map(|g| g.flows).sum::<u64>() + left_out;
     let summary = format!(
-        "{} answers nobody: {} from very many sources: a flood, or a service that is down.",
-        endpoint(protocol, target),
-        count(group.flows, &format!("{} request", protocol_name(protocol)))
+        "{} more targets answer nobody: {}.",
+        rest.len(),
+        count(requests, "request")
     );
-    let next =
-        vec!["see whether the sources are real (do they repeat their SYN) or made up".to_owned()];
-    finding(std::iter::once(group), Severity::Warning, summary, next)
+    let next = vec![
+        "look at the sources first: a flood with made-up addresses, or a network that is gone"
+            .to_owned(),
+    ];
+    Some(finding(groups(), Severity::Info, summary, next))
 }
 
 fn finding<'a>(
