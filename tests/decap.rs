@@ -96,3 +96,89 @@ fn plain_frames_are_left_out_and_told_unless_asked_for() {
     let frames = |file| json(&["report", "--format", "json", file])["totals"]["frames"].clone();
     assert_eq!(frames(text(&again)), frames(text(&inner)));
 }
+
+#[test]
+fn a_packet_joined_from_fragments_has_its_own_length() {
+    use mirrorscope_capture::Files;
+    use mirrorscope_capture::writer::PcapWriter;
+    use mirrorscope_dissectors::encap::{Outer, Wrap, fragment, wrap};
+    let folder = tempfile::tempdir().unwrap();
+    let (mirrored, inner) = (
+        folder.path().join("mirrored.pcap"),
+        folder.path().join("inner.pcap"),
+    );
+    // A full-size Ethernet frame; the mirror makes it too long for the way.
+    let mut frame = vec![
+        2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 5, 0xdc, 0, 0, 0, 0, 64, 17, 0, 0,
+    ];
+    frame.extend([10, 0, 0, 1, 10, 0, 0, 2, 0, 7, 0, 7, 5, 0xc8, 0, 0]);
+    frame.resize(1514, 0x55);
+    let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+    let mut bytes = Vec::new();
+    wrap(
+        &outer,
+        &Wrap::Vxlan { vni: 7, port: 4789 },
+        &frame,
+        &mut bytes,
+    );
+    let mut writer = PcapWriter::new(fs::File::create(&mirrored).unwrap(), 1, 0).unwrap();
+    let fragments = fragment(&bytes, 1500);
+    assert_eq!(fragments.len(), 2);
+    for (time, part) in (0..).zip(&fragments) {
+        writer.write(time, part.len() as u32, part).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(
+        run(&["decap", "-w", text(&inner), text(&mirrored)])
+            .status
+            .code(),
+        Some(0)
+    );
+    let mut files = Files::open(&[inner], std::sync::Arc::default()).unwrap();
+    let written = files.next_frame().unwrap();
+    assert_eq!((written.wire_len, written.bytes), (1514, frame.as_slice()));
+    assert!(files.next_frame().is_none());
+}
+
+#[test]
+fn pcap_takes_one_link_type_or_nothing() {
+    use mirrorscope_capture::writer::PcapWriter;
+    use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
+    let folder = tempfile::tempdir().unwrap();
+    let (mirrored, inner) = (
+        folder.path().join("mirrored.pcap"),
+        folder.path().join("inner.pcap"),
+    );
+    let mut writer = PcapWriter::new(fs::File::create(&mirrored).unwrap(), 1, 0).unwrap();
+    let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+    for (protocol, payload) in [
+        (0x6558, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x90, 0][..]),
+        (0x0800, &[0x45; 20]),
+    ] {
+        let mut bytes = Vec::new();
+        let gre = Wrap::Gre {
+            key: None,
+            sequence: None,
+            checksum: false,
+            protocol,
+        };
+        wrap(&outer, &gre, payload, &mut bytes);
+        writer.write(0, bytes.len() as u32, &bytes).unwrap();
+    }
+    writer.finish().unwrap();
+    let output = run(&["decap", "-w", text(&inner), text(&mirrored)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("write pcapng instead"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!inner.exists(), "complete or not at all");
+    let all = folder.path().join("inner.pcapng");
+    assert_eq!(
+        run(&["decap", "-w", text(&all), text(&mirrored)])
+            .status
+            .code(),
+        Some(0)
+    );
+}

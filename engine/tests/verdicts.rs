@@ -607,3 +607,48 @@ fn what_cannot_be_opened_may_hold_what_is_missing() {
     );
     assert!(report.findings.is_empty());
 }
+
+#[test]
+fn rules_on_single_packets_leave_undescribed_sessions_whole() {
+    let sites = "[[site]]\nname = \"dc1\"\npoint = [{ name = \"towards\", match = { session = 7, direction = \"egress\" } }]";
+    let config = Config {
+        sites: Sites::parse(sites).unwrap(),
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, std::sync::Arc::default());
+    for (number, words) in [["r1>server", "S"], ["server>r1", "SA"], ["r1>server", "A"]]
+        .into_iter()
+        .enumerate()
+    {
+        let erspan = Wrap::Erspan2 {
+            session: 1,
+            vlan: 0,
+            cos: 0,
+            en: 0,
+            truncated: false,
+            index: number as u32,
+            sequence: number as u32,
+        };
+        let outer = Outer::new(IpAddr::from([10, 60, 0, 1]), IpAddr::from([10, 60, 0, 9]));
+        let mut bytes = Vec::new();
+        wrap(
+            &outer,
+            &erspan,
+            &inner(&[words[0], words[1], "1", "2"]),
+            &mut bytes,
+        );
+        feed(&mut engine, number as f64, &bytes);
+    }
+    engine.finish();
+    let mut points = Vec::new();
+    let all = engine.flows(|flow| -> Result<(), ()> {
+        points.extend(
+            flow.points
+                .iter()
+                .map(|p| (p.point.clone(), p.orig.packets, p.resp.packets)),
+        );
+        Ok(())
+    });
+    all.unwrap();
+    assert_eq!(points, [("erspan2-1@10.60.0.1".to_owned(), 2, 1)]);
+}
