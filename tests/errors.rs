@@ -214,6 +214,11 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         .output()
         .unwrap();
     assert_eq!(report.status.code(), Some(2));
+    assert!(
+        stderr(&report).starts_with("mirrorscope: standard output: "),
+        "{}",
+        stderr(&report)
+    );
 }
 
 #[test]

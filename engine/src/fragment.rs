@@ -372,11 +372,6 @@ impl Reassembler {
     pub fn salvaged(&mut self) -> Vec<Salvaged> {
         std::mem::take(&mut self.salvaged)
     }
-
-    /// Datagrams that still wait for a part.
-    pub fn pending(&self) -> usize {
-        self.datagrams
-    }
 }
 
 /// Writes the header of the whole datagram: the first fragment's, with the length of all.
@@ -440,7 +435,7 @@ mod tests {
             assert!(push(&mut r, &parts[order[0]], 0).is_none());
             assert!(push(&mut r, &parts[order[1]], 0).is_none());
             assert_eq!(push(&mut r, &parts[order[2]], 0).unwrap(), whole[14..]);
-            assert_eq!((r.pending(), r.bytes), (0, 0));
+            assert_eq!((r.datagrams, r.bytes), (0, 0));
         }
     }
 
@@ -464,7 +459,7 @@ mod tests {
         let mut r = Reassembler::default();
         assert!(push(&mut r, &a[0], 0).is_none());
         assert!(push(&mut r, &b[1], 0).is_none());
-        assert_eq!((r.counts.overlapping, r.pending(), r.bytes), (1, 0, 0));
+        assert_eq!((r.counts.overlapping, r.datagrams, r.bytes), (1, 0, 0));
     }
 
     #[test]
@@ -485,11 +480,11 @@ mod tests {
             let parts = encap::fragment(&frame(5, id as u16), 1500);
             assert!(push(&mut r, &parts[0], i64::from(id)).is_none());
         }
-        assert!(r.pending() <= MAX_DATAGRAMS && r.bytes <= MAX_BYTES + 70_000);
-        assert_eq!(r.counts.incomplete, 60_000 - r.pending() as u64);
+        assert!(r.datagrams <= MAX_DATAGRAMS && r.bytes <= MAX_BYTES + 70_000);
+        assert_eq!(r.counts.incomplete, 60_000 - r.datagrams as u64);
         let parts = encap::fragment(&frame(6, 7), 1500);
         assert!(push(&mut r, &parts[1], 3 * TIMEOUT).is_none());
-        assert_eq!(r.pending(), 1);
+        assert_eq!(r.datagrams, 1);
     }
 
     #[test]
@@ -521,7 +516,7 @@ mod tests {
         assert_eq!(salvaged.len(), 1);
         assert_eq!(salvaged[0].bytes[20..], parts[0][34..]);
         assert_eq!(
-            (salvaged[0].arrival.time, r.pending(), r.bytes),
+            (salvaged[0].arrival.time, r.datagrams, r.bytes),
             (Timestamp(5), 0, 0)
         );
     }

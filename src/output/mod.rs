@@ -6,7 +6,7 @@ pub mod text;
 
 use std::io::{self, BufWriter, IsTerminal, Write, stdout};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mirrorscope_tui::theme::Theme;
 use serde::Serialize;
 
@@ -48,9 +48,9 @@ impl Screen {
 /// Hands standard output, buffered, to `fill`.
 pub fn write(fill: impl FnOnce(&mut dyn Write, Screen) -> Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
-    fill(&mut out, Screen::of_stdout())?;
-    out.flush()?;
-    Ok(())
+    fill(&mut out, Screen::of_stdout())
+        .and_then(|()| Ok(out.flush()?))
+        .context("standard output")
 }
 
 /// Writes one JSON document.

@@ -36,16 +36,6 @@ impl Theme {
         }
     }
 
-    /// Never any colour.
-    pub fn plain() -> Self {
-        Self { colour: false }
-    }
-
-    /// Always colour: for pictures and tests.
-    pub fn colourful() -> Self {
-        Self { colour: true }
-    }
-
     /// The text as it should be printed.
     pub fn paint(self, meaning: Meaning, text: &str) -> String {
         if self.colour {
@@ -80,8 +70,8 @@ mod tests {
 
     #[test]
     fn colour_is_added_or_not_and_the_text_stays() {
-        assert_eq!(Theme::plain().paint(Meaning::Error, "x"), "x");
-        let painted = Theme::colourful().paint(Meaning::Error, "x");
+        assert_eq!(Theme { colour: false }.paint(Meaning::Error, "x"), "x");
+        let painted = Theme { colour: true }.paint(Meaning::Error, "x");
         assert!(
             painted.starts_with('\u{1b}') && painted.contains('x'),
             "{painted:?}"

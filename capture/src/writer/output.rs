@@ -100,7 +100,7 @@ impl OutputFile {
 
 impl Target {
     fn open(path: &Path) -> io::Result<Self> {
-        // A link stays a link: what it points to is replaced.
+        // A link stays a link: what it points to is replaced (a dangling one is replaced itself).
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let existing = match fs::metadata(&place) {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
