@@ -1,4 +1,5 @@
-//! The network is never blamed for what the mirror lost: the samples with packets taken away at random.
+//! The network is never blamed for what the mirror does: the samples with packets taken away at random, doubled, or
+//! mirrored in one direction only.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,8 +26,11 @@ impl Random {
     }
 }
 
-/// Verdicts by flow, and the report, of a sample of which `percent` are lost in bursts of `burst` packets.
-fn lossy(name: &str, percent: u64, burst: u64, seed: u64) -> (BTreeMap<String, String>, Report) {
+/// Verdicts by flow.
+type Verdicts = BTreeMap<String, String>;
+
+/// Verdicts and report of a sample of which `copies` says how often each frame arrives.
+fn run(name: &str, mut copies: impl FnMut(&[u8]) -> u32) -> (Verdicts, Report) {
     let encapsulation = if name.ends_with("vxlan") {
         "vxlan"
     } else {
@@ -40,27 +44,20 @@ fn lossy(name: &str, percent: u64, burst: u64, seed: u64) -> (BTreeMap<String, S
     let mut engine = Engine::new(config, Arc::default());
     let path = PathBuf::from(format!("samples/{name}.pcap"));
     let mut files = Files::open(&[path], Arc::new(AtomicBool::new(false))).unwrap();
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut dropping = 0;
     while let Some(frame) = files.next_frame() {
-        if dropping == 0 && random.below(100 * burst) < percent {
-            dropping = burst;
+        for _ in 0..copies(frame.bytes) {
+            engine.frame(&Frame {
+                time: Timestamp(frame.time),
+                wire_len: frame.wire_len,
+                link: LinkType::Ethernet,
+                interface: 0,
+                number: frame.number,
+                bytes: frame.bytes,
+            });
         }
-        if dropping > 0 {
-            dropping -= 1;
-            continue;
-        }
-        engine.frame(&Frame {
-            time: Timestamp(frame.time),
-            wire_len: frame.wire_len,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number: frame.number,
-            bytes: frame.bytes,
-        });
     }
     engine.finish();
-    let mut verdicts = BTreeMap::new();
+    let mut verdicts = Verdicts::new();
     engine
         .flows(|f| -> Result<(), ()> {
             // Who opened a flow may be lost too.
@@ -72,6 +69,29 @@ fn lossy(name: &str, percent: u64, burst: u64, seed: u64) -> (BTreeMap<String, S
         })
         .unwrap();
     (verdicts, engine.report())
+}
+
+/// A sample of which `percent` are lost in bursts of `burst` packets.
+fn lossy(name: &str, percent: u64, burst: u64, seed: u64) -> (Verdicts, Report) {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dropping = 0;
+    run(name, |_| {
+        if dropping == 0 && random.below(100 * burst) < percent {
+            dropping = burst;
+        }
+        let arrives = u32::from(dropping == 0);
+        dropping = dropping.saturating_sub(1);
+        arrives
+    })
+}
+
+/// VNI of a sample's frame, and the station that sent the mirrored frame.
+fn vni_and_sender(frame: &[u8]) -> (u32, &[u8]) {
+    // Ethernet, IPv4 and UDP take 42 bytes; VXLAN has its VNI at @4, the inner source at @14.
+    (
+        u32::from_be_bytes([0, frame[46], frame[47], frame[48]]),
+        &frame[56..62],
+    )
 }
 
 /// Every rate of loss in every kind of burst, with several seeds.
@@ -134,6 +154,57 @@ fn loss_hides_asymmetry_but_never_invents_it() {
         assert!(
             found * 2 > runs,
             "{name}: {found} of {runs} asymmetric flows found"
+        );
+    }
+}
+
+#[test]
+fn a_mirror_that_doubles_every_packet_changes_nothing() {
+    for name in [
+        "healthy-erspan",
+        "healthy-vxlan",
+        "asymmetric-erspan",
+        "asymmetric-vxlan",
+        "server-down-erspan",
+    ] {
+        let (once, report) = run(name, |_| 1);
+        let (twice, doubled) = run(name, |_| 2);
+        assert_eq!(once, twice, "{name}");
+        let kinds = |report: &Report| {
+            report
+                .findings
+                .iter()
+                .map(|f| (f.kind, f.flows))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&report), kinds(&doubled), "{name}");
+    }
+}
+
+#[test]
+fn mirrors_of_one_direction_only_prove_nothing() {
+    let router = [2, 0, 0, 0, 1, 0x11];
+    for from_router in [true, false] {
+        // The firewall's port at dc1 mirrors only what the firewall sends, or only what it receives.
+        let (verdicts, report) = run("healthy-vxlan", |frame| {
+            let (vni, sender) = vni_and_sender(frame);
+            u32::from(vni != 5101 || (sender == router) == from_router)
+        });
+        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+        let unknown = verdicts
+            .values()
+            .filter(|verdict| *verdict == "unknown")
+            .count();
+        let symmetric = verdicts
+            .values()
+            .filter(|verdict| *verdict == "symmetric")
+            .count();
+        assert_eq!(unknown + symmetric, verdicts.len(), "{verdicts:#?}");
+        assert!(unknown > 0, "fw1 is the only place on the path of some");
+        assert!(
+            report.totals.causes.contains_key("blind-spot"),
+            "{:?}",
+            report.totals.causes
         );
     }
 }
