@@ -246,7 +246,7 @@ fn patiently(mut command: Command) -> Option<Output> {
 }
 
 /// The directory of the captures, which is not part of the repository.
-fn captures() -> Option<PathBuf> {
+pub fn captures() -> Option<PathBuf> {
     let directory = std::env::var_os("MIRRORSCOPE_CAPTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"),
         PathBuf::from,
@@ -255,7 +255,7 @@ fn captures() -> Option<PathBuf> {
         return Some(directory);
     }
     tell(&format!(
-        "captures not found at {}: agreement test skipped",
+        "captures not found at {}: test skipped",
         directory.display()
     ));
     None

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::agreement::captures;
 use crate::support::{json, json_lines, text};
 
 const SITES: &str = r#"
@@ -23,18 +24,6 @@ point = [
   { name = "vm-dc2", role = "vnic", match = { source = "10.60.0.3", session = 203 } },
 ]
 "#;
-
-/// The folder of captures, or nothing with a word about it.
-pub fn captures() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/captures");
-    let folder =
-        PathBuf::from(std::env::var_os("MIRRORSCOPE_CAPTURES").unwrap_or_else(|| default.into()));
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("captures not found at {}: test skipped", folder.display());
-    None
-}
 
 /// A recording, and a sites file for it.
 fn recording(name: &str) -> Option<(PathBuf, tempfile::TempDir, PathBuf)> {
