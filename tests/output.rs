@@ -220,3 +220,14 @@ fn flows_beyond_the_bound_are_told() {
         "{message}"
     );
 }
+
+#[test]
+fn a_flow_takes_one_line_at_80_columns() {
+    let flows = json_lines(&["flows", "--format", "json", SAMPLE]).len();
+    let output = mirrorscope()
+        .args(["flows", SAMPLE])
+        .env("COLUMNS", "80")
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output).lines().count(), flows + 1);
+}

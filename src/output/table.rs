@@ -9,8 +9,10 @@ use mirrorscope_tui::theme::Meaning;
 
 use super::Screen;
 
-/// Columns of the widest table of sessions.
+/// From this width on, tables have all their columns.
 const WIDE: u16 = 120;
+/// Below this width, two endpoints and a verdict are all that a flow's line holds.
+const MIDDLE: u16 = 96;
 
 /// Writes sessions; wide screens get more columns.
 pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
@@ -150,6 +152,8 @@ impl Flows {
         if self.screen.width >= WIDE {
             row.insert(6, flow.history.clone());
             row.push(flow.why.clone());
+        } else if self.screen.width < MIDDLE {
+            row.remove(5);
         }
         self.rows.push(row);
         self.any = true;
@@ -185,6 +189,8 @@ impl Flows {
         if self.screen.width >= WIDE {
             header.insert(6, "history");
             header.push("why");
+        } else if self.screen.width < MIDDLE {
+            header.remove(5);
         }
         let mut table = table(self.screen, &header);
         for row in self.rows.drain(..) {

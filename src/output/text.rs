@@ -121,7 +121,11 @@ fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
         writeln!(out, "no frames")?;
     }
     paragraph(out, screen, "", "", &frames(t))?;
-    let mut flows = format!("{} flows", t.flows);
+    let mut flows = format!(
+        "{} {}",
+        t.flows,
+        if t.flows == 1 { "flow" } else { "flows" }
+    );
     let verdicts: Vec<String> = t
         .verdicts
         .iter()
