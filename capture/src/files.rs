@@ -15,8 +15,9 @@ use crate::{Error, Frame, Interface};
 
 /// Capture files merged in time order.
 ///
-/// Each file is streamed: 256 KiB of it are in memory, more only for a block that is longer. Frames
-/// of one file keep their order, even if their times do not.
+/// Each file is streamed: 256 KiB of it are in memory, more only for a block that is longer; of a
+/// compressed file also what its decoder holds (gzip little, zstd the window that the file asks for, 128 MiB at most).
+/// Frames of one file keep their order, even if their times do not.
 pub struct Files {
     sources: Vec<Source>,
     found: Found,

@@ -2,25 +2,20 @@
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::Error;
+use crate::gzip::Gzip;
 use crate::raw::Raw;
 use crate::zstd::Zstd;
 
 /// Room for bytes in one file's buffer. Twice as much is no faster, and it is held for every file.
 const ROOM: usize = 256 * 1024;
 
-/// How much gzip data is unpacked in one go: at a damaged place the decoder forgets what it unpacked
-/// in that call.
-const GZIP_STEP: usize = 16 * 1024;
-
 /// Compressed bytes: the first few, already read to know them, and the rest.
 type Packed = BufReader<Chain<Cursor<Vec<u8>>, Raw>>;
 
 enum Source {
     Plain(Raw),
-    Gzip(Box<MultiGzDecoder<Packed>>),
+    Gzip(Box<Gzip<Packed>>),
     Zstd(Box<Zstd<Packed>>),
 }
 
@@ -63,7 +58,7 @@ impl Input {
         let mut buffer = vec![0; ROOM];
         let mut end = 0;
         let source = match head[..] {
-            [0x1f, 0x8b, ..] => Source::Gzip(Box::new(MultiGzDecoder::new(packed(head, raw)))),
+            [0x1f, 0x8b, ..] => Source::Gzip(Box::new(Gzip::new(packed(head, raw)))),
             // A frame, or one of those that carry no data but may come first.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
                 Source::Zstd(Box::new(Zstd::new(packed(head, raw))))
@@ -183,10 +178,7 @@ impl Input {
         let room = &mut self.buffer[self.end..];
         let (result, compression) = match &mut self.source {
             Source::Plain(raw) => (raw.read(room), ""),
-            Source::Gzip(decoder) => {
-                let step = room.len().min(GZIP_STEP);
-                (decoder.read(&mut room[..step]), "gzip")
-            }
+            Source::Gzip(decoder) => (decoder.read(room), "gzip"),
             Source::Zstd(decoder) => (decoder.read(room), "zstd"),
         };
         result.map_err(|cause| self.fault(compression, cause))

@@ -30,6 +30,7 @@
 mod error;
 mod files;
 mod frame;
+mod gzip;
 mod input;
 mod pcap;
 mod pcapng;

@@ -10,8 +10,8 @@ const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 /// Unpacks a stream.
 ///
-/// The decoder keeps the last window (up to 8 MiB as `zstd` writes it) until the frame ends, so
-/// packets of a live zstd stream appear late.
+/// The decoder keeps the last window (up to 8 MiB as `zstd` writes it by default, 128 MiB at most) until the frame
+/// ends, so packets of a live zstd stream appear late.
 pub(crate) struct Zstd<R> {
     source: R,
     decoder: FrameDecoder,

@@ -81,7 +81,7 @@ impl<'a> Erspan3<'a> {
         if plain.has_sub_header() {
             // Cut inside the sub-header: which session the frame belongs to is known all the same.
             return Ok(with_platform.unwrap_or(Self {
-                payload: &[],
+                payload: rest.get(rest.len()..).unwrap_or_default(),
                 ..plain
             }));
         }

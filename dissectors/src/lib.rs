@@ -20,8 +20,8 @@
 //! assert_eq!(stripped.inner.bytes, [0; 60]);
 //! ```
 //!
-//! To add a protocol: one file with the view, its variants in [`Protocol`] and [`Layer`], and the
-//! arms of `strip::step` that the compiler then asks for.
+//! To add a protocol: one file with the view, its variants in [`Protocol`] and [`Layer`], the arms
+//! that the compiler then asks for, and the place in `strip` that leads to it.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::panic)]

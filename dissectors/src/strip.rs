@@ -3,9 +3,9 @@
 use arrayvec::ArrayVec;
 
 use crate::erspan1::Erspan1;
-use crate::erspan2::Erspan2;
+use crate::erspan2::{self, Erspan2};
 use crate::erspan3::{self, Erspan3};
-use crate::ethernet::{self, Ethernet};
+use crate::ethernet::{self, Ethernet, Plausibility};
 use crate::fragment::Fragment;
 use crate::geneve::Geneve;
 use crate::gre::{self, Gre};
@@ -326,9 +326,16 @@ fn behind_gre<'a>(gre: &Gre<'a>) -> Next<'a> {
         ethernet::IPV4 => Next::Frame(LinkType::RawIp, Protocol::Ipv4, payload),
         ethernet::IPV6 => Next::Frame(LinkType::RawIp, Protocol::Ipv6, payload),
         gre::ERSPAN if gre.sequence().is_none() => Next::Header(Protocol::Erspan1, payload),
-        // Some devices send Type III content under the type of Type II.
-        gre::ERSPAN => match payload.first() {
-            Some(byte) if byte >> 4 == erspan3::VERSION => Next::Header(Protocol::Erspan3, payload),
+        gre::ERSPAN => match payload.first().map(|byte| byte >> 4) {
+            // Some devices send Type III content under the type of Type II.
+            Some(erspan3::VERSION) => Next::Header(Protocol::Erspan3, payload),
+            // Others number the frames of Type I.
+            Some(version)
+                if version != erspan2::VERSION
+                    && matches!(ethernet::plausibility(payload), Plausibility::Confirmed) =>
+            {
+                Next::Header(Protocol::Erspan1, payload)
+            }
             _ => Next::Header(Protocol::Erspan2, payload),
         },
         gre::ERSPAN3 => Next::Header(Protocol::Erspan3, payload),

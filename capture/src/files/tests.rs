@@ -187,6 +187,41 @@ fn a_live_pipe_gives_each_packet_when_it_is_complete() {
 }
 
 #[test]
+fn a_live_gzip_pipe_holds_nothing_back() {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    const PACKETS: u32 = 40;
+    let (_folder, path) = fifo();
+    let writer_path = path.clone();
+    let (seen, wait) = std::sync::mpsc::channel();
+    let writer = thread::spawn(move || {
+        // What is unpacked at once is more than any step of the decoder.
+        let mut file = pcap(&[]);
+        for time in 0..PACKETS {
+            for field in [time, 0, 1500, 1500] {
+                file.extend(field.to_le_bytes());
+            }
+            file.extend([time as u8; 1500]);
+        }
+        let pipe = File::options().write(true).open(writer_path).unwrap();
+        let mut writer = GzEncoder::new(pipe, Compression::default());
+        writer.write_all(&file).unwrap();
+        writer.flush().unwrap();
+        // Nothing more comes until every packet was seen.
+        wait.recv().unwrap();
+        writer.finish().unwrap();
+    });
+    let mut files = Files::open(&[path], Arc::default()).unwrap();
+    for number in 1..=u64::from(PACKETS) {
+        assert_eq!(files.next_frame().map(|frame| frame.number), Some(number));
+    }
+    seen.send(()).unwrap();
+    assert!(files.next_frame().is_none());
+    assert!(files.problems().is_empty(), "{:?}", files.problems());
+    writer.join().unwrap();
+}
+
+#[test]
 fn stop_ends_the_wait_for_a_silent_pipe() {
     let header = pcap(&[1]);
     // No writer at all, nothing written, the header, half a packet.

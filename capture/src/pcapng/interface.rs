@@ -5,7 +5,7 @@ use super::block::{BODY, Order};
 /// Where the options begin: behind link type, two reserved bytes and the snap length.
 const OPTIONS: usize = BODY + 8;
 /// Longer names are cut, so that a hostile file cannot fill the memory with them.
-const MAX_TEXT: usize = 1024;
+const MAX_TEXT: usize = 256;
 
 /// What an interface description block says.
 pub(super) struct Declaration {
@@ -63,7 +63,9 @@ impl Declaration {
 fn text(value: &[u8]) -> String {
     let value = &value[..value.len().min(MAX_TEXT)];
     let text = String::from_utf8_lossy(value);
-    text.trim_end_matches('\0').to_owned()
+    let text = text.trim_end_matches('\0');
+    // Bytes that are no text became longer.
+    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
 }
 
 /// Nanoseconds in a second.

@@ -366,6 +366,10 @@ fn a_frame_cut_anywhere_keeps_what_was_read() {
                     stripped.mirror().map(|m| m.id),
                     named.then(|| whole.mirror().unwrap().id)
                 );
+                if let Some(mirror) = stripped.mirror() {
+                    assert_eq!(stripped.inner.offset, len);
+                    assert_eq!(mirror.outer_len as usize, len - 14);
+                }
                 continue;
             }
             assert_eq!(stripped.mirror(), whole.mirror());
@@ -554,4 +558,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn type_one_with_a_sequence_number_is_found_by_its_frame() {
+    // The tail of a GRE header with S, then Ethernet at once: a type that no version nibble tells.
+    let gre = Wrap::Gre {
+        key: None,
+        sequence: Some(7),
+        checksum: false,
+        protocol: 0x88be,
+    };
+    let bytes = wrapped(&gre, &FRAME);
+    let stripped = strip(&bytes);
+    let mirror = stripped.mirror().unwrap();
+    assert_eq!(mirror.encapsulation, crate::Encapsulation::Erspan1);
+    assert_eq!((mirror.id, mirror.sequence), (None, Some(7)));
+    assert_eq!(stripped.inner.bytes, FRAME);
 }
