@@ -65,7 +65,7 @@ impl AsymmetricPaths {
         let sites = |path: &[PointId]| {
             distinct(
                 path.iter()
-                    .filter_map(|id| context.points.get(id.0 as usize))
+                    .filter_map(|id| context.point(*id))
                     .map(|p| p.site.clone()),
             )
         };
@@ -143,15 +143,8 @@ fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -
         (Confidence::Low, _) | (_, true) => Severity::Warning,
         (_, false) => Severity::Error,
     };
-    let names = group
-        .points
-        .keys()
-        .filter_map(|id| context.points.get(id.0 as usize));
+    let names = group.points.keys().filter_map(|id| context.point(*id));
     Finding {
-        kind: Kind::AsymmetricPath,
-        severity,
-        confidence,
-        confidence_why: confidence_why.to_owned(),
         sites: distinct(
             cause
                 .request_sites
@@ -160,14 +153,10 @@ fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -
                 .cloned(),
         ),
         points: distinct(names.map(|p| p.name.clone())),
-        flows: group.flows,
-        examples: group.examples.clone(),
-        packets: group.packets,
-        first: group.first(),
-        last: group.last(),
         summary: summary(context, cause, group, &ends),
         evidence: evidence(context, cause, group, pattern),
         next: next(context, cause, group, &ends),
+        ..group.finding(Kind::AsymmetricPath, severity, confidence_why)
     }
 }
 
@@ -186,12 +175,7 @@ impl Ends {
                 leave: leave.cloned(),
             };
         }
-        let on_path = |id: &&PointId| {
-            context
-                .points
-                .get(id.0 as usize)
-                .is_some_and(|p| p.role.on_path())
-        };
+        let on_path = |id: &&PointId| context.point(**id).is_some_and(|p| p.role.on_path());
         Self {
             enter: pattern
                 .requests
@@ -210,7 +194,7 @@ impl Ends {
 
 /// A point's name with its site.
 fn name(context: &Context, id: PointId) -> String {
-    let point = context.points.get(id.0 as usize);
+    let point = context.point(id);
     point.map_or_else(String::new, |p| format!("{} ({})", p.name, p.site))
 }
 
@@ -278,7 +262,7 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
         ));
     }
     for (id, passed) in &group.points {
-        if let Some(point) = context.points.get(id.0 as usize) {
+        if let Some(point) = context.point(*id) {
             let [requests, answers] = passed.map(|p| p.packets);
             facts.push(format!(
                 "{} ({}, {}): {} of requests, {} of answers",

@@ -91,15 +91,10 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
 fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> Finding {
     let name = |id: &PointId| {
         context
-            .points
-            .get(id.0 as usize)
+            .point(*id)
             .map(|p| format!("{} ({})", p.name, p.site))
     };
-    let facts = || {
-        points
-            .iter()
-            .filter_map(|id| context.points.get(id.0 as usize))
-    };
+    let facts = || points.iter().filter_map(|id| context.point(*id));
     let place = join_and(&points.iter().filter_map(name).collect::<Vec<_>>());
     let elsewhere = |direction: usize| {
         let others = group
@@ -164,25 +159,19 @@ fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> 
                 .to_owned()
         }
     };
-    let confidence = group.confidence();
+    let confidence_why = match (half, group.confidence()) {
+        (Half::LastAck, _) => "both sides repeat themselves",
+        (_, Confidence::High) => {
+            "the place is known to see both directions, and its mirror lost too little to explain it"
+        }
+        _ => "the place is known to see both directions; its role is not described",
+    };
     Finding {
-        kind: Kind::IncompleteHandshake,
-        severity: Severity::Warning,
-        confidence,
-        confidence_why: match (half, confidence) {
-            (Half::LastAck, _) => "both sides repeat themselves".to_owned(),
-            (_, Confidence::High) => "the place is known to see both directions, and its mirror lost too little to explain it".to_owned(),
-            _ => "the place is known to see both directions; its role is not described".to_owned(),
-        },
         sites: distinct(facts().map(|p| p.site.clone())),
         points: facts().map(|p| p.name.clone()).collect(),
-        flows: group.flows,
-        examples: group.examples.clone(),
-        packets: group.packets,
-        first: group.first(),
-        last: group.last(),
         summary,
         evidence,
         next: vec![next],
+        ..group.finding(Kind::IncompleteHandshake, Severity::Warning, confidence_why)
     }
 }

@@ -302,6 +302,26 @@ impl Group {
         self.targets.list(ToString::to_string)
     }
 
+    /// A finding about the group, its words still to come.
+    fn finding(&self, kind: Kind, severity: Severity, confidence_why: &str) -> Finding {
+        Finding {
+            kind,
+            severity,
+            confidence: self.confidence(),
+            confidence_why: confidence_why.to_owned(),
+            sites: Vec::new(),
+            points: Vec::new(),
+            flows: self.flows,
+            examples: self.examples.clone(),
+            packets: self.packets,
+            first: self.first(),
+            last: self.last(),
+            summary: String::new(),
+            evidence: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
     fn has_tcp(&self) -> bool {
         self.services
             .values

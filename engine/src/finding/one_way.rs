@@ -38,11 +38,7 @@ impl OneWays {
 }
 
 fn finding(context: &Context, points: &[PointId], requests: bool, group: &Group) -> Finding {
-    let facts = || {
-        points
-            .iter()
-            .filter_map(|id| context.points.get(id.0 as usize))
-    };
+    let facts = || points.iter().filter_map(|id| context.point(*id));
     let places: Vec<String> = facts()
         .map(|p| format!("{} ({})", p.name, p.site))
         .collect();
@@ -51,19 +47,10 @@ fn finding(context: &Context, points: &[PointId], requests: bool, group: &Group)
     } else {
         ("from", "towards")
     };
-    let confidence = group.confidence();
+    let confidence_why = "the places see both directions of other traffic, and their mirrors lost too little to explain it";
     Finding {
-        kind: Kind::OneWay,
-        severity: Severity::Warning,
-        confidence,
-        confidence_why: "the places see both directions of other traffic, and their mirrors lost too little to explain it".to_owned(),
         sites: distinct(facts().map(|p| p.site.clone())),
         points: facts().map(|p| p.name.clone()).collect(),
-        flows: group.flows,
-        examples: group.examples.clone(),
-        packets: group.packets,
-        first: group.first(),
-        last: group.last(),
         summary: format!(
             "{}: {} packets pass {}, none come {missing} it, and nothing shows that the other side heard them.",
             group.flows_in_words(),
@@ -75,5 +62,6 @@ fn finding(context: &Context, points: &[PointId], requests: bool, group: &Group)
             "acknowledgements do not advance: the other direction is not just unseen, it seems not to exist".to_owned(),
         ],
         next: vec![format!("follow the packets from {} to {}: where do they end, is there a route back", places.join(", "), group.target())],
+        ..group.finding(Kind::OneWay, Severity::Warning, confidence_why)
     }
 }
