@@ -140,6 +140,28 @@ fn inner(what: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// A frame as the switch of a site mirrors it; the mirrored port counts as `index`.
+fn mirrored(session: u16, index: u32, sequence: u32, frame: &[u8]) -> Vec<u8> {
+    let source = IpAddr::from([10, 60, 0, if session < 10 { 1 } else { 3 }]);
+    let erspan = Wrap::Erspan2 {
+        session,
+        vlan: 0,
+        cos: 0,
+        en: 0,
+        truncated: false,
+        index,
+        sequence,
+    };
+    let mut bytes = Vec::new();
+    wrap(
+        &Outer::new(source, IpAddr::from([10, 60, 0, 9])),
+        &erspan,
+        frame,
+        &mut bytes,
+    );
+    bytes
+}
+
 /// Gives an Ethernet frame to the engine, `seconds` after some moment.
 fn feed(engine: &mut Engine, seconds: f64, bytes: &[u8]) {
     engine.frame(&Frame {
@@ -168,20 +190,8 @@ fn run(story: &str) -> (Report, Vec<FlowReport>) {
             *sequence += words[3].parse::<u32>().unwrap();
             continue;
         }
-        let source = IpAddr::from([10, 60, 0, if *session < 10 { 1 } else { 3 }]);
-        let outer = Outer::new(source, IpAddr::from([10, 60, 0, 9]));
-        let erspan = Wrap::Erspan2 {
-            session: *session,
-            vlan: 0,
-            cos: 0,
-            en: 0,
-            truncated: false,
-            index: 0,
-            sequence: *sequence,
-        };
+        let bytes = mirrored(*session, 0, *sequence, &inner(&words[2..]));
         *sequence += 1;
-        let mut bytes = Vec::new();
-        wrap(&outer, &erspan, &inner(&words[2..]), &mut bytes);
         feed(&mut engine, seconds, &bytes);
     }
     engine.finish();
@@ -578,24 +588,12 @@ fn what_cannot_be_opened_may_hold_what_is_missing() {
         inner(&["r1>server", "A", "2", "6"]),
         inner(&["r1>server", "A", "2", "9"]),
     ];
-    for (number, frame) in frames.iter().enumerate() {
-        let erspan = Wrap::Erspan2 {
-            session: 1,
-            vlan: 0,
-            cos: 0,
-            en: 0,
-            truncated: false,
-            index: 0,
-            sequence: number as u32,
-        };
-        let mut bytes = Vec::new();
-        wrap(
-            &Outer::new(IpAddr::from([10, 60, 0, 1]), IpAddr::from([10, 60, 0, 9])),
-            &erspan,
-            frame,
-            &mut bytes,
+    for (number, frame) in (0..).zip(&frames) {
+        feed(
+            &mut engine,
+            f64::from(number),
+            &mirrored(1, 0, number, frame),
         );
-        feed(&mut engine, number as f64, &bytes);
     }
     engine.finish();
     let report = engine.report();
@@ -616,28 +614,14 @@ fn rules_on_single_packets_leave_undescribed_sessions_whole() {
         ..Config::default()
     };
     let mut engine = Engine::new(config, std::sync::Arc::default());
-    for (number, words) in [["r1>server", "S"], ["server>r1", "SA"], ["r1>server", "A"]]
-        .into_iter()
-        .enumerate()
-    {
-        let erspan = Wrap::Erspan2 {
-            session: 1,
-            vlan: 0,
-            cos: 0,
-            en: 0,
-            truncated: false,
-            index: number as u32,
-            sequence: number as u32,
-        };
-        let outer = Outer::new(IpAddr::from([10, 60, 0, 1]), IpAddr::from([10, 60, 0, 9]));
-        let mut bytes = Vec::new();
-        wrap(
-            &outer,
-            &erspan,
-            &inner(&[words[0], words[1], "1", "2"]),
-            &mut bytes,
+    let handshake = [["r1>server", "S"], ["server>r1", "SA"], ["r1>server", "A"]];
+    for (number, words) in (0..).zip(handshake) {
+        let frame = inner(&[words[0], words[1], "1", "2"]);
+        feed(
+            &mut engine,
+            f64::from(number),
+            &mirrored(1, number, number, &frame),
         );
-        feed(&mut engine, number as f64, &bytes);
     }
     engine.finish();
     let mut points = Vec::new();
