@@ -4,7 +4,7 @@ use mirrorscope_dissectors::TcpFlags;
 
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
-use crate::observer::{Context, Missing, Observer, PATIENCE};
+use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::{SECOND, Timestamp};
@@ -118,7 +118,7 @@ impl Context {
     pub fn way(&self, flow: &FlowObserved, side: Side) -> String {
         let names: Vec<String> = Self::path(flow, side, flow.first)
             .filter_map(|id| self.point(id))
-            .map(|point| format!("{} ({})", point.name, point.site))
+            .map(PointFacts::place)
             .collect();
         names.join(" > ")
     }
@@ -316,6 +316,7 @@ enum Alone {
     /// Nothing speaks for the other side, if places that would see it saw nothing.
     Silent(Verdict),
 }
+
 /// UDP services that answer every request: DNS, DHCP server, NTP, SNMP, Kerberos, LDAP, IKE, RADIUS, STUN.
 fn answers(port: u16) -> bool {
     matches!(
@@ -326,12 +327,10 @@ fn answers(port: u16) -> bool {
 
 /// Two sites that saw the flow whole, one after the other.
 fn moved<'a>(whole: &[&'a Observer]) -> Option<(&'a Observer, &'a Observer)> {
-    let pairs = whole
+    let mut pairs = whole
         .iter()
         .flat_map(|a| whole.iter().map(move |b| (*a, *b)));
-    pairs
-        .into_iter()
-        .find(|(a, b)| a.site != b.site && a.span().1 < b.span().0)
+    pairs.find(|(a, b)| a.site != b.site && a.span().1 < b.span().0)
 }
 
 /// A TCP packet's kind in words, by its flags.

@@ -132,6 +132,7 @@ pub struct Missing {
     /// `None`: they did not pass there. Otherwise the mirror may have missed them.
     pub cause: Option<Cause>,
 }
+
 impl Context {
     /// The facts of all points, in the order of their ids.
     pub fn new(points: Vec<PointFacts>, end: Timestamp) -> Self {
@@ -218,10 +219,8 @@ impl Context {
         let slack = if elsewhere > 0 { 0 } else { PATIENCE };
         let (from, to) = (flow.first.plus(-slack), flow.last.plus(slack));
         // When the missing packets passed elsewhere; nobody knows better than the flow itself if they passed nowhere.
-        let there = observers.iter().filter_map(|o| o.period[side]);
-        let meanwhile = there
-            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-            .unwrap_or((flow.first, flow.last));
+        let there = observers.iter().map(|o| o.period[side]);
+        let meanwhile = there.fold(None, join).unwrap_or((flow.first, flow.last));
         let blind = points().any(|p| p.carries == Some(Carries::One));
         let proven = points().any(|p| p.carries == Some(Carries::Both))
             || observer.visible[side] >= Visible::Proven;
@@ -248,9 +247,7 @@ impl Context {
         };
         Some(Missing { side, cause })
     }
-}
 
-impl Context {
     /// Whether all that `other` saw may have passed an observer too, and only its mirror lost it.
     pub(crate) fn may_have_missed(&self, observer: &Observer, other: &Observer) -> bool {
         let (from, to) = other.span();
@@ -261,6 +258,11 @@ impl Context {
 }
 
 impl PointFacts {
+    /// Its name with its site, as texts for people call it.
+    pub(crate) fn place(&self) -> String {
+        format!("{} ({})", self.name, self.site)
+    }
+
     /// Whether a session did not run in a period: no number shows what is lost before its first packet and after its
     /// last. One session that took the place of another (a host that a machine moved to) is no gap; one of several that
     /// ran side by side is.
@@ -300,6 +302,7 @@ impl PointFacts {
         })
     }
 }
+
 /// Whether the flow works end to end, as far as it can tell: for TCP, the originator acknowledges data.
 fn lively(flow: &FlowObserved) -> bool {
     let half = &flow.conversation.halves[flow.originator];

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and, mac};
 use crate::correlate::{Judgement, kind_of_packet};
 use crate::observation::FlowObserved;
-use crate::observer::Context;
+use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::SECOND;
@@ -194,8 +194,9 @@ impl Ends {
 
 /// A point's name with its site.
 fn name(context: &Context, id: PointId) -> String {
-    let point = context.point(id);
-    point.map_or_else(String::new, |p| format!("{} ({})", p.name, p.site))
+    context
+        .point(id)
+        .map_or_else(String::new, PointFacts::place)
 }
 
 fn summary(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> String {

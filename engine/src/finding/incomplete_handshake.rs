@@ -5,7 +5,7 @@ use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, joi
 use crate::correlate::Judgement;
 use crate::flow::protocol;
 use crate::observation::FlowObserved;
-use crate::observer::{Context, Missing, Observer};
+use crate::observer::{Context, Missing, Observer, PointFacts};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::SECOND;
@@ -89,19 +89,15 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
 }
 
 fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> Finding {
-    let name = |id: &PointId| {
-        context
-            .point(*id)
-            .map(|p| format!("{} ({})", p.name, p.site))
-    };
     let facts = || points.iter().filter_map(|id| context.point(*id));
-    let place = join_and(&points.iter().filter_map(name).collect::<Vec<_>>());
+    let place = join_and(&facts().map(PointFacts::place).collect::<Vec<_>>());
     let elsewhere = |direction: usize| {
         let others = group
             .points
             .iter()
             .filter(|(id, passed)| !points.contains(id) && passed[direction].packets > 0);
-        distinct(others.filter_map(|(id, _)| name(id))).join(", ")
+        let others = others.filter_map(|(id, _)| context.point(*id));
+        distinct(others.map(PointFacts::place)).join(", ")
     };
     let passed = |direction: usize| {
         let here = points

@@ -6,7 +6,7 @@ use super::{Finding, Group, Groups, Kind, Severity, count, distinct};
 use crate::correlate::Judgement;
 use crate::flow::protocol;
 use crate::observation::FlowObserved;
-use crate::observer::Context;
+use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 use crate::verdict::Verdict;
 
@@ -39,9 +39,7 @@ impl OneWays {
 
 fn finding(context: &Context, points: &[PointId], requests: bool, group: &Group) -> Finding {
     let facts = || points.iter().filter_map(|id| context.point(*id));
-    let places: Vec<String> = facts()
-        .map(|p| format!("{} ({})", p.name, p.site))
-        .collect();
+    let places: Vec<String> = facts().map(PointFacts::place).collect();
     let (seen, missing) = if requests {
         ("towards", "back from")
     } else {
