@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+};
+use mirrorscope_dissectors::{Protocol, Selector};
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
 ///
@@ -75,13 +78,84 @@ pub struct InputArgs {
     #[arg(long = "site", value_name = "NAME=PREFIX")]
     pub site: Vec<String>,
 
-    /// UDP ports that carry VXLAN [default: 4789,8472]
-    #[arg(long, value_name = "PORT", value_delimiter = ',')]
-    pub vxlan_port: Vec<u16>,
+    /// What numbers mean.
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+}
 
-    /// UDP ports that carry Geneve [default: 6081]
-    #[arg(long, value_name = "PORT", value_delimiter = ',')]
-    pub geneve_port: Vec<u16>,
+/// Ports and other numbers that lead to a protocol: an option for each protocol of the dissectors' list.
+#[derive(Debug, Default)]
+pub struct DecodeArgs {
+    /// Ports in place of a protocol's well-known ones.
+    pub ports: Vec<(Protocol, Vec<u16>)>,
+    /// Rules in tshark's form.
+    pub decode_as: Vec<String>,
+}
+
+const DECODE_AS: &str = "decode-as";
+
+impl Args for DecodeArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let decode_as = Arg::new(DECODE_AS)
+            .short('d')
+            .long(DECODE_AS)
+            .value_name("FIELD==NUMBER,PROTOCOL")
+            .action(ArgAction::Append)
+            .help("Read what a number leads to as a protocol, as in tshark; may be repeated")
+            .long_help(
+                "Read what a number leads to as a protocol, as in tshark; may be repeated.\n\
+                 FIELD is one of udp.port, tcp.port (destination ports), ethertype, gre.proto, ip.proto:\n  \
+                 -d udp.port==20000,vxlan  -d ethertype==0x88b7,vlan  -d gre.proto==0x1234,ethernet",
+            )
+            .help_heading("Decoding");
+        let ports = Protocol::ALL.iter().filter_map(|&protocol| {
+            let name = protocol.port_option()?;
+            let defaults = protocol
+                .default_ports()
+                .map(|port| port.number().to_string());
+            let transport = match protocol.default_ports().next() {
+                Some(Selector::TcpPort(_)) => "TCP",
+                _ => "UDP",
+            };
+            let defaults = defaults.collect::<Vec<_>>().join(",");
+            let title = protocol.title();
+            let help = format!("{transport} ports that carry {title} [default: {defaults}]");
+            let argument = Arg::new(name)
+                .long(name)
+                .value_name("PORT")
+                .value_delimiter(',')
+                .value_parser(value_parser!(u16))
+                .action(ArgAction::Append)
+                .help(help)
+                .help_heading("Decoding")
+                .hide_short_help(true);
+            Some(argument)
+        });
+        command.arg(decode_as).args(ports)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for DecodeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let given = Protocol::ALL.iter().filter_map(|&protocol| {
+            let ports = matches.get_many::<u16>(protocol.port_option()?)?;
+            Some((protocol, ports.copied().collect()))
+        });
+        self.ports = given.collect();
+        let rules = matches.get_many::<String>(DECODE_AS).into_iter().flatten();
+        self.decode_as = rules.cloned().collect();
+        Ok(())
+    }
 }
 
 /// What every subcommand that follows flows takes.

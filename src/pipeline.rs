@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use mirrorscope_capture::Files;
-use mirrorscope_dissectors::{LinkType, Options, Ports};
+use mirrorscope_dissectors::{LinkType, Options};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::session::Registry;
@@ -204,26 +204,23 @@ fn config(args: &InputArgs) -> Result<Config> {
     for assignment in &args.site {
         sites.assign(assignment).context("--site")?;
     }
-    let mut ports = Ports::default();
-    for (option, given, list) in [
-        ("--vxlan-port", &args.vxlan_port, &mut ports.vxlan),
-        ("--geneve-port", &args.geneve_port, &mut ports.geneve),
-    ] {
-        if given.is_empty() {
-            continue;
-        }
-        list.clear();
-        for port in given {
-            if list.try_push(*port).is_err() {
-                bail!("{option}: at most {} ports", list.capacity());
-            }
-        }
+    let mut dissect = Options::default();
+    sites
+        .decode(&mut dissect)
+        .context("the sites file's ports")?;
+    for (protocol, ports) in &args.decode.ports {
+        let option = protocol.port_option().unwrap_or_default();
+        dissect
+            .set_ports(*protocol, ports)
+            .with_context(|| format!("--{option}"))?;
+    }
+    for rule in &args.decode.decode_as {
+        dissect
+            .decode_as(rule)
+            .with_context(|| format!("--decode-as {}", printable(rule)))?;
     }
     Ok(Config {
-        dissect: Options {
-            ports,
-            ..Options::default()
-        },
+        dissect,
         sites,
         ..Config::default()
     })

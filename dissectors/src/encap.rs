@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zerocopy::IntoBytes;
 
 use crate::checksum::{checksum, with_ipv6_pseudo_header};
-use crate::ipv4::DONT_FRAGMENT;
 use crate::mirror::Direction;
-use crate::{erspan2, erspan3, ethernet, geneve, gre, ipv4, ipv6, udp, vxlan};
+use crate::protocol::ipv4::DONT_FRAGMENT;
+use crate::protocol::{erspan2, erspan3, ethernet, geneve, gre, ipv4, ipv6, udp, vxlan};
 
 mod split;
 
@@ -133,29 +133,49 @@ pub enum Wrap<'a> {
     },
 }
 
+/// What stands directly in front of an encapsulation's own header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// IP with this protocol number.
+    Ip(u8),
+    /// UDP to this destination port.
+    Udp(u16),
+}
+
+impl Wrap<'_> {
+    fn carrier(&self) -> Carrier {
+        match *self {
+            Self::Vxlan { port, .. } | Self::Geneve { port, .. } => Carrier::Udp(port),
+            Self::Erspan1 | Self::Erspan2 { .. } | Self::Erspan3 { .. } | Self::Gre { .. } => {
+                Carrier::Ip(GRE)
+            }
+        }
+    }
+}
+
 /// Appends a whole Ethernet frame that carries `inner` in an encapsulation.
 ///
 /// An IP packet that would be longer than 65535 bytes gets the length 0, as on hosts that leave
 /// the splitting to their network card.
 pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
     let mut payload = Vec::with_capacity(inner.len().saturating_add(64));
-    let protocol = match *wrap {
-        Wrap::Vxlan { port, .. } | Wrap::Geneve { port, .. } => {
-            write_udp_header(outer.udp_source_port, port, &mut payload);
-            UDP
-        }
-        _ => GRE,
-    };
+    let carrier = wrap.carrier();
+    if let Carrier::Udp(port) = carrier {
+        write_udp_header(outer.udp_source_port, port, &mut payload);
+    }
     write_encapsulation(wrap, &mut payload);
     payload.extend_from_slice(inner);
-    match *wrap {
-        Wrap::Gre { checksum: true, .. } => {
-            let sum = checksum(&payload);
-            set_u16(&mut payload, 4, sum);
-        }
-        Wrap::Vxlan { .. } | Wrap::Geneve { .. } => finish_udp(outer, &mut payload),
-        _ => {}
+    if let Wrap::Gre { checksum: true, .. } = wrap {
+        let sum = checksum(&payload);
+        set_u16(&mut payload, 4, sum);
     }
+    let protocol = match carrier {
+        Carrier::Ip(protocol) => protocol,
+        Carrier::Udp(_) => {
+            finish_udp(outer, &mut payload);
+            UDP
+        }
+    };
     write_outer(outer, protocol, payload.len(), out);
     out.extend_from_slice(&payload);
 }

@@ -5,9 +5,9 @@
 use std::net::IpAddr;
 
 use crate::checksum::checksum;
-use crate::extension;
-use crate::ipv4::{DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
-use crate::ipv6::{HEADER_LEN, Ipv6};
+use crate::protocol::extension;
+use crate::protocol::ipv4::{DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
+use crate::protocol::ipv6::{HEADER_LEN, Ipv6};
 
 /// A fragment and the headers in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,27 +2,11 @@
 
 use std::net::IpAddr;
 
+use crate::protocol::erspan3::Granularity;
+use crate::protocol::{Encapsulation, Layer};
 use crate::reason::named;
-use crate::strip::{Layer, offset_in};
+use crate::strip::offset_in;
 use crate::stripped::Stripped;
-
-named! {
-    /// A kind of encapsulation.
-    Encapsulation {
-        /// ERSPAN Type I.
-        Erspan1 = "erspan1",
-        /// ERSPAN Type II.
-        Erspan2 = "erspan2",
-        /// ERSPAN Type III.
-        Erspan3 = "erspan3",
-        /// GRE around anything but ERSPAN.
-        Gre = "gre",
-        /// VXLAN.
-        Vxlan = "vxlan",
-        /// Geneve.
-        Geneve = "geneve",
-    }
-}
 
 named! {
     /// Way of a frame through the mirrored port, as the mirroring switch says it.
@@ -43,24 +27,68 @@ pub struct Mirror {
     pub source: IpAddr,
     /// Receiver of the outer packet.
     pub destination: IpAddr,
-    /// ERSPAN session id (0–1023), GRE key, or VXLAN or Geneve network identifier (24 bits).
-    pub id: Option<u32>,
-    /// Sequence number of GRE.
-    pub sequence: Option<u32>,
-    /// The device cut the frame to its mirror MTU (ERSPAN T bit).
-    pub truncated: bool,
-    /// Way through the mirrored port (ERSPAN III).
-    pub direction: Option<Direction>,
-    /// Index of ERSPAN II, or port index in a platform sub-header of ERSPAN III.
-    pub port_index: Option<u32>,
-    /// VLAN of the original frame if the device took its tag off (ERSPAN II and III).
-    pub vlan: Option<u16>,
+    /// What names the session or the network: ERSPAN session id (0–1023), GRE key, VNI (24 bits) and
+    /// so on, at most 64 bits.
+    pub id: Option<u64>,
+    /// The id is one that the receiver chose: packets back have another.
+    pub one_way_id: bool,
+    /// What else the encapsulation says.
+    pub facts: Facts,
     /// Bytes in front of the mirrored frame, from the outer IP header on.
     pub outer_len: u32,
 }
 
+/// What an encapsulation may say of the frame that it carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Sequence number of the session, of GRE or the mirror's own.
+    pub sequence: Option<u32>,
+    /// The device cut the frame to its mirror MTU (ERSPAN T bit).
+    pub truncated: bool,
+    /// Length of the frame before the device cut it, in bytes.
+    pub original_len: Option<u32>,
+    /// Way through the mirrored port.
+    pub direction: Option<Direction>,
+    /// Port of the mirrored device, as it numbers them.
+    pub port_index: Option<u32>,
+    /// VLAN of the original frame if the device took its tag off.
+    pub vlan: Option<u16>,
+    /// VLAN of the original frame, whose tag may have been kept: the frame tells.
+    pub vlan_unless_tagged: Option<u16>,
+    /// When the device mirrored the frame, in its own words.
+    pub time: Option<DeviceTime>,
+}
+
+/// Time of a mirroring device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceTime {
+    /// A counter whose unit and start the frame alone does not tell for sure.
+    Ticks {
+        /// Low 32 bits.
+        low: u32,
+        /// High 32 bits, where the device sends them.
+        high: Option<u32>,
+        /// Unit as the device says it.
+        granularity: Granularity,
+    },
+    /// Seconds and nanoseconds.
+    Seconds {
+        /// Seconds since 1970; of `bits` bits.
+        seconds: u32,
+        /// Nanoseconds within the second.
+        nanoseconds: u32,
+        /// Bits of the seconds that are sent: 32, or the low 16.
+        bits: u8,
+        /// The seconds are TAI's, which were 37 ahead of UTC since 2017.
+        tai: bool,
+    },
+}
+
 impl Stripped<'_> {
-    /// What the outermost encapsulation says, if its header was read completely.
+    /// What the outermost encapsulation over IP says, if its header was read completely.
+    ///
+    /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
+    /// on the line itself.
     pub fn mirror(&self) -> Option<Mirror> {
         let mut addresses = None;
         let mut outer: &[u8] = &[];
@@ -82,51 +110,40 @@ impl Stripped<'_> {
                 }
                 _ => {}
             }
-            let Some((encapsulation, id, payload)) = opened(layer, key) else {
+            let Some(opened) = layer.opened(key) else {
                 continue;
             };
-            let (source, destination) = addresses?;
-            let mut mirror = Mirror {
-                encapsulation,
+            let Some((source, destination)) = addresses else {
+                continue;
+            };
+            let mut facts = opened.facts;
+            facts.sequence = facts.sequence.or(sequence);
+            facts.vlan = facts.vlan.or(facts
+                .vlan_unless_tagged
+                .filter(|_| !self.has_tag_behind(index)));
+            return Some(Mirror {
+                encapsulation: opened.encapsulation,
                 source,
                 destination,
-                id,
-                sequence,
-                truncated: false,
-                direction: None,
-                port_index: None,
-                vlan: None,
-                outer_len: offset_in(outer, payload) as u32,
-            };
-            match layer {
-                Layer::Erspan2(erspan) => {
-                    mirror.truncated = erspan.truncated();
-                    mirror.port_index = Some(erspan.index());
-                    mirror.vlan = erspan.removed_vlan();
-                }
-                Layer::Erspan3(erspan) => {
-                    mirror.truncated = erspan.truncated();
-                    mirror.direction = Some(erspan.direction());
-                    mirror.port_index = erspan.port_index();
-                    // Type III does not tell whether the tag was removed: the frame does.
-                    mirror.vlan = Some(erspan.vlan())
-                        .filter(|&vlan| vlan != 0 && !self.has_tag_behind(index));
-                }
-                _ => {}
-            }
-            return Some(mirror);
+                id: opened.id,
+                one_way_id: opened.one_way_id,
+                facts,
+                outer_len: offset_in(outer, opened.payload) as u32,
+            });
         }
         None
     }
 
     /// Every encapsulation whose header was read, with its id, outermost first.
-    pub fn encapsulations(&self) -> impl Iterator<Item = (Encapsulation, Option<u32>)> {
+    pub fn encapsulations(&self) -> impl Iterator<Item = (Encapsulation, Option<u64>)> {
         let mut key = None;
         self.layers.iter().filter_map(move |layer| {
             if let Layer::Gre(gre) = layer {
                 key = gre.key();
             }
-            opened(layer, key).map(|(encapsulation, id, _)| (encapsulation, id))
+            layer
+                .opened(key)
+                .map(|opened| (opened.encapsulation, opened.id))
         })
     }
 
@@ -137,38 +154,6 @@ impl Stripped<'_> {
             Some(Layer::Vlan(_))
         )
     }
-}
-
-/// The encapsulation that ends with this layer: kind, id and what is inside.
-///
-/// `key` is that of the GRE header read last, the only name that ERSPAN I can have.
-fn opened<'a>(
-    layer: &Layer<'a>,
-    key: Option<u32>,
-) -> Option<(Encapsulation, Option<u32>, &'a [u8])> {
-    Some(match layer {
-        Layer::Gre(gre) if !gre.carries_erspan() => (Encapsulation::Gre, key, gre.payload()),
-        Layer::Erspan1(erspan) => (Encapsulation::Erspan1, key, erspan.payload()),
-        Layer::Erspan2(erspan) => {
-            let id = Some(erspan.session_id().into());
-            (Encapsulation::Erspan2, id, erspan.payload())
-        }
-        Layer::Erspan3(erspan) => {
-            let id = Some(erspan.session_id().into());
-            (Encapsulation::Erspan3, id, erspan.payload())
-        }
-        Layer::Vxlan(vxlan) => (Encapsulation::Vxlan, Some(vxlan.vni()), vxlan.payload()),
-        Layer::Geneve(geneve) => (Encapsulation::Geneve, Some(geneve.vni()), geneve.payload()),
-        Layer::Ethernet(_)
-        | Layer::Vlan(_)
-        | Layer::LinuxSll(_)
-        | Layer::LinuxSll2(_)
-        | Layer::Loopback(_)
-        | Layer::Ipv4(_)
-        | Layer::Ipv6(_)
-        | Layer::Udp(_)
-        | Layer::Gre(_) => return None,
-    })
 }
 
 #[cfg(test)]
@@ -192,17 +177,14 @@ mod tests {
         stripped.mirror().unwrap()
     }
 
-    fn expected(encapsulation: Encapsulation, id: Option<u32>, outer_len: u32) -> Mirror {
+    fn expected(encapsulation: Encapsulation, id: Option<u64>, outer_len: u32) -> Mirror {
         Mirror {
             encapsulation,
             source: [10, 60, 0, 1].into(),
             destination: [10, 60, 0, 9].into(),
             id,
-            sequence: None,
-            truncated: false,
-            direction: None,
-            port_index: None,
-            vlan: None,
+            one_way_id: false,
+            facts: Facts::default(),
             outer_len,
         }
     }
@@ -220,10 +202,8 @@ mod tests {
         let read = mirror(&gre(0x88be, None), &UNTAGGED);
         assert_eq!(read, expected(Encapsulation::Erspan1, Some(77), 32));
         let read = mirror(&gre(0x6558, Some(5)), &UNTAGGED);
-        let with_sequence = Mirror {
-            sequence: Some(5),
-            ..expected(Encapsulation::Gre, Some(77), 36)
-        };
+        let mut with_sequence = expected(Encapsulation::Gre, Some(77), 36);
+        with_sequence.facts.sequence = Some(5);
         assert_eq!(read, with_sequence);
     }
 
@@ -238,22 +218,18 @@ mod tests {
             index: 43973,
             sequence: 1000,
         };
-        let tagged = Mirror {
+        let mut tagged = expected(Encapsulation::Erspan2, Some(1023), 36);
+        tagged.facts = Facts {
             sequence: Some(1000),
             truncated: true,
             port_index: Some(43973),
             vlan: Some(100),
-            ..expected(Encapsulation::Erspan2, Some(1023), 36)
+            ..Facts::default()
         };
         assert_eq!(mirror(&with(2), &UNTAGGED), tagged);
+        tagged.facts.vlan = None;
         for en in [0, 3] {
-            assert_eq!(
-                mirror(&with(en), &UNTAGGED),
-                Mirror {
-                    vlan: None,
-                    ..tagged
-                }
-            );
+            assert_eq!(mirror(&with(en), &UNTAGGED), tagged);
         }
     }
 
@@ -272,20 +248,14 @@ mod tests {
             sequence: None,
             platform,
         };
-        let removed = Mirror {
-            direction: Some(Direction::Egress),
-            vlan: Some(20),
-            ..expected(Encapsulation::Erspan3, Some(0), 36)
-        };
-        assert_eq!(mirror(&with(20, None), &UNTAGGED), removed);
-        let kept = Mirror {
-            vlan: None,
-            ..removed
-        };
-        assert_eq!(mirror(&with(20, None), &TAGGED), kept);
-        assert_eq!(mirror(&with(0, None), &UNTAGGED), kept);
+        let read = mirror(&with(20, None), &UNTAGGED);
+        assert_eq!(read.facts.direction, Some(Direction::Egress));
+        assert_eq!(read.facts.vlan, Some(20));
+        assert_eq!((read.id, read.outer_len), (Some(0), 36));
+        assert_eq!(mirror(&with(20, None), &TAGGED).facts.vlan, None);
+        assert_eq!(mirror(&with(0, None), &UNTAGGED).facts.vlan, None);
         let read = mirror(&with(0, Some(hex!("0c00000315f742e8"))), &UNTAGGED);
-        assert_eq!((read.port_index, read.outer_len), (Some(3), 44));
+        assert_eq!((read.facts.port_index, read.outer_len), (Some(3), 44));
     }
 
     #[test]

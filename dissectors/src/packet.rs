@@ -7,13 +7,14 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
 
-use crate::arp::Arp;
-use crate::ethernet::{self, Macs};
-use crate::extension;
 use crate::fragment::FragmentPosition;
-use crate::ipv6::HEADER_LEN;
-use crate::reason::{Malformed, Protocol, Reason};
-use crate::strip::{Layer, first_header, offset_in};
+use crate::protocol::arp::Arp;
+use crate::protocol::ethernet::{self, Macs};
+use crate::protocol::extension;
+use crate::protocol::ipv6::HEADER_LEN;
+use crate::protocol::{Layer, Protocol};
+use crate::reason::{Malformed, Reason};
+use crate::strip::{first_header, offset_in};
 use crate::stripped::{Stop, Stripped};
 use crate::transport::{Payload, Transport};
 
@@ -79,7 +80,7 @@ impl Ip<'_> {
 impl<'a> Stripped<'a> {
     /// Describes the innermost packet; after a fault, the one that carries what could not be read.
     pub fn packet(&self) -> Packet<'a> {
-        let first = self.inner.first_layer;
+        let first = self.inner.link_layer;
         let macs = match self.layers.get(first) {
             Some(Layer::Ethernet(ethernet)) => Some(ethernet.macs()),
             _ => None,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::protocol::Protocol;
+
 /// An enum whose variants have a stable text and can index a counter array.
 macro_rules! named {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -40,44 +42,6 @@ macro_rules! named {
     };
 }
 pub(crate) use named;
-
-named! {
-    /// A protocol that this crate reads.
-    Protocol {
-        /// Ethernet II or 802.3.
-        Ethernet = "ethernet",
-        /// One 802.1Q or 802.1ad tag.
-        Vlan = "vlan",
-        /// Linux cooked capture, version 1.
-        LinuxSll = "linux-sll",
-        /// Linux cooked capture, version 2.
-        LinuxSll2 = "linux-sll2",
-        /// BSD loopback, NULL or LOOP.
-        Loopback = "loopback",
-        /// IPv4.
-        Ipv4 = "ipv4",
-        /// IPv6 with its extension headers.
-        Ipv6 = "ipv6",
-        /// UDP.
-        Udp = "udp",
-        /// GRE version 0.
-        Gre = "gre",
-        /// ERSPAN Type I.
-        Erspan1 = "erspan1",
-        /// ERSPAN Type II.
-        Erspan2 = "erspan2",
-        /// ERSPAN Type III.
-        Erspan3 = "erspan3",
-        /// VXLAN.
-        Vxlan = "vxlan",
-        /// Geneve.
-        Geneve = "geneve",
-        /// ARP and RARP.
-        Arp = "arp",
-        /// TCP.
-        Tcp = "tcp",
-    }
-}
 
 named! {
     /// Why a header could not be used.

@@ -2,7 +2,8 @@
 
 use crate::fragment::Fragment;
 use crate::link::LinkType;
-use crate::reason::{Malformed, Protocol, Reason};
+use crate::protocol::Protocol;
+use crate::reason::{Malformed, Reason};
 use crate::strip::Layers;
 
 /// The innermost frame: what the mirror copied, or the captured frame if nothing encapsulates it.
@@ -14,10 +15,30 @@ pub struct InnerFrame<'a> {
     pub bytes: &'a [u8],
     /// Bytes of the captured frame in front of this one.
     pub offset: usize,
-    /// Position of its first layer among the layers.
-    pub(crate) first_layer: usize,
+    /// Position among the layers of the link layer that sent it: its own, or that in front of the
+    /// labels of a packet without one.
+    pub(crate) link_layer: usize,
+    /// An IP header was read behind that link layer.
+    pub(crate) ip_seen: bool,
     /// `EtherType` and bytes of its network layer, if that was reached.
     pub(crate) network: Option<(u16, &'a [u8])>,
+}
+
+impl<'a> InnerFrame<'a> {
+    /// Makes this the frame that starts with the next layer.
+    pub(crate) fn enter(&mut self, link: LinkType, bytes: &'a [u8], offset: usize, layer: usize) {
+        // The addresses in front of an MPLS label are still those of who sent the packet; behind an
+        // IP header they are those of a tunnel's end.
+        let keeps_link = link == LinkType::RawIp && !self.ip_seen;
+        *self = Self {
+            link,
+            bytes,
+            offset,
+            link_layer: if keeps_link { self.link_layer } else { layer },
+            ip_seen: false,
+            network: None,
+        };
+    }
 }
 
 /// Why no further layer was taken off.

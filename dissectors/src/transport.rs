@@ -6,7 +6,8 @@
 use etherparse::err::tcp::HeaderSliceError;
 use etherparse::{TcpSlice, UdpSlice};
 
-use crate::reason::{Malformed, Protocol, Reason};
+use crate::protocol::Protocol;
+use crate::reason::{Malformed, Reason};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod correlate;
+pub mod decode;
 mod engine;
 pub mod finding;
 pub mod flow;

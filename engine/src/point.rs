@@ -199,7 +199,7 @@ impl Points {
     ) -> PointId {
         let index = session.0 as usize;
         let said = mirror
-            .map(|m| (m.port_index, m.direction))
+            .map(|m| (m.facts.port_index, m.facts.direction))
             .filter(|_| self.by_packet);
         let known = match said {
             None => self.by_session.get(index).copied().flatten(),
@@ -233,8 +233,8 @@ impl Points {
         let origin = Origin {
             file: interface.map_or("", |i| i.file.as_str()),
             interface: interface.and_then(|i| i.name.as_deref()),
-            port_index: mirror.and_then(|m| m.port_index),
-            direction: mirror.and_then(|m| m.direction),
+            port_index: mirror.and_then(|m| m.facts.port_index),
+            direction: mirror.and_then(|m| m.facts.direction),
         };
         let id = if let Some((site, rule)) = self.sites.point(key, &origin) {
             let next = PointId(self.all.len() as u32);
@@ -257,7 +257,7 @@ impl Points {
             let point = self.undescribed(key, interface);
             self.all.push(point);
             self.own.insert(session, id);
-            self.tunnels.insert(*key, id);
+            self.tunnels.insert(tunnel_key(key), id);
             id
         };
         if let Some(point) = self.all.get_mut(id.0 as usize)
@@ -270,13 +270,18 @@ impl Points {
 
     /// A mirror sends one way only. Where the same encapsulation goes back too, this is a tunnel between two ends, and
     /// both directions of it pass one place: that of the session the other way.
+    ///
+    /// Where each end chooses the ids of what it receives (TEIDs of GTP-U), all packets between the two ends pass there.
     fn tunnel(&self, key: &SessionKey) -> Option<PointId> {
         let (source, destination) = key.addresses?;
+        let forth = tunnel_key(key);
         let back = SessionKey {
             addresses: Some((destination, source)),
-            ..*key
+            ..forth
         };
-        self.tunnels.get(&back).copied()
+        let known = self.tunnels.get(&back);
+        let same = || self.tunnels.get(&forth).filter(|_| key.one_way_id);
+        known.or_else(same).copied()
     }
 
     /// A point named after its session, at a site named after the session's source.
@@ -325,6 +330,14 @@ impl Points {
     }
 }
 
+/// What the sessions of one tunnel have in common but for their way.
+fn tunnel_key(key: &SessionKey) -> SessionKey {
+    SessionKey {
+        id: key.id.filter(|_| !key.one_way_id),
+        ..*key
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,6 +357,7 @@ mod tests {
             encapsulation: None,
             addresses: None,
             id: None,
+            one_way_id: false,
             interface: Some(0),
         };
         let named = |file: &str, name: Option<&str>| {

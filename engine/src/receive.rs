@@ -53,7 +53,7 @@ pub struct Mirrored<'a> {
     /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
     pub vlan: Option<u16>,
     /// Segment (VNI, GRE key) of the innermost encapsulation that has one.
-    pub segment: Option<u32>,
+    pub segment: Option<u64>,
     /// The innermost frame.
     pub inner: InnerFrame<'a>,
     /// Length of the innermost frame before anything cut it, as far as headers tell.
@@ -330,7 +330,7 @@ impl State {
             self.interfaces.get(frame.interface as usize),
         );
         if let Some(mirror) = &mirror
-            && let Some(number) = mirror.sequence
+            && let Some(number) = mirror.facts.sequence
         {
             self.sessions.sequences.push(
                 session,
@@ -340,7 +340,7 @@ impl State {
             );
         }
         let inner_len = inner_len(stripped, &packet, uncaptured);
-        let cut = mirror.is_some_and(|m| m.truncated)
+        let cut = mirror.is_some_and(|m| m.facts.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
         let mut segment = None;
         if let Some(s) = self.sessions.get_mut(session) {
@@ -373,7 +373,7 @@ impl State {
             place,
             interface: self.interfaces.get(frame.interface as usize),
             time: frame.time,
-            vlan: packet.vlan.or(mirror.and_then(|m| m.vlan)),
+            vlan: packet.vlan.or(mirror.and_then(|m| m.facts.vlan)),
             segment,
             mirror,
             inner: stripped.inner,

@@ -115,7 +115,7 @@ pub struct SessionReport {
     /// Outer destination.
     pub destination: Option<IpAddr>,
     /// ERSPAN session id, GRE key or VNI.
-    pub id: Option<u32>,
+    pub id: Option<u64>,
     /// Site of its point.
     pub site: String,
     /// The point that it shows.
@@ -188,7 +188,7 @@ pub struct Carried {
     /// Its kind.
     pub encapsulation: &'static str,
     /// Its id.
-    pub id: Option<u32>,
+    pub id: Option<u64>,
     /// Packets.
     pub packets: u64,
 }

@@ -28,8 +28,10 @@ pub struct SessionKey {
     pub encapsulation: Option<Encapsulation>,
     /// Outer source and destination; `None` for bare frames.
     pub addresses: Option<(IpAddr, IpAddr)>,
-    /// ERSPAN session id, GRE key or VNI.
-    pub id: Option<u32>,
+    /// ERSPAN session id, GRE key, VNI and so on.
+    pub id: Option<u64>,
+    /// Packets back have another id.
+    pub one_way_id: bool,
     /// Capture interface: for bare frames, and wherever the sites file tells interfaces or files apart.
     pub interface: Option<u32>,
 }
@@ -42,12 +44,14 @@ impl SessionKey {
                 encapsulation: Some(mirror.encapsulation),
                 addresses: Some((mirror.source, mirror.destination)),
                 id: mirror.id,
+                one_way_id: mirror.one_way_id,
                 interface: by_interface.then_some(interface),
             },
             None => Self {
                 encapsulation: None,
                 addresses: None,
                 id: None,
+                one_way_id: false,
                 interface: Some(interface),
             },
         }
@@ -62,7 +66,8 @@ impl SessionKey {
             Some((IpAddr::V6(source), _)) => u128::from(source) as u32,
             None => self.interface.unwrap_or_default(),
         };
-        let mixed = self.id.unwrap_or_default() ^ source.wrapping_mul(0x9e37_79b9).rotate_left(7);
+        let mixed =
+            self.id.unwrap_or_default() as u32 ^ source.wrapping_mul(0x9e37_79b9).rotate_left(7);
         mixed as usize % RECENT
     }
 }
@@ -93,7 +98,7 @@ pub struct Session {
     /// Outer headers in front of the mirrored frame, from the outer IP header on, in bytes.
     pub overhead: u32,
     /// Encapsulations inside the session's own: kind, id, frames.
-    pub carries: Vec<(Encapsulation, Option<u32>, u64)>,
+    pub carries: Vec<(Encapsulation, Option<u64>, u64)>,
 }
 
 impl Session {
@@ -132,7 +137,7 @@ impl Session {
     }
 
     /// Counts one inner encapsulation.
-    pub fn carry(&mut self, encapsulation: Encapsulation, id: Option<u32>) {
+    pub fn carry(&mut self, encapsulation: Encapsulation, id: Option<u64>) {
         if let Some(known) = self
             .carries
             .iter_mut()

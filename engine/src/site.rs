@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use mirrorscope_dissectors::{Direction, Encapsulation};
+use mirrorscope_dissectors::{DecodeAsError, Direction, Encapsulation, Options};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::decode::{DecodeRule, PortRules};
 use crate::point::printable;
 use crate::session::SessionKey;
 
@@ -69,7 +70,7 @@ pub struct Match {
     #[serde(default, deserialize_with = "encapsulation")]
     pub encapsulation: Option<Encapsulation>,
     /// ERSPAN session id, GRE key or VNI.
-    pub session: Option<u32>,
+    pub session: Option<u64>,
     /// Name of the capture interface.
     pub interface: Option<String>,
     /// Capture file: its path, or the last part of it.
@@ -192,6 +193,12 @@ pub struct Sites {
     /// The sites, in the order of the file.
     #[serde(default, rename = "site")]
     pub sites: Vec<Site>,
+    /// Ports in place of the well-known ones.
+    #[serde(default)]
+    pub ports: PortRules,
+    /// Further numbers that lead to a protocol.
+    #[serde(default, rename = "decode-as")]
+    pub decode_as: Vec<DecodeRule>,
 }
 
 /// A sites description that cannot be used.
@@ -291,6 +298,15 @@ impl Sites {
             }),
         }
         Ok(())
+    }
+
+    /// Makes numbers lead to protocols as the file says.
+    pub fn decode(&self, options: &mut Options) -> Result<(), DecodeAsError> {
+        for (protocol, ports) in &self.ports.0 {
+            options.set_ports(*protocol, ports)?;
+        }
+        let mut rules = self.decode_as.iter();
+        rules.try_for_each(|rule| options.lead(rule.selector, rule.protocol))
     }
 
     /// The first point whose description fits, with its site.
@@ -448,7 +464,8 @@ mod tests {
         SessionKey {
             encapsulation: Some(encapsulation),
             addresses,
-            id: Some(id),
+            id: Some(id.into()),
+            one_way_id: false,
             interface: None,
         }
     }

@@ -106,7 +106,9 @@ impl Tracker {
         let scope = match self.scope {
             Scope::None => 0,
             Scope::Vlan => packet.vlan.map_or(0, |vlan| 1 + u32::from(vlan)),
-            Scope::Segment => packet.segment.map_or(0, |segment| segment.wrapping_add(1)),
+            Scope::Segment => packet.segment.map_or(0, |segment| {
+                (segment as u32 ^ (segment >> 32) as u32).wrapping_add(1)
+            }),
         };
         let Some((key, side)) = FlowKey::of(ip, scope) else {
             self.portless += 1;

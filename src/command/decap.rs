@@ -190,7 +190,10 @@ impl Output {
                     time,
                     length,
                     bytes,
-                    mirrored.mirror.and_then(|m| m.direction).map(direction),
+                    mirrored
+                        .mirror
+                        .and_then(|m| m.facts.direction)
+                        .map(direction),
                 )?;
             }
             Sink::Pcap(pcap) => {

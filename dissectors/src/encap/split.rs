@@ -6,11 +6,11 @@ use zerocopy::IntoBytes;
 
 use super::{ip_len, set_u16};
 use crate::checksum::checksum;
-use crate::ethernet::{self, Ethernet};
-use crate::extension::{self, FRAGMENT, FragmentHeader};
-use crate::ipv4::{Ipv4, MORE_FRAGMENTS};
-use crate::ipv6::{self, Ipv6};
-use crate::vlan::Vlan;
+use crate::protocol::ethernet::{self, Ethernet};
+use crate::protocol::extension::{self, FRAGMENT, FragmentHeader};
+use crate::protocol::ipv4::{Ipv4, MORE_FRAGMENTS};
+use crate::protocol::ipv6::{self, Ipv6};
+use crate::protocol::vlan::Vlan;
 
 /// Splits an Ethernet frame with an IPv4 or IPv6 packet so that no packet is longer than `mtu`.
 ///

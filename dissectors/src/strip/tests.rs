@@ -162,10 +162,8 @@ fn encapsulations_are_bounded() {
     for _ in 0..5 {
         bytes = wrapped(&VXLAN, &bytes);
     }
-    let mut options = Options {
-        max_encapsulations: 5,
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.max_encapsulations = 5;
     let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
     assert_eq!(stripped.stop, Stop::Inner);
     assert_eq!(stripped.inner.bytes, FRAME);
@@ -185,10 +183,8 @@ fn layers_are_bounded() {
     for _ in 0..20 {
         bytes = wrapped(&VXLAN, &bytes);
     }
-    let options = Options {
-        max_encapsulations: 100,
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.max_encapsulations = 100;
     let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
     assert_eq!(stripped.stop, Stop::TooDeep);
     assert_eq!(stripped.layers.len(), MAX_LAYERS);
@@ -211,7 +207,7 @@ fn only_the_destination_port_opens_a_tunnel_and_ports_can_be_changed() {
     );
     assert_eq!(names(&strip(&bytes)), "ethernet ipv4");
     let mut options = Options::default();
-    options.ports.vxlan.push(48879);
+    options.decode_as("udp.port==48879,vxlan").unwrap();
     let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
     assert_eq!(stripped.inner.bytes, FRAME);
 
@@ -250,7 +246,7 @@ fn damaged_tunnels_are_told_and_their_packet_described() {
 
 #[test]
 fn what_cannot_be_opened_stays_closed() {
-    let bytes = wrapped(&plain_gre(0x8847), &FRAME);
+    let bytes = wrapped(&plain_gre(0x22e5), &[0x55; 60]);
     let stripped = strip(&bytes);
     let stop = Stop::Opaque {
         protocol: Protocol::Gre,
@@ -573,6 +569,6 @@ fn type_one_with_a_sequence_number_is_found_by_its_frame() {
     let stripped = strip(&bytes);
     let mirror = stripped.mirror().unwrap();
     assert_eq!(mirror.encapsulation, crate::Encapsulation::Erspan1);
-    assert_eq!((mirror.id, mirror.sequence), (None, Some(7)));
+    assert_eq!((mirror.id, mirror.facts.sequence), (None, Some(7)));
     assert_eq!(stripped.inner.bytes, FRAME);
 }

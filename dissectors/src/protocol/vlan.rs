@@ -5,7 +5,8 @@
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::ethernet::check_type;
+use crate::dissect::{Dissect, Next, Place, behind_ether_type};
+use crate::protocol::ethernet::check_type;
 use crate::reason::Reason;
 
 /// Tags that are followed in one frame.
@@ -64,6 +65,12 @@ impl<'a> Vlan<'a> {
     /// What follows the tag.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Vlan<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        behind_ether_type(self.ether_type(), self.payload, place.options)
     }
 }
 

@@ -8,7 +8,10 @@ use std::net::Ipv6Addr;
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::extension::{Chain, FragmentHeader, walk};
+use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
+use crate::fragment::Fragment;
+use crate::protocol::Encapsulation;
+use crate::protocol::extension::{Chain, FragmentHeader, walk};
 use crate::reason::Reason;
 
 /// The fixed header as it is on the wire.
@@ -156,6 +159,25 @@ impl<'a> Ipv6<'a> {
     pub(crate) fn fragment_header(&self) -> Option<&'a FragmentHeader> {
         let (_, fragment) = FragmentHeader::ref_from_suffix(self.header_bytes()).ok()?;
         self.is_fragment.then_some(fragment)
+    }
+}
+
+impl<'a> Dissect<'a> for Ipv6<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        if let Some(fragment) = Fragment::from_ipv6(self, place.encapsulated) {
+            return Next::Fragment(fragment);
+        }
+        behind_ip(self.protocol, self.payload(), place.options)
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        let encapsulation = match self.protocol {
+            _ if self.is_fragment() => return None,
+            IPV4_IN_IP => Encapsulation::FourInSix,
+            IPV6_IN_IP => Encapsulation::SixInSix,
+            _ => return None,
+        };
+        Some(Opened::new(encapsulation, None, self.payload()))
     }
 }
 

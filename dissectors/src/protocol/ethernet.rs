@@ -5,14 +5,17 @@
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::arp::Arp;
-use crate::ipv4::Ipv4;
-use crate::ipv6::Ipv6;
+use crate::dissect::{Dissect, Next, Place, behind_ether_type};
+use crate::protocol::arp::Arp;
+use crate::protocol::ipv4::Ipv4;
+use crate::protocol::ipv6::Ipv6;
+use crate::protocol::vlan::{MAX_TAGS, Vlan};
 use crate::reason::Reason;
-use crate::vlan::{MAX_TAGS, Vlan};
 
 /// `EtherType` of IPv4.
 pub(crate) const IPV4: u16 = 0x0800;
+/// `EtherType` of Ethernet frames in other protocols: transparent Ethernet bridging.
+pub(crate) const BRIDGING: u16 = 0x6558;
 /// `EtherType` of ARP.
 pub(crate) const ARP: u16 = 0x0806;
 /// `EtherType` of RARP.
@@ -85,6 +88,12 @@ impl<'a> Ethernet<'a> {
     /// What follows the header, padding included: only the next header knows its length.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Ethernet<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        behind_ether_type(self.ether_type(), self.payload, place.options)
     }
 }
 

@@ -5,6 +5,8 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::dissect::{Dissect, Next, Opened, Place, carried};
+use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
 /// Flag of the header: some option is critical.
@@ -141,6 +143,23 @@ impl<'a> Iterator for GeneveOptions<'a> {
             critical: header.kind & CRITICAL_OPTION != 0,
             data,
         })
+    }
+}
+
+impl<'a> Dissect<'a> for Geneve<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        if self.is_control() {
+            return Next::Opaque(Reason::ControlMessage);
+        }
+        carried(self.protocol(), self.payload(), place.options)
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        Some(Opened::new(
+            Encapsulation::Geneve,
+            Some(self.vni().into()),
+            self.payload(),
+        ))
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::ethernet::IPV4;
+use crate::protocol::ethernet::IPV4;
 use crate::reason::Reason;
 
 /// The packet as it is on the wire, with addresses of the usual sizes.

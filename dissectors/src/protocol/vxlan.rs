@@ -6,6 +6,9 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::dissect::{Dissect, Next, Opened, Place};
+use crate::link::LinkType;
+use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
 /// Flag of the first byte: the network identifier is valid.
@@ -58,6 +61,20 @@ impl<'a> Vxlan<'a> {
     /// The overlay's Ethernet frame.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Vxlan<'a> {
+    fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
+        Next::Frame(LinkType::Ethernet, self.payload)
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        Some(Opened::new(
+            Encapsulation::Vxlan,
+            Some(self.vni().into()),
+            self.payload,
+        ))
     }
 }
 

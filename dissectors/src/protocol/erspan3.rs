@@ -6,8 +6,12 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::ethernet::{Plausibility, plausibility};
+use crate::dissect::{Dissect, Next, Opened, Place};
+use crate::link::LinkType;
 use crate::mirror::Direction;
+use crate::mirror::{DeviceTime, Facts};
+use crate::protocol::Encapsulation;
+use crate::protocol::ethernet::{Plausibility, plausibility};
 use crate::reason::Reason;
 
 /// The version in a Type III header.
@@ -225,6 +229,56 @@ impl<'a> Erspan3<'a> {
 
     fn is_ethernet(&self) -> bool {
         self.frame_type() == 0
+    }
+}
+
+impl<'a> Dissect<'a> for Erspan3<'a> {
+    fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
+        if self.is_ip() {
+            Next::Frame(LinkType::RawIp, self.payload)
+        } else if self.carries_ethernet() {
+            Next::Frame(LinkType::Ethernet, self.payload)
+        } else {
+            Next::Opaque(Reason::UnsupportedType)
+        }
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        Some(Opened {
+            encapsulation: Encapsulation::Erspan3,
+            id: Some(self.session_id().into()),
+            one_way_id: false,
+            facts: Facts {
+                truncated: self.truncated(),
+                direction: Some(self.direction()),
+                port_index: self.port_index(),
+                // Type III does not tell whether the tag was removed.
+                vlan_unless_tagged: Some(self.vlan()).filter(|&vlan| vlan != 0),
+                time: Some(self.time()),
+                ..Facts::default()
+            },
+            payload: self.payload,
+        })
+    }
+}
+
+impl Erspan3<'_> {
+    /// When the frame was mirrored, as the header and its sub-header say it together.
+    fn time(&self) -> DeviceTime {
+        match self.timestamp_seconds() {
+            Some(seconds) if self.granularity() == Granularity::Ieee1588 => DeviceTime::Seconds {
+                seconds,
+                nanoseconds: self.timestamp(),
+                bits: 32,
+                // IEEE 1588 counts TAI, but devices with that clock are rarely told the offset.
+                tai: false,
+            },
+            _ => DeviceTime::Ticks {
+                low: self.timestamp(),
+                high: self.timestamp_high(),
+                granularity: self.granularity(),
+            },
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
-use crate::extension::skip_authentication;
+use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
+use crate::fragment::Fragment;
+use crate::protocol::Encapsulation;
+use crate::protocol::extension::skip_authentication;
 use crate::reason::Reason;
 
 /// Flag of the fragment field: must not be fragmented.
@@ -182,6 +185,27 @@ impl<'a> Ipv4<'a> {
     /// Protocol and bytes behind an authentication header, if there is one.
     pub(crate) fn transport(&self) -> (u8, &'a [u8]) {
         skip_authentication(self.header.protocol, self.payload())
+    }
+}
+
+impl<'a> Dissect<'a> for Ipv4<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        if let Some(fragment) = Fragment::from_ipv4(self, place.encapsulated) {
+            return Next::Fragment(fragment);
+        }
+        let (protocol, payload) = self.transport();
+        behind_ip(protocol, payload, place.options)
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        let (protocol, payload) = self.transport();
+        let encapsulation = match protocol {
+            _ if self.is_fragment() => return None,
+            IPV4_IN_IP => Encapsulation::Ipip,
+            IPV6_IN_IP => Encapsulation::SixInFour,
+            _ => return None,
+        };
+        Some(Opened::new(encapsulation, None, payload))
     }
 }
 

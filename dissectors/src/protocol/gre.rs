@@ -7,10 +7,13 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
+use crate::dissect::{Dissect, Next, Opened, Place, carried};
+use crate::link::LinkType;
+use crate::options::Selector;
+use crate::protocol::ethernet::{Plausibility, plausibility};
+use crate::protocol::{Encapsulation, Protocol, erspan2, erspan3};
 use crate::reason::Reason;
 
-/// Protocol type of transparent Ethernet bridging: a frame without FCS.
-pub(crate) const ETHERNET: u16 = 0x6558;
 /// Protocol type of ERSPAN I and II.
 pub(crate) const ERSPAN: u16 = 0x88be;
 /// Protocol type of ERSPAN III.
@@ -118,6 +121,51 @@ impl<'a> Gre<'a> {
     /// The payload is an ERSPAN header, which names the session in place of this one.
     pub(crate) fn carries_erspan(&self) -> bool {
         matches!(self.protocol(), ERSPAN | ERSPAN3)
+    }
+}
+
+impl<'a> Dissect<'a> for Gre<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        let payload = self.payload();
+        match place.options.protocol(Selector::GreType(self.protocol())) {
+            Some(Protocol::Erspan2) => Next::Header(self.erspan(), payload),
+            Some(Protocol::Ethernet) => Next::Frame(LinkType::Ethernet, payload),
+            Some(protocol) => Next::Header(protocol, payload),
+            None => match carried(self.protocol(), payload, place.options) {
+                // Some switches let their operator choose the type of a mirror.
+                Next::Opaque(_) if plausibility(payload) == Plausibility::Confirmed => {
+                    Next::Frame(LinkType::Ethernet, payload)
+                }
+                next => next,
+            },
+        }
+    }
+
+    fn opened(&self, key: Option<u32>) -> Option<Opened<'a>> {
+        let id = key.map(u64::from);
+        (!self.carries_erspan()).then(|| Opened::new(Encapsulation::Gre, id, self.payload()))
+    }
+}
+
+impl Gre<'_> {
+    /// The type of ERSPAN behind the protocol type that I and II share.
+    fn erspan(&self) -> Protocol {
+        if self.sequence().is_none() {
+            return Protocol::Erspan1;
+        }
+        let payload = self.payload();
+        match payload.first().map(|byte| byte >> 4) {
+            // Some devices send Type III content under the type of Type II.
+            Some(erspan3::VERSION) => Protocol::Erspan3,
+            // Others number the frames of Type I.
+            Some(version)
+                if version != erspan2::VERSION
+                    && plausibility(payload) == Plausibility::Confirmed =>
+            {
+                Protocol::Erspan1
+            }
+            _ => Protocol::Erspan2,
+        }
     }
 }
 

@@ -5,6 +5,10 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::dissect::{Dissect, Next, Opened, Place};
+use crate::link::LinkType;
+use crate::mirror::Facts;
+use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
 /// The version in a Type II header.
@@ -80,6 +84,27 @@ impl<'a> Erspan2<'a> {
     /// The mirrored Ethernet frame.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Erspan2<'a> {
+    fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
+        Next::Frame(LinkType::Ethernet, self.payload)
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        Some(Opened {
+            encapsulation: Encapsulation::Erspan2,
+            id: Some(self.session_id().into()),
+            one_way_id: false,
+            facts: Facts {
+                truncated: self.truncated(),
+                port_index: Some(self.index()),
+                vlan: self.removed_vlan(),
+                ..Facts::default()
+            },
+            payload: self.payload,
+        })
     }
 }
 

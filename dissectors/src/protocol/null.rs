@@ -7,7 +7,8 @@
 use zerocopy::byteorder::network_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::ethernet::{IPV4, IPV6};
+use crate::dissect::{Dissect, Next, Place, behind_ether_type};
+use crate::protocol::ethernet::{IPV4, IPV6};
 use crate::reason::Reason;
 
 /// Upper bound of what is an address family and not one in the other byte order.
@@ -57,6 +58,12 @@ impl<'a> Loopback<'a> {
     /// What follows the header.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Loopback<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        behind_ether_type(self.ether_type(), self.payload, place.options)
     }
 }
 

@@ -6,6 +6,8 @@
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::dissect::{Dissect, Next, Place};
+use crate::options::Selector;
 use crate::reason::Reason;
 
 /// The header as it is on the wire.
@@ -71,6 +73,18 @@ impl<'a> Udp<'a> {
     /// What is present of the payload.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl<'a> Dissect<'a> for Udp<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        match place
+            .options
+            .protocol(Selector::UdpPort(self.destination_port()))
+        {
+            Some(protocol) => Next::Header(protocol, self.payload),
+            None => Next::Transport,
+        }
     }
 }
 

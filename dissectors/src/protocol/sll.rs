@@ -5,6 +5,7 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::dissect::{Dissect, Next, Place, behind_ether_type};
 use crate::reason::Reason;
 
 /// ARP hardware type of a GRE tunnel device.
@@ -143,6 +144,18 @@ fn ether_type(hardware_type: u16, protocol: u16) -> u16 {
     match hardware_type {
         ARPHRD_IPGRE | ARPHRD_NETLINK => 0,
         _ => protocol,
+    }
+}
+
+impl<'a> Dissect<'a> for LinuxSll<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        behind_ether_type(self.ether_type(), self.payload, place.options)
+    }
+}
+
+impl<'a> Dissect<'a> for LinuxSll2<'a> {
+    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        behind_ether_type(self.ether_type(), self.payload, place.options)
     }
 }
 

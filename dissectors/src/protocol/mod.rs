@@ -1,0 +1,84 @@
+//! The list of all protocols: what is read, what leads to it, and what it opens.
+//!
+//! A protocol is one file here, with its `mod` line and its entry in the list below. The entry makes
+//! its [`Protocol`], its [`Layer`], the numbers that lead to it (which a user may change, see
+//! [`Options`]), and the encapsulations that it may turn out to be.
+
+pub(crate) mod arp;
+pub(crate) mod erspan1;
+pub(crate) mod erspan2;
+pub(crate) mod erspan3;
+pub(crate) mod ethernet;
+pub(crate) mod extension;
+pub(crate) mod geneve;
+pub(crate) mod gre;
+pub(crate) mod ipv4;
+pub(crate) mod ipv6;
+pub(crate) mod null;
+pub(crate) mod sll;
+pub(crate) mod udp;
+pub(crate) mod vlan;
+pub(crate) mod vxlan;
+
+use crate::options::Selector::{EtherType, GreType, IpProtocol, UdpPort};
+use crate::registry::protocols;
+
+protocols! {
+    /// Ethernet II or 802.3.
+    Ethernet(ethernet::Ethernet) = "ethernet";
+    /// One 802.1Q or 802.1ad tag.
+    Vlan(vlan::Vlan) = "vlan"
+        from [EtherType(0x8100), EtherType(0x88a8), EtherType(0x9100), EtherType(0x9200), EtherType(0x9300)];
+    /// Linux cooked capture, version 1.
+    LinuxSll(sll::LinuxSll) = "linux-sll";
+    /// Linux cooked capture, version 2.
+    LinuxSll2(sll::LinuxSll2) = "linux-sll2";
+    /// BSD loopback, NULL or LOOP.
+    Loopback(null::Loopback) = "loopback";
+    /// IPv4.
+    Ipv4(ipv4::Ipv4) = "ipv4" from [EtherType(0x0800), IpProtocol(4)] opens {
+        /// IPv4 in IPv4.
+        Ipip = "ipip",
+        /// IPv6 in IPv4.
+        SixInFour = "6in4",
+    };
+    /// IPv6 with its extension headers.
+    Ipv6(ipv6::Ipv6) = "ipv6" from [EtherType(0x86dd), IpProtocol(41)] opens {
+        /// IPv4 in IPv6.
+        FourInSix = "4in6",
+        /// IPv6 in IPv6.
+        SixInSix = "6in6",
+    };
+    /// UDP.
+    Udp(udp::Udp) = "udp" from [IpProtocol(17)];
+    /// GRE.
+    Gre(gre::Gre) = "gre" from [IpProtocol(47)] opens {
+        /// GRE around anything but ERSPAN.
+        Gre = "gre",
+    };
+    /// ERSPAN Type I.
+    Erspan1(erspan1::Erspan1) = "erspan1" opens {
+        /// ERSPAN Type I.
+        Erspan1 = "erspan1",
+    };
+    /// ERSPAN Type II.
+    Erspan2(erspan2::Erspan2) = "erspan2" from [GreType(0x88be)] opens {
+        /// ERSPAN Type II.
+        Erspan2 = "erspan2",
+    };
+    /// ERSPAN Type III.
+    Erspan3(erspan3::Erspan3) = "erspan3" from [GreType(0x22eb)] opens {
+        /// ERSPAN Type III.
+        Erspan3 = "erspan3",
+    };
+    /// VXLAN.
+    Vxlan(vxlan::Vxlan) = "vxlan" from [UdpPort(4789), UdpPort(8472)] opens {
+        /// VXLAN.
+        Vxlan = "vxlan",
+    };
+    /// Geneve.
+    Geneve(geneve::Geneve) = "geneve" from [UdpPort(6081)] opens {
+        /// Geneve.
+        Geneve = "geneve",
+    };
+}

@@ -1,0 +1,90 @@
+//! The macro behind the list of protocols.
+
+/// Makes everything that is kept by protocol from one list.
+macro_rules! protocols {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident($module:ident::$view:ident) = $text:literal
+        $(from [$($selector:expr),+])?
+        $(opens { $($(#[doc = $opened_doc:literal])+ $opened:ident = $opened_text:literal,)+ })?;
+    )+) => {
+        $crate::reason::named! {
+            /// A protocol that this crate reads.
+            Protocol {
+                $($(#[doc = $doc])+ $name = $text,)+
+                /// ARP and RARP; read where the innermost packet is described.
+                Arp = "arp",
+                /// TCP; read where the innermost packet is described.
+                Tcp = "tcp",
+            }
+        }
+
+        $crate::reason::named! {
+            /// A kind of encapsulation.
+            Encapsulation {
+                $($($($(#[doc = $opened_doc])+ $opened = $opened_text,)+)?)+
+            }
+        }
+
+        impl Protocol {
+            /// The field's name for the protocol, as people write it.
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii().trim_end_matches('.'),)+
+                    Self::Arp => "ARP",
+                    Self::Tcp => "TCP",
+                }
+            }
+
+            /// Long option and settings name of the protocol's ports, if it has any: `vxlan-port`.
+            pub fn port_option(self) -> Option<&'static str> {
+                let name = match self {
+                    $(Self::$name => concat!($text, "-port"),)+
+                    Self::Arp | Self::Tcp => return None,
+                };
+                self.default_ports().next().map(|_| name)
+            }
+
+            /// The numbers that lead to the protocol unless a user says otherwise.
+            pub(crate) fn selectors(self) -> &'static [$crate::options::Selector] {
+                match self {
+                    $(Self::$name => &[$($($selector),+)?],)+
+                    Self::Arp | Self::Tcp => &[],
+                }
+            }
+        }
+
+        /// One header of a frame.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "each variant is its protocol, documented there")]
+        pub enum Layer<'a> {
+            $($name($module::$view<'a>),)+
+        }
+
+        impl<'a> Layer<'a> {
+            /// Reads one header and tells what follows it.
+            pub(crate) fn read(
+                protocol: Protocol,
+                bytes: &'a [u8],
+                place: &$crate::dissect::Place<'a, '_>,
+            ) -> Result<(Self, $crate::dissect::Next<'a>), $crate::reason::Reason> {
+                match protocol {
+                    $(Protocol::$name => {
+                        let header = $module::$view::parse(bytes)?;
+                        Ok((Self::$name(header), $crate::dissect::Dissect::next(&header, place)))
+                    })+
+                    // Nothing leads here.
+                    Protocol::Arp | Protocol::Tcp => Err($crate::reason::Reason::UnsupportedType),
+                }
+            }
+
+            /// What the header says, if an encapsulation ends with it.
+            pub(crate) fn opened(&self, key: Option<u32>) -> Option<$crate::dissect::Opened<'a>> {
+                match self {
+                    $(Self::$name(header) => $crate::dissect::Dissect::opened(header, key),)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use protocols;
