@@ -38,6 +38,7 @@ mod link;
 mod mirror;
 mod options;
 mod packet;
+mod probe;
 mod protocol;
 mod reason;
 mod registry;

@@ -18,6 +18,16 @@ pub type Layers<'a> = ArrayVec<Layer<'a>, MAX_LAYERS>;
 
 /// Decapsulates one captured frame.
 pub fn decapsulate<'a>(link: LinkType, bytes: &'a [u8], options: &Options) -> Stripped<'a> {
+    decapsulate_from(first_header(link, bytes), link, bytes, options)
+}
+
+/// Decapsulates bytes whose first header is known by other means than their link type.
+pub(crate) fn decapsulate_from<'a>(
+    first: Protocol,
+    link: LinkType,
+    bytes: &'a [u8],
+    options: &Options,
+) -> Stripped<'a> {
     let mut stripped = Stripped {
         layers: Layers::new_const(),
         inner: InnerFrame {
@@ -30,11 +40,16 @@ pub fn decapsulate<'a>(link: LinkType, bytes: &'a [u8], options: &Options) -> St
         },
         stop: Stop::Inner,
     };
-    stripped.stop = walk(&mut stripped.layers, &mut stripped.inner, options);
+    stripped.stop = walk(first, &mut stripped.layers, &mut stripped.inner, options);
     stripped
 }
 
-fn walk<'a>(layers: &mut Layers<'a>, inner: &mut InnerFrame<'a>, options: &Options) -> Stop<'a> {
+fn walk<'a>(
+    mut protocol: Protocol,
+    layers: &mut Layers<'a>,
+    inner: &mut InnerFrame<'a>,
+    options: &Options,
+) -> Stop<'a> {
     let frame = inner.bytes;
     let mut encapsulations = 0_usize;
     let mut tags = 0_usize;
@@ -46,7 +61,6 @@ fn walk<'a>(layers: &mut Layers<'a>, inner: &mut InnerFrame<'a>, options: &Optio
         addresses: None,
         packet: &[],
     };
-    let mut protocol = first_header(inner.link, frame);
     let mut bytes = frame;
     loop {
         let malformed = |reason| {

@@ -1,9 +1,10 @@
 //! The pieces put together: frames in, report out.
 
-use mirrorscope_dissectors::Options;
+use mirrorscope_dissectors::{Options, Protocol, Reason};
 
 use crate::correlate::Judgement;
 use crate::finding::Collector;
+use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
@@ -67,6 +68,11 @@ impl Engine {
         &mut self.receiver
     }
 
+    /// Encapsulations that nobody told of, and how to read them.
+    pub fn hints(&self) -> Vec<Hint> {
+        self.receiver.hints()
+    }
+
     /// Flows so far.
     pub fn flow_count(&self) -> usize {
         self.tracker.flow_count()
@@ -126,6 +132,7 @@ impl Engine {
             totals,
             findings: collector.finish(&context, &sessions),
             sessions,
+            hints: self.hints(),
         }
     }
 
@@ -288,6 +295,9 @@ impl Engine {
     fn totals(&self, sessions: &[SessionReport]) -> Totals {
         let counts = self.receiver.counts();
         let fragments = self.receiver.fragment_counts();
+        let named = |(protocol, reason, count): (Protocol, Reason, u64)| {
+            (format!("{}: {}", protocol.as_str(), reason.as_str()), count)
+        };
         let file = |interface: u32| {
             self.receiver
                 .interfaces()
@@ -306,12 +316,7 @@ impl Engine {
             mirrored: counts.mirrored,
             plain: counts.plain,
             malformed: counts.malformed,
-            malformed_reasons: counts
-                .reasons()
-                .map(|(protocol, reason, count)| {
-                    (format!("{}: {}", protocol.as_str(), reason.as_str()), count)
-                })
-                .collect(),
+            malformed_reasons: counts.faults().map(named).collect(),
             malformed_examples: counts
                 .examples
                 .iter()
@@ -320,6 +325,7 @@ impl Engine {
                 })
                 .collect(),
             opaque: counts.opaque + counts.too_deep,
+            opaque_reasons: counts.closed().map(named).collect(),
             fragments: fragments.fragments,
             reassembly: fragments.into(),
             duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),

@@ -18,6 +18,7 @@ mod engine;
 pub mod finding;
 pub mod flow;
 pub mod fragment;
+pub mod hint;
 pub mod observation;
 pub mod observer;
 pub mod point;

@@ -6,6 +6,7 @@ use mirrorscope_dissectors::{
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
+use crate::hint::{Hint, Hints};
 use crate::point::{InterfaceName, Point, PointId, Points, printable};
 use crate::session::{Registry, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
@@ -63,7 +64,7 @@ pub struct Mirrored<'a> {
 }
 
 /// Frames by what became of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Frames that arrived.
     pub frames: u64,
@@ -80,62 +81,63 @@ pub struct Counts {
     /// Frames nested deeper than allowed.
     pub too_deep: u64,
     /// Faults by layer and reason.
-    reasons: Box<[[u64; Reason::COUNT]; Protocol::COUNT]>,
+    faults: Reasons,
+    /// What cannot be opened by layer and reason.
+    closed: Reasons,
     /// The first faults, with interface and frame number.
     pub examples: Vec<(u32, u64, Malformed)>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            frames: 0,
-            bytes: 0,
-            mirrored: 0,
-            plain: 0,
-            malformed: 0,
-            opaque: 0,
-            too_deep: 0,
-            reasons: Box::new([[0; Reason::COUNT]; Protocol::COUNT]),
-            examples: Vec::new(),
-        }
-    }
 }
 
 impl Counts {
     fn malformed(&mut self, interface: u32, number: u64, fault: Malformed) {
         self.malformed += 1;
-        self.reason(fault.protocol, fault.reason);
+        self.faults.count(fault.protocol, fault.reason);
         if self.examples.len() < EXAMPLES {
             self.examples.push((interface, number, fault));
         }
     }
 
-    fn reason(&mut self, protocol: Protocol, reason: Reason) {
-        if let Some(count) = self
-            .reasons
-            .get_mut(protocol.index())
-            .and_then(|row| row.get_mut(reason.index()))
-        {
+    /// Layers, faults and how often, for those that occurred.
+    pub fn faults(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
+        self.faults.all()
+    }
+
+    /// The same for encapsulations that cannot be opened.
+    pub fn closed(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
+        self.closed.all()
+    }
+}
+
+/// Counters by layer and reason.
+#[derive(Clone, Debug)]
+struct Reasons(Box<[[u64; Reason::COUNT]; Protocol::COUNT]>);
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self(Box::new([[0; Reason::COUNT]; Protocol::COUNT]))
+    }
+}
+
+impl Reasons {
+    fn count(&mut self, protocol: Protocol, reason: Reason) {
+        let row = self.0.get_mut(protocol.index());
+        if let Some(count) = row.and_then(|row| row.get_mut(reason.index())) {
             *count += 1;
         }
     }
 
-    /// Layers, reasons and how often, for those that occurred.
-    pub fn reasons(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
-        Protocol::ALL
-            .iter()
-            .zip(self.reasons.iter())
-            .flat_map(|(protocol, row)| {
-                let occurred = Reason::ALL.iter().zip(row).filter(|(_, count)| **count > 0);
-                occurred.map(|(reason, count)| (*protocol, *reason, *count))
-            })
+    fn all(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
+        let rows = Protocol::ALL.iter().zip(self.0.iter());
+        rows.flat_map(|(protocol, row)| {
+            let occurred = Reason::ALL.iter().zip(row).filter(|(_, count)| **count > 0);
+            occurred.map(|(reason, count)| (*protocol, *reason, *count))
+        })
     }
 }
 
 /// Takes frames and gives mirrored packets.
 #[derive(Debug)]
 pub struct Receiver {
-    options: Options,
     fragments: Reassembler,
     state: State,
 }
@@ -143,11 +145,13 @@ pub struct Receiver {
 /// All but the reassembler, whose buffer the packets may borrow.
 #[derive(Debug)]
 struct State {
+    options: Options,
     interfaces: Vec<InterfaceName>,
     by_interface: bool,
     sessions: Sessions,
     points: Points,
     counts: Counts,
+    hints: Hints,
 }
 
 impl Receiver {
@@ -155,14 +159,15 @@ impl Receiver {
     pub fn new(options: Options, sites: Sites, registry: Registry) -> Self {
         let by_interface = sites.by_interface();
         let state = State {
+            options,
             interfaces: Vec::new(),
             by_interface,
             sessions: Sessions::new(registry),
             points: Points::new(sites),
             counts: Counts::default(),
+            hints: Hints::default(),
         };
         Self {
-            options,
             fragments: Reassembler::default(),
             state,
         }
@@ -194,7 +199,7 @@ impl Receiver {
     pub fn receive(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
         self.state.counts.frames += 1;
         self.state.counts.bytes += u64::from(frame.wire_len);
-        let stripped = decapsulate(frame.link, frame.bytes, &self.options);
+        let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
         let uncaptured = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
         let fragment = match &stripped.stop {
             Stop::Fragment(fragment) if !fragment.encapsulated => fragment,
@@ -219,7 +224,7 @@ impl Receiver {
             };
             self.state.accept(
                 &whole,
-                &decapsulate(whole.link, bytes, &self.options),
+                &decapsulate(whole.link, bytes, &self.state.options),
                 0,
                 &mut sink,
             );
@@ -252,7 +257,7 @@ impl Receiver {
             };
             self.state.accept(
                 &frame,
-                &decapsulate(frame.link, bytes, &self.options),
+                &decapsulate(frame.link, bytes, &self.state.options),
                 0,
                 sink,
             );
@@ -274,6 +279,11 @@ impl Receiver {
         &self.state.counts
     }
 
+    /// Encapsulations that nobody told of, and how to read them.
+    pub fn hints(&self) -> Vec<Hint> {
+        self.state.hints.all()
+    }
+
     /// What became of outer fragments so far.
     pub fn fragment_counts(&self) -> FragmentCounts {
         self.fragments.counts
@@ -293,7 +303,7 @@ impl State {
             Stop::Malformed(fault) => Some(*fault),
             Stop::Opaque { protocol, reason } => {
                 self.counts.opaque += 1;
-                self.counts.reason(*protocol, *reason);
+                self.counts.closed.count(*protocol, *reason);
                 None
             }
             Stop::TooDeep => {
@@ -323,6 +333,8 @@ impl State {
         let Some(session) = self.sessions.find(key, frame.interface, frame.time) else {
             return;
         };
+        // One that many ids share has none.
+        let key = self.sessions.get(session).map_or(key, |s| s.key);
         let point = self.points.find(
             session,
             &key,
@@ -359,7 +371,8 @@ impl State {
                 );
             }
         }
-        let hides = unopened(&stripped.stop, &packet.network);
+        let guessed = self.hints.look(stripped, &packet, &self.options);
+        let hides = guessed || unopened(&stripped.stop, &packet.network);
         let Some(place) = self
             .points
             .note(point, packet.macs.map(|m| m.source), hides)

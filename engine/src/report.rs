@@ -9,6 +9,7 @@ use crate::correlate::Judgement;
 use crate::finding::{Finding, protocol_name};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
+use crate::hint::Hint;
 use crate::observation::{FlowObserved, Seen};
 use crate::observer::Context;
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ pub struct Report {
     pub sessions: Vec<SessionReport>,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
+    /// Encapsulations on numbers that nobody told of, and the options that would read them.
+    pub hints: Vec<Hint>,
 }
 
 /// Frames and what became of them.
@@ -44,6 +47,8 @@ pub struct Totals {
     pub malformed_examples: Vec<String>,
     /// Known encapsulations that cannot be opened, and nesting that is too deep.
     pub opaque: u64,
+    /// Why, by layer and reason, such as `esp: encrypted`.
+    pub opaque_reasons: BTreeMap<String, u64>,
     /// Outer IP fragments.
     pub fragments: u64,
     /// What became of the fragments.

@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 
 /// Sessions that are kept apart; what arrives beyond this bound is counted as `refused`.
 pub const MAX_SESSIONS: usize = 16_384;
+/// From this many sessions on, those between the same two addresses are no longer told apart by their id, so that
+/// thousands of tunnels (TEIDs of GTP-U) do not leave other mirrors without a place.
+const MAX_IDS: usize = 12_288;
 /// Sessions that are found without a hash.
 const RECENT: usize = 64;
 /// Inner encapsulations listed for a session.
@@ -195,6 +198,10 @@ impl Sessions {
                 self.refused += 1;
                 return None;
             }
+            None if key.id.is_some() && self.all.len() >= MAX_IDS => {
+                let shared = SessionKey { id: None, ..key };
+                self.find(shared, interface, time)?
+            }
             None => {
                 let id = SessionId(self.all.len() as u32);
                 self.registry.insert(key, id);
@@ -225,5 +232,38 @@ impl Sessions {
             .iter()
             .enumerate()
             .map(|(index, session)| (SessionId(index as u32), session))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(source: u8, id: u64) -> SessionKey {
+        SessionKey {
+            encapsulation: Some(Encapsulation::Vxlan),
+            addresses: Some(([10, 0, 0, source].into(), [10, 0, 0, 9].into())),
+            id: Some(id),
+            one_way_id: false,
+            interface: None,
+        }
+    }
+
+    #[test]
+    fn ids_without_end_leave_room_for_other_senders() {
+        let mut sessions = Sessions::new(Registry::default());
+        for id in 0..20_000 {
+            assert!(sessions.find(key(1, id), 0, Timestamp(0)).is_some());
+        }
+        let shared = sessions.find(key(1, 30_000), 0, Timestamp(0)).unwrap();
+        assert_eq!(sessions.get(shared).unwrap().key.id, None);
+        assert_eq!(sessions.find(key(1, 19_999), 0, Timestamp(0)), Some(shared));
+        let known = sessions.find(key(1, 12_287), 0, Timestamp(0)).unwrap();
+        assert_eq!(sessions.get(known).unwrap().key.id, Some(12_287));
+        assert_eq!(sessions.iter().count(), MAX_IDS + 1);
+        for source in 2..=200 {
+            assert!(sessions.find(key(source, 1), 0, Timestamp(0)).is_some());
+        }
+        assert_eq!(sessions.refused, 0);
     }
 }

@@ -13,7 +13,7 @@ use mirrorscope_engine::point::session_name;
 use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
 
-use super::Outcome;
+use super::{Outcome, tell};
 use crate::cli::{CaptureFormat, DecapArgs};
 use crate::pipeline::{Consumer, Input};
 
@@ -71,6 +71,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         );
     }
     output.finish()?;
+    tell(&receiver.hints());
     if skipped > 0 {
         let frames = receiver.counts().frames;
         eprintln!(

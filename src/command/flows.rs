@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 
-use super::{Outcome, analyse};
+use super::{Outcome, analyse, tell};
 use crate::cli::{ListArgs, ListFormat};
 use crate::output::{self, csv, table};
 
 /// Runs the command.
 pub fn run(args: &ListArgs) -> Result<Outcome> {
     let (engine, sound) = analyse(&args.analysis)?;
+    tell(&engine.hints());
     output::write(|out, screen| match args.format {
         ListFormat::Table => {
             let mut rows = table::Flows::new(screen);

@@ -9,6 +9,7 @@ pub mod sessions;
 use anyhow::Result;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
+use mirrorscope_engine::hint::Hint;
 use mirrorscope_engine::session::MAX_SESSIONS;
 
 use crate::cli::{AnalysisArgs, Severity};
@@ -56,6 +57,13 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
         );
     }
     Ok((engine, sound))
+}
+
+/// Tells on standard error what could be read with another option; a report has it among its own lines.
+fn tell(hints: &[Hint]) {
+    for hint in hints {
+        eprintln!("mirrorscope: {}", hint.summary);
+    }
 }
 
 /// Whether there is a finding of at least a severity.

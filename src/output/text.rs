@@ -18,6 +18,9 @@ pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()
     heading(out, screen, "Mirror sessions")?;
     table::sessions(out, screen, &report.sessions)?;
     advice(out, screen, report)?;
+    for hint in &report.hints {
+        paragraph(out, screen, "hint: ", "      ", &hint.summary)?;
+    }
     heading(out, screen, "Findings")?;
     findings(out, screen, &report.findings)
 }
@@ -143,7 +146,7 @@ fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
         flows = format!("{flows} ({})", causes.join(", "));
     }
     paragraph(out, screen, "", "", &flows)?;
-    for (reason, count) in &t.malformed_reasons {
+    for (reason, count) in t.malformed_reasons.iter().chain(&t.opaque_reasons) {
         paragraph(out, screen, "  ", "    ", &format!("{count} × {reason}"))?;
     }
     for example in &t.malformed_examples {
