@@ -2,6 +2,7 @@
 //! `.truth.json`: sessions and innermost conversations must be the same, but for what [`known`] lists.
 
 mod coverage;
+mod cut;
 mod known;
 mod ours;
 mod truth;

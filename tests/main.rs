@@ -8,6 +8,7 @@
 
 mod agreement;
 mod decap;
+mod decoding;
 mod errors;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;

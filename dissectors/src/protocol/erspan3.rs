@@ -82,22 +82,35 @@ impl<'a> Erspan3<'a> {
             platform: Some(platform),
             payload,
         });
-        if plain.has_sub_header() {
+        let Ok(with_platform) = with_platform else {
             // Cut inside the sub-header: which session the frame belongs to is known all the same.
-            return Ok(with_platform.unwrap_or(Self {
-                payload: rest.get(rest.len()..).unwrap_or_default(),
-                ..plain
-            }));
+            let payload = if plain.has_sub_header() {
+                rest.get(rest.len()..).unwrap_or_default()
+            } else {
+                rest
+            };
+            return Ok(Self { payload, ..plain });
+        };
+        let (announced, other) = if plain.has_sub_header() {
+            (with_platform, plain)
+        } else {
+            (plain, with_platform)
+        };
+        Ok(if announced.is_likelier_than(&other) {
+            announced
+        } else {
+            other
+        })
+    }
+
+    /// Devices send sub-headers that their O bit does not announce, and announce some that they
+    /// leave out; then the frame decides. For frame types without meaning it always does.
+    fn is_likelier_than(&self, other: &Self) -> bool {
+        if self.is_ip() || self.is_ethernet() && starts_like_a_frame(self.payload) {
+            return true;
         }
-        // A device that sends frame type 7 keeps a sub-header that its O bit does not announce.
-        if !plain.is_ethernet()
-            && !plain.is_ip()
-            && let Ok(with_platform) = with_platform
-            && plausibility(with_platform.payload) > plausibility(plain.payload)
-        {
-            return Ok(with_platform);
-        }
-        Ok(plain)
+        let (here, there) = (plausibility(self.payload), plausibility(other.payload));
+        there <= here || self.is_ethernet() && there != Plausibility::Confirmed
     }
 
     /// VLAN of the original frame (12 bits); its tag may be in the frame too.
@@ -282,6 +295,14 @@ impl Erspan3<'_> {
     }
 }
 
+/// A glance that spares most frames the full test: a common type, and the start of what it means.
+fn starts_like_a_frame(bytes: &[u8]) -> bool {
+    matches!(
+        bytes.get(12..15),
+        Some([0x08, 0x00, 0x45..=0x4f] | [0x86, 0xdd, 0x60..=0x6f] | [0x81, 0x00, _])
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,5 +418,29 @@ mod tests {
         let bytes = [&header[..], &[0x55; 60]].concat();
         let erspan = Erspan3::parse(&bytes).unwrap();
         assert!(!erspan.carries_ethernet());
+    }
+
+    #[test]
+    fn a_wrong_announcement_of_a_sub_header_does_not_hide_the_frame() {
+        let platform = hex!("0c000003 15f742e8");
+        let silent = hex!("200a 0009 00000000 0000 8000");
+        let bytes = [&silent[..], &platform, &FRAME].concat();
+        let erspan = Erspan3::parse(&bytes).unwrap();
+        assert_eq!(
+            (erspan.platform_id(), erspan.payload()),
+            (Some(3), &FRAME[..])
+        );
+
+        let boasting = hex!("200a 0009 00000000 0000 8001");
+        let bytes = [&boasting[..], &FRAME].concat();
+        let erspan = Erspan3::parse(&bytes).unwrap();
+        assert_eq!((erspan.platform_id(), erspan.payload()), (None, &FRAME[..]));
+
+        // A frame that proves nothing is where the header says.
+        let unknown = hex!("02000000000b 02000000000a 88b5 0102030405060708");
+        let bytes = [&silent[..], &unknown].concat();
+        assert_eq!(Erspan3::parse(&bytes).unwrap().payload(), unknown);
+        let bytes = [&boasting[..], &platform, &unknown].concat();
+        assert_eq!(Erspan3::parse(&bytes).unwrap().payload(), unknown);
     }
 }
