@@ -58,6 +58,7 @@ pub use protocol::erspan3::{Erspan3, Granularity};
 pub use protocol::ethernet::{Ethernet, Macs};
 pub use protocol::geneve::{Geneve, GeneveOption, GeneveOptions};
 pub use protocol::gre::Gre;
+pub use protocol::gue::Gue;
 pub use protocol::ipv4::Ipv4;
 pub use protocol::ipv6::Ipv6;
 pub use protocol::null::Loopback;

@@ -12,6 +12,7 @@ pub(crate) mod ethernet;
 pub(crate) mod extension;
 pub(crate) mod geneve;
 pub(crate) mod gre;
+pub(crate) mod gue;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod null;
@@ -75,6 +76,11 @@ protocols! {
     Vxlan(vxlan::Vxlan) = "vxlan" from [UdpPort(4789), UdpPort(8472)] opens {
         /// VXLAN.
         Vxlan = "vxlan",
+    };
+    /// GUE.
+    Gue(gue::Gue) = "gue" from [UdpPort(6080)] opens {
+        /// GUE around an IP packet.
+        Gue = "gue",
     };
     /// Geneve.
     Geneve(geneve::Geneve) = "geneve" from [UdpPort(6081)] opens {
