@@ -1,0 +1,36 @@
+//! Any bytes as a frame of any link type: what the walk says of them must fit them.
+//!
+//! The first byte chooses the link type, the rest is the frame.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mirrorscope_dissectors::{LinkType, MAX_LAYERS, Options, Stop, decapsulate};
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&choice, frame)) = input.split_first() else {
+        return;
+    };
+    let links: Vec<LinkType> = (0..300).filter_map(LinkType::from_number).collect();
+    let link = links[usize::from(choice) % links.len()];
+    let options = Options::default();
+    let stripped = decapsulate(link, frame, &options);
+
+    assert!(stripped.layers.len() <= MAX_LAYERS);
+    let inner = stripped.inner;
+    assert!(inner.offset + inner.bytes.len() <= frame.len());
+    assert_eq!(&frame[inner.offset..][..inner.bytes.len()], inner.bytes);
+    if let Stop::Malformed(fault) = stripped.stop {
+        assert!(fault.offset <= frame.len());
+    }
+    if let Some(mirror) = stripped.mirror() {
+        assert!(mirror.outer_len as usize <= frame.len());
+    }
+    assert!(stripped.encapsulations().count() <= MAX_LAYERS);
+    // Every field of every layer must be printable.
+    let _ = format!("{stripped:?}");
+
+    let packet = stripped.packet();
+    if let Some(selector) = stripped.unknown(&packet) {
+        let _ = stripped.probe(&packet, selector, &options);
+    }
+});

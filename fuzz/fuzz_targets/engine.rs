@@ -1,0 +1,46 @@
+//! Any frames, in any order, at any time: a report, tight bounds, and sums that agree.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use mirrorscope_dissectors::LinkType;
+use mirrorscope_engine::receive::Frame;
+use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::{Config, Engine};
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    frames: Vec<(i64, u8, &'a [u8])>,
+}
+
+const MAX_FLOWS: usize = 8;
+
+fuzz_target!(|input: Input| {
+    let config = Config {
+        max_flows: MAX_FLOWS,
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Default::default());
+    let mut number = 0;
+    for (time, interface, bytes) in input.frames {
+        number += 1;
+        engine.frame(&Frame {
+            time: Timestamp(time),
+            wire_len: bytes.len() as u32,
+            link: if interface & 0x80 == 0 {
+                LinkType::Ethernet
+            } else {
+                LinkType::RawIp
+            },
+            interface: u32::from(interface & 3),
+            number,
+            bytes,
+        });
+    }
+    engine.finish();
+    let report = engine.report();
+    assert_eq!(report.totals.frames, number);
+    assert!(report.totals.flows <= MAX_FLOWS as u64);
+    let verdicts: u64 = report.totals.verdicts.values().sum();
+    assert_eq!(verdicts, report.totals.flows);
+});
