@@ -69,6 +69,7 @@ fn encapsulate(kind: &str, number: u16, inner: &[u8]) -> Vec<u8> {
         truncated: false,
         timestamp: 1,
         sgt: 0,
+        frame_type: 0,
         hw_id: 1,
         direction: Direction::Ingress,
         granularity: 0,

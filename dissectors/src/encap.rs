@@ -77,7 +77,7 @@ pub enum Wrap<'a> {
         /// Sequence number of GRE.
         sequence: u32,
     },
-    /// ERSPAN Type III around an Ethernet frame.
+    /// ERSPAN Type III.
     Erspan3 {
         /// Session id (10 bits).
         session: u16,
@@ -91,6 +91,8 @@ pub enum Wrap<'a> {
         timestamp: u32,
         /// Security group tag.
         sgt: u16,
+        /// What is mirrored (5 bits): 0 an Ethernet frame, 2 an IP packet.
+        frame_type: u8,
         /// Engine within the device (6 bits).
         hw_id: u8,
         /// Way through the mirrored port.
@@ -280,6 +282,7 @@ fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
             truncated,
             timestamp,
             sgt,
+            frame_type,
             hw_id,
             direction,
             granularity,
@@ -287,7 +290,9 @@ fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
             platform,
         } => {
             write_gre(gre::ERSPAN3, false, None, sequence, out);
-            let flags = erspan3::PDU
+            let pdu = if frame_type == 0 { erspan3::PDU } else { 0 };
+            let flags = pdu
+                | u16::from(frame_type & 0x1f) << 10
                 | u16::from(hw_id & 0x3f) << 4
                 | u16::from(direction == Direction::Egress) << 3
                 | u16::from(granularity & 3) << 1
@@ -462,6 +467,7 @@ mod tests {
             truncated: false,
             timestamp: 5208,
             sgt: 0x1234,
+            frame_type: 0,
             hw_id: 3,
             direction: Direction::Egress,
             granularity: 0,
@@ -510,6 +516,29 @@ mod tests {
                 "20010db8006000000000000000000009c15c12b500461f590800000000138800"
             )
         );
+    }
+
+    #[test]
+    fn an_ip_packet_in_erspan_3_is_no_frame() {
+        let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let erspan3 = |frame_type| Wrap::Erspan3 {
+            session: 101,
+            vlan: 0,
+            cos: 0,
+            truncated: false,
+            timestamp: 1,
+            sgt: 0,
+            frame_type,
+            hw_id: 0,
+            direction: Direction::Ingress,
+            granularity: 0,
+            sequence: Some(7),
+            platform: None,
+        };
+        let own = |frame_type| header(&outer, &erspan3(frame_type))[42..].to_vec();
+        assert_eq!(own(2), hex!("200000650000000100000800"));
+        assert_eq!(own(0), hex!("200000650000000100008000"));
+        assert_eq!(own(0xff), hex!("200000650000000100007c00"));
     }
 
     #[test]

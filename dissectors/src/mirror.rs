@@ -242,6 +242,7 @@ mod tests {
             truncated: false,
             timestamp: 1,
             sgt: 0,
+            frame_type: 0,
             hw_id: 0,
             direction: Direction::Egress,
             granularity: 0,

@@ -406,6 +406,7 @@ fn erspan3(sequence: Option<u32>, platform: Option<[u8; 8]>) -> Wrap<'static> {
         truncated: true,
         timestamp: 0x8000_0001,
         sgt: 0x1234,
+        frame_type: 0,
         hw_id: 0x21,
         direction: Direction::Egress,
         granularity: 2,
