@@ -1,11 +1,18 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
+mod encap;
+
 use std::path::PathBuf;
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
 };
 use mirrorscope_dissectors::{Protocol, Selector};
+
+pub use encap::{
+    CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
+    SelectArgs, Sequence, Summary,
+};
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
 ///
@@ -57,11 +64,14 @@ Examples:
   mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
   mirrorscope decap -w - capture.pcap | tshark -r -     into another program")]
     Decap(DecapArgs),
+    /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
+    #[command(after_help = encap::EXAMPLES)]
+    Encap(EncapArgs),
 }
 
-/// What every subcommand takes.
+/// What is read.
 #[derive(Debug, Args)]
-pub struct InputArgs {
+pub struct SourceArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -69,6 +79,14 @@ pub struct InputArgs {
     /// Stop after this many frames
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
+}
+
+/// What every subcommand takes that reads mirrored packets.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Files.
+    #[command(flatten)]
+    pub source: SourceArgs,
 
     /// TOML file that names sites and observation points
     #[arg(long, value_name = "FILE")]
@@ -213,13 +231,9 @@ pub struct ListArgs {
     pub format: ListFormat,
 }
 
-/// Arguments of `decap`.
+/// A capture file to write.
 #[derive(Debug, Args)]
-pub struct DecapArgs {
-    /// Input.
-    #[command(flatten)]
-    pub input: InputArgs,
-
+pub struct OutputArgs {
     /// File to write, complete or not at all; - for standard output
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub write: PathBuf,
@@ -227,6 +241,18 @@ pub struct DecapArgs {
     /// File format [default: pcap if the name ends in .pcap, else pcapng]
     #[arg(long, value_enum)]
     pub format: Option<CaptureFormat>,
+}
+
+/// Arguments of `decap`.
+#[derive(Debug, Args)]
+pub struct DecapArgs {
+    /// Input.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 
     /// Write at most this many bytes of each packet
     #[arg(short = 's', long, value_name = "BYTES")]

@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod output;
 mod pipeline;
+mod random;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Flows(args) => command::flows::run(args),
         Command::Findings(args) => command::findings::run(args),
         Command::Decap(args) => command::decap::run(args),
+        Command::Encap(args) => command::encap::run(args),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,

@@ -17,7 +17,7 @@ use mirrorscope_engine::track::Scope;
 use mirrorscope_engine::{Config, Engine};
 use mirrorscope_tui::progress::{ProgressBar, State};
 
-use crate::cli::{self, AnalysisArgs, InputArgs};
+use crate::cli::{self, AnalysisArgs, InputArgs, SourceArgs};
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
 const BATCH: u64 = 4096;
@@ -33,17 +33,21 @@ pub struct Input {
 
 /// Something that takes frames.
 pub trait Consumer {
-    /// The receiver in it, which must know the interfaces by name.
-    fn receiver(&mut self) -> &mut Receiver;
+    /// The receiver in it, if it has one, which must know the interfaces by name.
+    fn receiver(&mut self) -> Option<&mut Receiver> {
+        None
+    }
     /// Takes one frame.
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()>;
     /// Flows so far, for the progress line.
-    fn flows(&self) -> usize;
+    fn flows(&self) -> usize {
+        0
+    }
 }
 
 impl Consumer for Engine {
-    fn receiver(&mut self) -> &mut Receiver {
-        Engine::receiver(self)
+    fn receiver(&mut self) -> Option<&mut Receiver> {
+        Some(Engine::receiver(self))
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
@@ -60,6 +64,15 @@ impl Input {
     /// Opens all files and reads the settings; fails before anything is read or written.
     pub fn open(args: &InputArgs) -> Result<Self> {
         let config = config(args)?;
+        Self::open_with(&args.source, config)
+    }
+
+    /// Opens all files of packets that are taken as they are.
+    pub fn open_plain(args: &SourceArgs) -> Result<Self> {
+        Self::open_with(args, Config::default())
+    }
+
+    fn open_with(args: &SourceArgs, config: Config) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         on_interrupt(&stop)?;
         let files = Files::open(&args.files, Arc::clone(&stop))?;
@@ -122,11 +135,13 @@ impl Input {
                 named.resize(named.len().max(interface + 1), false);
                 named[interface] = true;
                 let origin = frame.origin;
-                consumer.receiver().name_interface(
-                    frame.interface,
-                    &origin.source,
-                    origin.name.as_deref(),
-                );
+                if let Some(receiver) = consumer.receiver() {
+                    receiver.name_interface(
+                        frame.interface,
+                        &origin.source,
+                        origin.name.as_deref(),
+                    );
+                }
             }
             let Some(link) = LinkType::from_number(frame.link_type) else {
                 *unsupported.entry(frame.link_type).or_default() += 1;

@@ -9,6 +9,7 @@
 mod agreement;
 mod decap;
 mod decoding;
+mod encap;
 mod errors;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use mirrorscope_capture::writer::PcapWriter;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
 
-#[path = "../generate_samples/generator/random.rs"]
+#[path = "../../src/random.rs"]
 pub mod random;
 
 use random::Random;

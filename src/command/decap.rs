@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mirrorscope_capture::writer::{
@@ -13,27 +12,19 @@ use mirrorscope_engine::point::session_name;
 use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
 
-use super::{Outcome, tell};
+use super::{APPLICATION, Outcome, capture_format, refuse_own_input, tell};
 use crate::cli::{CaptureFormat, DecapArgs};
 use crate::pipeline::{Consumer, Input};
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
-    refuse_own_input(args)?;
+    let DecapArgs { output: target, .. } = args;
+    refuse_own_input(target, &args.input.source)?;
     let input = Input::open(&args.input)?;
-    let named_pcap = args
-        .write
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("pcap"));
-    let format = args.format.unwrap_or(if named_pcap {
-        CaptureFormat::Pcap
-    } else {
-        CaptureFormat::Pcapng
-    });
-    let file = OutputFile::create(&args.write)?;
-    let sink = match format {
+    let file = OutputFile::create(&target.write)?;
+    let sink = match capture_format(target) {
         CaptureFormat::Pcapng => Sink::Pcapng {
-            writer: PcapngWriter::new(file, concat!("mirrorscope ", env!("CARGO_PKG_VERSION")))?,
+            writer: PcapngWriter::new(file, APPLICATION)?,
             interfaces: HashMap::new(),
         },
         CaptureFormat::Pcap => Sink::Pcap(Pcap::Waiting(file)),
@@ -82,31 +73,10 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     if refused > 0 {
         eprintln!("mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out");
     }
-    if args.write.as_os_str() != "-" {
-        eprintln!("mirrorscope: {}: {written} packets", args.write.display());
+    if target.write.as_os_str() != "-" {
+        eprintln!("mirrorscope: {}: {written} packets", target.write.display());
     }
     Ok(Outcome::new(sound && refused == 0, false))
-}
-
-/// Reading and writing one file at once would destroy it.
-fn refuse_own_input(args: &DecapArgs) -> Result<()> {
-    let identity = |path: &Path| path.canonicalize().ok();
-    let Some(output) = identity(&args.write) else {
-        return Ok(());
-    };
-    if output.is_file()
-        && args
-            .input
-            .files
-            .iter()
-            .any(|file| identity(file).as_ref() == Some(&output))
-    {
-        bail!(
-            "{}: is an input file too; write to another name",
-            args.write.display()
-        );
-    }
-    Ok(())
 }
 
 /// Takes frames, writes packets.
@@ -116,8 +86,8 @@ struct Decap {
 }
 
 impl Consumer for Decap {
-    fn receiver(&mut self) -> &mut Receiver {
-        &mut self.receiver
+    fn receiver(&mut self) -> Option<&mut Receiver> {
+        Some(&mut self.receiver)
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
@@ -125,10 +95,6 @@ impl Consumer for Decap {
         let mut result = Ok(());
         receiver.receive(frame, |mirrored| output.keep(&mut result, mirrored));
         result
-    }
-
-    fn flows(&self) -> usize {
-        0
     }
 }
 

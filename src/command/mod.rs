@@ -1,19 +1,25 @@
 //! The subcommands, one a file.
 
 pub mod decap;
+pub mod encap;
 pub mod findings;
 pub mod flows;
 pub mod report;
 pub mod sessions;
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::hint::Hint;
 use mirrorscope_engine::session::MAX_SESSIONS;
 
-use crate::cli::{AnalysisArgs, Severity};
+use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, SourceArgs};
 use crate::pipeline::Input;
+
+/// What pcapng files say of who wrote them.
+const APPLICATION: &str = concat!("mirrorscope ", env!("CARGO_PKG_VERSION"));
 
 /// How a command ended; the exit status follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,4 +82,38 @@ fn reaches(findings: &[Finding], fail_on: Option<Severity>) -> bool {
         Some(Severity::Error) => Found::Error,
     };
     findings.iter().any(|f| f.severity >= least)
+}
+
+/// The format that was asked for, or that the file's name tells.
+fn capture_format(output: &OutputArgs) -> CaptureFormat {
+    let named_pcap = output
+        .write
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("pcap"));
+    output.format.unwrap_or(if named_pcap {
+        CaptureFormat::Pcap
+    } else {
+        CaptureFormat::Pcapng
+    })
+}
+
+/// Reading and writing one file at once would destroy it.
+fn refuse_own_input(output: &OutputArgs, source: &SourceArgs) -> Result<()> {
+    let identity = |path: &Path| path.canonicalize().ok();
+    let Some(written) = identity(&output.write) else {
+        return Ok(());
+    };
+    let is_read = || {
+        source
+            .files
+            .iter()
+            .any(|file| identity(file).as_ref() == Some(&written))
+    };
+    if written.is_file() && is_read() {
+        bail!(
+            "{}: is an input file too; write to another name",
+            output.write.display()
+        );
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 mod mirror;
 mod net;
 mod packet;
+#[path = "../../../src/random.rs"]
 mod random;
 mod scenario;
 mod tcp;

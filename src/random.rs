@@ -1,6 +1,7 @@
 //! Numbers that look random and are the same in every run (`SplitMix64`).
 
 /// The generator's state.
+#[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
