@@ -60,6 +60,11 @@ fn decap(input: &Path, output: &Path) {
     );
 }
 
+fn encap(input: &Path, output: &Path, format: &[&str]) {
+    let arguments = [&["encap", "-w", text(output), text(input), "--as"], format];
+    run(env!("CARGO_BIN_EXE_mirrorscope"), &arguments.concat());
+}
+
 /// The innermost packets that tshark sees, one a line.
 fn packets(file: &Path, filter: &str) -> Vec<String> {
     let mut arguments = vec![
@@ -84,6 +89,33 @@ fn packets(file: &Path, filter: &str) -> Vec<String> {
         .lines()
         .map(str::to_owned)
         .collect()
+}
+
+/// Compares fields of packets without encapsulation with those that tshark sees inside one.
+#[track_caller]
+fn assert_same(bare: &[String], inside: &[String], names: &[&str], what: &str) {
+    assert_eq!(bare.len(), inside.len(), "{what}");
+    for (number, (bare, inside)) in bare.iter().zip(inside).enumerate() {
+        // Where the innermost packet has no such header the last value is an outer one's: it must be gone.
+        let pairs = bare.split(';').zip(inside.split(';')).zip(names);
+        for ((bare, inside), field) in pairs {
+            let outer_only = bare.is_empty() && !inside.is_empty();
+            assert!(
+                bare == inside || outer_only,
+                "{what} packet {}: {field}: {bare:?}, tshark {inside:?}",
+                number + 1
+            );
+        }
+    }
+}
+
+/// Fields of the outermost header that has them, one packet a line.
+fn fields(file: &Path, names: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["-n", "-r", text(file), "-T", "fields"];
+    arguments.extend(["-E", "occurrence=f", "-E", "separator=;"]);
+    arguments.extend(names.iter().flat_map(|name| ["-e", name]));
+    let lines = run("tshark", &arguments);
+    lines.lines().map(str::to_owned).collect()
 }
 
 fn samples() -> Vec<PathBuf> {
@@ -139,20 +171,7 @@ fn decapsulated_packets_are_those_that_tshark_sees_inside() {
         let expected = packets(file, "gre or vxlan or geneve");
         let written = packets(&inner, "");
         assert!(!written.is_empty(), "{}", file.display());
-        assert_eq!(written.len(), expected.len(), "{}", file.display());
-        for (number, (written, expected)) in written.iter().zip(&expected).enumerate() {
-            // Where the innermost packet has no such header the last value is an outer one's: it must be gone.
-            let pairs = written.split(';').zip(expected.split(';')).zip(FIELDS);
-            for ((written, expected), field) in pairs {
-                let outer_only = written.is_empty() && !expected.is_empty();
-                assert!(
-                    written == expected || outer_only,
-                    "{} packet {}: {field}: {written:?}, tshark {expected:?}",
-                    file.display(),
-                    number + 1
-                );
-            }
-        }
+        assert_same(&written, &expected, FIELDS, text(file));
         compared += written.len();
     }
     eprintln!("{compared} packets of {} files compared", files.len());
@@ -295,5 +314,176 @@ fn sequence_numbers_are_those_that_tshark_reads() {
             - numbers.len() as u64;
         assert_eq!(session["sequence"]["received"], numbers.len());
         assert_eq!(session["sequence"]["missing"], missing, "{session:#}");
+    }
+}
+
+/// A format with options, the fields that they set, and what tshark must read in them.
+const WRAPPED: &[(&[&str], &[&str], &[&str])] = &[
+    (
+        &["erspan1"],
+        &["gre.proto", "gre.flags_and_version"],
+        &["0x88be", "0x0000"],
+    ),
+    (
+        &[
+            "erspan2",
+            "--session",
+            "513",
+            "--vlan",
+            "20",
+            "--cos",
+            "5",
+            "--index",
+            "43973",
+        ],
+        &[
+            "erspan.spanid",
+            "erspan.vlan",
+            "erspan.cos",
+            "erspan.encap",
+            "erspan.index",
+        ],
+        &["513", "20", "5", "0", "43973"],
+    ),
+    (
+        &[
+            "erspan3",
+            "--session",
+            "1023",
+            "--hw-id",
+            "45",
+            "--sgt",
+            "4660",
+            "--direction",
+            "egress",
+        ],
+        &[
+            "erspan.spanid",
+            "erspan.hw",
+            "erspan.sgt",
+            "erspan.direction",
+            "erspan.gra",
+            "erspan.ft",
+        ],
+        &["1023", "45", "4660", "1", "0", "0"],
+    ),
+    (
+        &["erspan3", "--granularity", "1588", "--index", "65533"],
+        &[
+            "erspan.gra",
+            "erspan.platid",
+            "erspan.pid5.port_index",
+            "erspan.pid5.timestamp",
+        ],
+        &["2", "5", "65533", "1772442000"],
+    ),
+    (
+        &["erspan3", "--granularity", "ns", "--index", "16381"],
+        &[
+            "erspan.gra",
+            "erspan.platid",
+            "erspan.pid3.port_index",
+            "erspan.pid3.timestamp",
+        ],
+        &["3", "3", "16381", "412678811"],
+    ),
+    (
+        &["gre", "--session", "16909060", "--checksum"],
+        &["gre.key", "gre.proto"],
+        &["0x01020304", "0x6558"],
+    ),
+    (
+        &["nvgre", "--session", "5000", "--flow-id", "170"],
+        &["gre.key", "gre.flags_and_version"],
+        &["0x001388aa", "0x2000"],
+    ),
+    (
+        &["vxlan", "--session", "16777215"],
+        &["vxlan.vni", "udp.dstport"],
+        &["16777215", "4789"],
+    ),
+    (
+        &[
+            "geneve",
+            "--session",
+            "5001",
+            "--geneve-options",
+            "010280010007002a",
+        ],
+        &["geneve.vni", "geneve.option.class", "geneve.flags.critical"],
+        &["0x001389", "0x0102", "1"],
+    ),
+];
+
+#[test]
+#[ignore = "needs tshark: tests/compare/run"]
+fn wrapped_packets_are_those_that_tshark_sees_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, mirrored) = (
+        folder.path().join("plain.pcap"),
+        folder.path().join("mirrored.pcap"),
+    );
+    decap(Path::new("samples/healthy-erspan.pcap"), &plain);
+    let expected = packets(&plain, "");
+    for (format, names, values) in WRAPPED {
+        for carrier in [
+            &[][..],
+            &["--destination", "2001:db8:60::9"],
+            &["--mtu", "600"],
+            &["--destination", "2001:db8:60::9", "--mtu", "1280"],
+        ] {
+            let what = format!("{format:?} {carrier:?}");
+            encap(&plain, &mirrored, &[format, carrier].concat());
+            // Only the fragment that completes a packet shows what is inside.
+            let inside = packets(&mirrored, "gre or udp.port in {4789, 6081}");
+            assert_same(&expected, &inside, FIELDS, &what);
+            if !carrier.contains(&"--mtu") {
+                let first = &fields(&mirrored, names)[0];
+                assert_eq!(
+                    first.split(';').collect::<Vec<_>>(),
+                    *values,
+                    "{what}: {names:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs tshark: tests/compare/run"]
+fn wrapped_packets_are_numbered_before_the_path_strikes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, mirrored) = (
+        folder.path().join("plain.pcap"),
+        folder.path().join("mirrored.pcap"),
+    );
+    decap(Path::new("samples/healthy-erspan.pcap"), &plain);
+    let sent = packets(&plain, "");
+    for format in ["erspan2", "erspan3", "gre"] {
+        let start: u32 = 4_294_967_000;
+        let sequence = start.to_string();
+        let faults = [
+            "--sequence",
+            &sequence,
+            "--loss",
+            "5",
+            "--duplicate",
+            "5",
+            "--reorder",
+            "5",
+        ];
+        encap(&plain, &mirrored, &[&[format], &faults[..]].concat());
+        let numbers = fields(&mirrored, &["gre.sequence_number", "ip.id"]);
+        let arrived = packets(&mirrored, "");
+        assert!(arrived.len() != sent.len() && numbers.len() == arrived.len());
+        for (line, packet) in numbers.iter().zip(&arrived) {
+            let (number, identification) = line.split_once(';').unwrap();
+            let place = number.parse::<u32>().unwrap().wrapping_sub(start);
+            assert_eq!(identification, format!("{place:#06x}"), "{format}");
+            // All but the time, which a late packet has from those in front of it.
+            let untimed = |packet: &str| packet.split_once(';').unwrap().1.to_owned();
+            let original = [untimed(&sent[place as usize])];
+            assert_same(&original, &[untimed(packet)], &FIELDS[1..], format);
+        }
     }
 }
