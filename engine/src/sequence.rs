@@ -114,16 +114,15 @@ impl Counter {
         } else {
             let number = self.next.saturating_add_signed(step);
             let (word, mask) = self.bit(number);
-            if *word & mask != 0 && number >= self.base {
+            if *word & mask != 0 {
                 self.duplicate += 1;
             } else {
                 self.reordered += 1;
                 self.mark(number, true);
+                // What was sent before the first packet that arrived was never counted as missing.
                 if number >= self.base {
                     self.missing = self.missing.saturating_sub(1);
                     self.found(number);
-                } else {
-                    self.base = number;
                 }
             }
         }
@@ -430,6 +429,8 @@ mod tests {
     fn a_packet_from_before_the_first_one_is_late_and_never_missing() {
         let c = counter(&[10, 9, 11]);
         assert_eq!((c.missing, c.reordered, c.duplicate), (0, 1, 0));
+        let c = counter(&[10, 12, 5, 7, 5, 13]);
+        assert_eq!((c.missing, c.reordered, c.duplicate), (1, 2, 1));
     }
 
     #[test]
