@@ -133,7 +133,8 @@ impl Output {
     }
 
     fn write(&mut self, mirrored: &Mirrored<'_>) -> io::Result<()> {
-        if mirrored.mirror.is_none() && !self.plain {
+        // Labels and sessions of the link are an encapsulation too, though no mirror's.
+        if mirrored.mirror.is_none() && mirrored.inner.offset == 0 && !self.plain {
             self.skipped += 1;
             return Ok(());
         }
