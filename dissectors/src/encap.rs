@@ -13,6 +13,7 @@ use crate::protocol::{erspan2, erspan3, ethernet, geneve, gre, ipv4, ipv6, udp, 
 
 mod split;
 
+pub use crate::protocol::vxlan::GroupPolicy;
 pub use split::fragment;
 
 const GRE: u8 = 47;
@@ -122,6 +123,15 @@ pub enum Wrap<'a> {
         /// Destination port.
         port: u16,
     },
+    /// VXLAN with a group policy.
+    VxlanGroupPolicy {
+        /// Network identifier (24 bits).
+        vni: u32,
+        /// Group of the sender and what is to be done about it.
+        policy: GroupPolicy,
+        /// Destination port.
+        port: u16,
+    },
     /// Geneve.
     Geneve {
         /// Network identifier (24 bits).
@@ -147,7 +157,9 @@ enum Carrier {
 impl Wrap<'_> {
     fn carrier(&self) -> Carrier {
         match *self {
-            Self::Vxlan { port, .. } | Self::Geneve { port, .. } => Carrier::Udp(port),
+            Self::Vxlan { port, .. }
+            | Self::VxlanGroupPolicy { port, .. }
+            | Self::Geneve { port, .. } => Carrier::Udp(port),
             Self::Erspan1 | Self::Erspan2 { .. } | Self::Erspan3 { .. } | Self::Gre { .. } => {
                 Carrier::Ip(GRE)
             }
@@ -313,15 +325,8 @@ fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
             checksum,
             protocol,
         } => write_gre(protocol, checksum, key, sequence, out),
-        Wrap::Vxlan { vni, .. } => {
-            let header = vxlan::Header {
-                flags: vxlan::VALID_VNI,
-                policy_flags: 0,
-                group: 0.into(),
-                vni: (vni << 8).into(),
-            };
-            out.extend_from_slice(header.as_bytes());
-        }
+        Wrap::Vxlan { vni, .. } => vxlan::write(vni, None, out),
+        Wrap::VxlanGroupPolicy { vni, policy, .. } => vxlan::write(vni, Some(policy), out),
         Wrap::Geneve {
             vni,
             protocol,

@@ -73,7 +73,7 @@ protocols! {
         Erspan3 = "erspan3",
     };
     /// VXLAN.
-    Vxlan(vxlan::Vxlan) = "vxlan" from [UdpPort(4789), UdpPort(8472)] opens {
+    Vxlan(vxlan::Vxlan) = "vxlan" from [UdpPort(4789), UdpPort(8472), UdpPort(48879)] opens {
         /// VXLAN.
         Vxlan = "vxlan",
     };

@@ -78,6 +78,10 @@ impl<'a> Udp<'a> {
 
 impl<'a> Dissect<'a> for Udp<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+        // A probe or a keepalive without a byte in it is not a tunnel's header cut short.
+        if usize::from(self.len()) == size_of::<Header>() {
+            return Next::Transport;
+        }
         match place
             .options
             .protocol(Selector::UdpPort(self.destination_port()))

@@ -1,7 +1,8 @@
 //! VXLAN: one Ethernet frame of an overlay network behind 8 bytes, in UDP.
 //!
-//! Specification: RFC 7348 §5. Flags other than I are ignored, so that the group policy extension
-//! and the fabric variants with the same shape are read too.
+//! Specification: RFC 7348 §5; draft-smith-vxlan-group-policy; draft-herbert-vxlan-rco, of which only
+//! the flag is read. The other flags and the reserved bytes are ignored (RFC 7348 §5), so that what
+//! fabrics make of the same shape (Cisco's iVXLAN on a port of its own) is read too.
 
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -13,6 +14,14 @@ use crate::reason::Reason;
 
 /// Flag of the first byte: the network identifier is valid.
 pub(crate) const VALID_VNI: u8 = 0x08;
+/// Flag of the first byte: the group is valid.
+const GROUP: u8 = 0x80;
+/// Flag of the second byte: the receiver must not learn the sender's address.
+const DONT_LEARN: u8 = 0x40;
+/// Flag of the second byte: the checksum of the inner packet is left to the receiver.
+const REMOTE_CHECKSUM: u8 = 0x20;
+/// Flag of the second byte: the group's policy was applied.
+const POLICY_APPLIED: u8 = 0x08;
 
 /// The header as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
@@ -55,13 +64,53 @@ impl<'a> Vxlan<'a> {
 
     /// Group of the sender, if the group policy extension (draft-smith-vxlan-group-policy) is used.
     pub fn group_policy(&self) -> Option<u16> {
-        (self.header.flags & 0x80 != 0).then(|| self.header.group.get())
+        (self.header.flags & GROUP != 0).then(|| self.header.group.get())
+    }
+
+    /// The receiver must not learn the sender's address (D bit); means something with a group only.
+    pub fn dont_learn(&self) -> bool {
+        self.header.policy_flags & DONT_LEARN != 0
+    }
+
+    /// The sender's group policy was applied already (A bit); means something with a group only.
+    pub fn policy_applied(&self) -> bool {
+        self.header.policy_flags & POLICY_APPLIED != 0
+    }
+
+    /// The transport checksum of the inner packet is unfinished (C bit of the checksum offload).
+    pub fn remote_checksum(&self) -> bool {
+        self.header.policy_flags & REMOTE_CHECKSUM != 0
     }
 
     /// The overlay's Ethernet frame.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
     }
+}
+
+/// The group policy extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupPolicy {
+    /// Group of the sender.
+    pub group: u16,
+    /// The receiver must not learn the sender's address.
+    pub dont_learn: bool,
+    /// The policy was applied already.
+    pub applied: bool,
+}
+
+/// Writes a header.
+pub(crate) fn write(vni: u32, policy: Option<GroupPolicy>, out: &mut Vec<u8>) {
+    let flags = policy.map_or(0, |policy| {
+        DONT_LEARN * u8::from(policy.dont_learn) | POLICY_APPLIED * u8::from(policy.applied)
+    });
+    let header = Header {
+        flags: VALID_VNI | if policy.is_some() { GROUP } else { 0 },
+        policy_flags: flags,
+        group: policy.map_or(0, |policy| policy.group).into(),
+        vni: (vni << 8).into(),
+    };
+    out.extend_from_slice(header.as_bytes());
 }
 
 impl<'a> Dissect<'a> for Vxlan<'a> {
@@ -89,6 +138,7 @@ mod tests {
         let vxlan = Vxlan::parse(&bytes).unwrap();
         assert_eq!(vxlan.flags(), 0x88);
         assert_eq!(vxlan.group_policy(), Some(0x42));
+        assert!(vxlan.dont_learn() && vxlan.policy_applied() && !vxlan.remote_checksum());
         assert_eq!(vxlan.vni(), 0xfe_dcba);
         assert_eq!(vxlan.payload(), [2]);
         for len in 0..8 {
@@ -97,6 +147,21 @@ mod tests {
         let plain = hex!("08ffffff00138800");
         let vxlan = Vxlan::parse(&plain).unwrap();
         assert_eq!((vxlan.vni(), vxlan.group_policy()), (5000, None));
+        for (flags, expected) in [
+            (0x40, (true, false, false)),
+            (0x08, (false, true, false)),
+            (0x20, (false, false, true)),
+            (0x97, (false, false, false)),
+        ] {
+            let bytes = [0x88, flags, 0, 0, 0, 0, 0, 0];
+            let vxlan = Vxlan::parse(&bytes).unwrap();
+            let read = (
+                vxlan.dont_learn(),
+                vxlan.policy_applied(),
+                vxlan.remote_checksum(),
+            );
+            assert_eq!(read, expected, "{flags:#04x}");
+        }
     }
 
     #[test]

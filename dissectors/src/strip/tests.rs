@@ -4,7 +4,7 @@ use hex_literal::hex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::encap::{Outer, Wrap, wrap};
+use crate::encap::{GroupPolicy, Outer, Wrap, wrap};
 use crate::mirror::Direction;
 use crate::packet::Network;
 use crate::transport::Transport;
@@ -201,19 +201,33 @@ fn only_the_destination_port_opens_a_tunnel_and_ports_can_be_changed() {
     let bytes = wrapped(
         &Wrap::Vxlan {
             vni: 1,
-            port: 48879,
+            port: 20000,
         },
         &FRAME,
     );
     assert_eq!(names(&strip(&bytes)), "ethernet ipv4");
     let mut options = Options::default();
-    options.decode_as("udp.port==48879,vxlan").unwrap();
+    options.decode_as("udp.port==20000,vxlan").unwrap();
     let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
     assert_eq!(stripped.inner.bytes, FRAME);
 
     let mut reply = wrapped(&VXLAN, &FRAME);
     reply[34..38].copy_from_slice(&hex!("12b5c000"));
     assert_eq!(names(&strip(&reply)), "ethernet ipv4");
+}
+
+#[test]
+fn an_empty_datagram_to_a_tunnel_is_a_datagram() {
+    let bytes = wrapped(&VXLAN, &[]);
+    let empty = |udp_len| {
+        let mut bytes = bytes[..42].to_vec();
+        bytes[17] = 28;
+        bytes[39] = udp_len;
+        bytes
+    };
+    assert_eq!(strip(&empty(8)).stop, Stop::Inner);
+    let fault = malformed(Protocol::Vxlan, Reason::Truncated, 42);
+    assert_eq!(strip(&empty(9)).stop, fault);
 }
 
 #[test]
@@ -433,6 +447,17 @@ fn any_wrap() -> impl Strategy<Value = Wrap<'static>> {
         ),
         (0_u32..1 << 24, prop_oneof![Just(4789_u16), Just(8472)])
             .prop_map(|(vni, port)| Wrap::Vxlan { vni, port }),
+        any::<(u16, bool, bool)>().prop_map(|(group, dont_learn, applied)| {
+            Wrap::VxlanGroupPolicy {
+                vni: 5000,
+                policy: GroupPolicy {
+                    group,
+                    dont_learn,
+                    applied,
+                },
+                port: 48879,
+            }
+        }),
         (0_u32..1 << 24, any::<bool>()).prop_map(|(vni, options)| Wrap::Geneve {
             vni,
             port: 6081,
