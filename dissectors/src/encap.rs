@@ -9,10 +9,14 @@ use zerocopy::IntoBytes;
 use crate::checksum::{checksum, with_ipv6_pseudo_header};
 use crate::mirror::Direction;
 use crate::protocol::ipv4::DONT_FRAGMENT;
-use crate::protocol::{erspan2, erspan3, ethernet, geneve, gre, ipv4, ipv6, udp, vxlan};
+use crate::protocol::{
+    erspan2, erspan3, ethernet, geneve, gre, hp_erm, ipv4, ipv6, jmirror, otv, tzsp, udp, vxlan,
+    vxlan_gpe,
+};
 
 mod split;
 
+pub use crate::protocol::tzsp::TzspTags;
 pub use crate::protocol::vxlan::GroupPolicy;
 pub use split::fragment;
 
@@ -36,7 +40,7 @@ pub struct Outer {
     pub identification: u16,
     /// Don't fragment (IPv4 only).
     pub dont_fragment: bool,
-    /// Source port of VXLAN and Geneve.
+    /// Source port of what goes over UDP.
     pub udp_source_port: u16,
 }
 
@@ -143,6 +147,41 @@ pub enum Wrap<'a> {
         /// Options as they are on the wire: a multiple of 4 bytes, at most 252.
         options: &'a [u8],
     },
+    /// VXLAN-GPE.
+    VxlanGpe {
+        /// Network identifier (24 bits).
+        vni: u32,
+        /// Next protocol: 1 IPv4, 2 IPv6, 3 Ethernet.
+        next_protocol: u8,
+    },
+    /// OTV over UDP.
+    Otv {
+        /// Overlay id (24 bits).
+        overlay: u32,
+        /// Instance id (24 bits).
+        instance: u32,
+    },
+    /// TZSP.
+    Tzsp {
+        /// What the frame begins with: 1 Ethernet, 7 IP.
+        encapsulation: u16,
+        /// What the sensor says of it.
+        tags: TzspTags,
+    },
+    /// HP ERM.
+    HpErm {
+        /// VLAN of the original frame (12 bits) if it had a tag.
+        vlan: Option<u16>,
+        /// Priority (3 bits).
+        priority: u8,
+    },
+    /// jmirror around an IP packet.
+    Jmirror {
+        /// Mirror id.
+        mirror: u32,
+        /// Session id.
+        session: u32,
+    },
 }
 
 /// What stands directly in front of an encapsulation's own header.
@@ -160,6 +199,11 @@ impl Wrap<'_> {
             Self::Vxlan { port, .. }
             | Self::VxlanGroupPolicy { port, .. }
             | Self::Geneve { port, .. } => Carrier::Udp(port),
+            Self::VxlanGpe { .. } => Carrier::Udp(vxlan_gpe::PORT),
+            Self::Otv { .. } => Carrier::Udp(otv::PORT),
+            Self::Tzsp { .. } => Carrier::Udp(tzsp::PORT),
+            Self::HpErm { .. } => Carrier::Udp(hp_erm::PORT),
+            Self::Jmirror { .. } => Carrier::Udp(jmirror::PORT),
             Self::Erspan1 | Self::Erspan2 { .. } | Self::Erspan3 { .. } | Self::Gre { .. } => {
                 Carrier::Ip(GRE)
             }
@@ -343,6 +387,14 @@ fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(header.as_bytes());
             out.extend_from_slice(options);
         }
+        Wrap::VxlanGpe { vni, next_protocol } => vxlan_gpe::write(vni, next_protocol, out),
+        Wrap::Otv { overlay, instance } => otv::write(overlay, instance, out),
+        Wrap::Tzsp {
+            encapsulation,
+            ref tags,
+        } => tzsp::write(encapsulation, tags, out),
+        Wrap::HpErm { vlan, priority } => hp_erm::write(vlan, priority, out),
+        Wrap::Jmirror { mirror, session } => jmirror::write(mirror, session, out),
     }
 }
 

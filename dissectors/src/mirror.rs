@@ -36,6 +36,8 @@ pub struct Mirror {
     pub facts: Facts,
     /// Bytes in front of the mirrored frame, from the outer IP header on.
     pub outer_len: u32,
+    /// Bytes of the mirrored frame that are present.
+    pub present_len: u32,
 }
 
 /// What an encapsulation may say of the frame that it carries.
@@ -129,6 +131,7 @@ impl Stripped<'_> {
                 one_way_id: opened.one_way_id,
                 facts,
                 outer_len: offset_in(outer, opened.payload) as u32,
+                present_len: opened.payload.len() as u32,
             });
         }
         None
@@ -161,7 +164,7 @@ mod tests {
     use hex_literal::hex;
 
     use super::*;
-    use crate::encap::{Outer, Wrap, wrap};
+    use crate::encap::{Outer, TzspTags, Wrap, wrap};
     use crate::link::LinkType;
     use crate::options::Options;
     use crate::strip::decapsulate;
@@ -186,6 +189,7 @@ mod tests {
             one_way_id: false,
             facts: Facts::default(),
             outer_len,
+            present_len: UNTAGGED.len() as u32,
         }
     }
 
@@ -275,6 +279,27 @@ mod tests {
         };
         let read = mirror(&geneve, &UNTAGGED);
         assert_eq!(read, expected(Encapsulation::Geneve, Some(5001), 44));
+    }
+
+    #[test]
+    fn sensors_and_probes_tell_what_they_did_to_the_frame() {
+        let tzsp = Wrap::Tzsp {
+            encapsulation: 1,
+            tags: TzspTags {
+                packet_count: Some(0xffff_fffe),
+                original_len: Some(1514),
+                sensor: Some(hex!("02aa00000001")),
+            },
+        };
+        let mut read = expected(Encapsulation::Tzsp, Some(0x02aa_0000_0001), 51);
+        read.facts.sequence = Some(0xffff_fffe);
+        read.facts.original_len = Some(1514);
+        assert_eq!(mirror(&tzsp, &UNTAGGED), read);
+        let erm = |vlan| Wrap::HpErm { vlan, priority: 7 };
+        let mut read = expected(Encapsulation::HpErm, None, 40);
+        assert_eq!(mirror(&erm(None), &UNTAGGED), read);
+        read.facts.vlan = Some(100);
+        assert_eq!(mirror(&erm(Some(100)), &UNTAGGED), read);
     }
 
     #[test]

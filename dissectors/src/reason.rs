@@ -62,7 +62,7 @@ named! {
         RoutingBit = "routing-bit",
         /// VXLAN without a valid network identifier (I flag clear).
         NoVni = "no-vni",
-        /// More VLAN tags or IPv6 extension headers than are followed.
+        /// More tags or extension headers than are followed.
         TooManyHeaders = "too-many-headers",
         /// More encapsulations or layers than allowed.
         TooDeep = "too-deep",

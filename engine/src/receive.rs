@@ -351,7 +351,7 @@ impl State {
                 frame.time,
             );
         }
-        let inner_len = inner_len(stripped, &packet, uncaptured);
+        let inner_len = inner_len(stripped, &packet, mirror.as_ref(), uncaptured);
         let cut = mirror.is_some_and(|m| m.facts.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
         let mut segment = None;
@@ -424,14 +424,30 @@ fn unopened(stop: &Stop<'_>, network: &Network<'_>) -> bool {
     }
 }
 
-/// Length of the innermost frame before anything cut it: by its own headers, or by what stayed on the wire.
-fn inner_len(stripped: &Stripped<'_>, packet: &Packet<'_>, uncaptured: u32) -> u32 {
+/// Length of the innermost frame before anything cut it: by its own headers, by the mirror's word, or by what stayed on
+/// the wire. Whatever cut the mirrored frame cut the end of the innermost one.
+fn inner_len(
+    stripped: &Stripped<'_>,
+    packet: &Packet<'_>,
+    mirror: Option<&Mirror>,
+    uncaptured: u32,
+) -> u32 {
     let cut = match &packet.network {
         Network::Ip(ip) => ip.claimed_len.saturating_sub(ip.present_len),
         _ => 0,
     };
+    let by_mirror = mirror
+        .and_then(|mirror| {
+            Some(
+                mirror
+                    .facts
+                    .original_len?
+                    .saturating_sub(mirror.present_len),
+            )
+        })
+        .unwrap_or_default();
     let present = stripped.inner.bytes.len() as u32;
     present
-        .saturating_add(cut.max(uncaptured))
+        .saturating_add(cut.max(by_mirror).max(uncaptured))
         .min(MAX_FRAME.max(present))
 }

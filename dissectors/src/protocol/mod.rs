@@ -13,13 +13,18 @@ pub(crate) mod extension;
 pub(crate) mod geneve;
 pub(crate) mod gre;
 pub(crate) mod gue;
+pub(crate) mod hp_erm;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
+pub(crate) mod jmirror;
 pub(crate) mod null;
+pub(crate) mod otv;
 pub(crate) mod sll;
+pub(crate) mod tzsp;
 pub(crate) mod udp;
 pub(crate) mod vlan;
 pub(crate) mod vxlan;
+pub(crate) mod vxlan_gpe;
 
 use crate::options::Selector::{EtherType, GreType, IpProtocol, UdpPort};
 use crate::registry::protocols;
@@ -86,5 +91,30 @@ protocols! {
     Geneve(geneve::Geneve) = "geneve" from [UdpPort(6081)] opens {
         /// Geneve.
         Geneve = "geneve",
+    };
+    /// VXLAN-GPE.
+    VxlanGpe(vxlan_gpe::VxlanGpe) = "vxlan-gpe" from [UdpPort(vxlan_gpe::PORT)] opens {
+        /// VXLAN-GPE.
+        VxlanGpe = "vxlan-gpe",
+    };
+    /// OTV over UDP.
+    Otv(otv::Otv) = "otv" opens {
+        /// OTV.
+        Otv = "otv",
+    };
+    /// TZSP.
+    Tzsp(tzsp::Tzsp) = "tzsp" from [UdpPort(tzsp::PORT)] opens {
+        /// TZSP.
+        Tzsp = "tzsp",
+    };
+    /// HP ERM.
+    HpErm(hp_erm::HpErm) = "hp-erm" from [UdpPort(hp_erm::PORT)] opens {
+        /// HP ERM.
+        HpErm = "hp-erm",
+    };
+    /// jmirror.
+    Jmirror(jmirror::Jmirror) = "jmirror" from [UdpPort(jmirror::PORT)] opens {
+        /// jmirror.
+        Jmirror = "jmirror",
     };
 }

@@ -101,12 +101,13 @@ pub struct GroupPolicy {
 
 /// Writes a header.
 pub(crate) fn write(vni: u32, policy: Option<GroupPolicy>, out: &mut Vec<u8>) {
-    let flags = policy.map_or(0, |policy| {
-        DONT_LEARN * u8::from(policy.dont_learn) | POLICY_APPLIED * u8::from(policy.applied)
+    let flag = |set: bool, flag| if set { flag } else { 0 };
+    let policy_flags = policy.map_or(0, |policy| {
+        flag(policy.dont_learn, DONT_LEARN) | flag(policy.applied, POLICY_APPLIED)
     });
     let header = Header {
-        flags: VALID_VNI | if policy.is_some() { GROUP } else { 0 },
-        policy_flags: flags,
+        flags: VALID_VNI | flag(policy.is_some(), GROUP),
+        policy_flags,
         group: policy.map_or(0, |policy| policy.group).into(),
         vni: (vni << 8).into(),
     };

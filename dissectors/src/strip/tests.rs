@@ -4,9 +4,10 @@ use hex_literal::hex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::encap::{GroupPolicy, Outer, Wrap, wrap};
-use crate::mirror::Direction;
+use crate::encap::{GroupPolicy, Outer, TzspTags, Wrap, wrap};
+use crate::mirror::{Direction, Mirror};
 use crate::packet::Network;
+use crate::protocol::Encapsulation;
 use crate::transport::Transport;
 
 /// A mirrored TCP SYN.
@@ -356,6 +357,17 @@ fn a_frame_cut_anywhere_keeps_what_was_read() {
         erspan2(7),
         erspan3(None, Some([0x1c; 8])),
         VXLAN,
+        Wrap::HpErm {
+            vlan: Some(100),
+            priority: 3,
+        },
+        Wrap::Tzsp {
+            encapsulation: 1,
+            tags: TzspTags {
+                original_len: Some(54),
+                ..TzspTags::default()
+            },
+        },
     ] {
         let bytes = wrapped(&with, &FRAME);
         let header_len = bytes.len() - FRAME.len();
@@ -367,7 +379,7 @@ fn a_frame_cut_anywhere_keeps_what_was_read() {
                 match stripped.stop {
                     Stop::Malformed(fault) => assert_eq!(fault.reason, Reason::Truncated),
                     // Without its ports a datagram is not known to be a tunnel's.
-                    Stop::Inner => assert!(matches!(with, Wrap::Vxlan { .. }) && len < 38),
+                    Stop::Inner => assert!(bytes[23] == 17 && len < 38),
                     other => panic!("{len} bytes end with {other:?}"),
                 }
                 // Twelve bytes of ERSPAN III name the session, even if its sub-header is cut.
@@ -382,7 +394,11 @@ fn a_frame_cut_anywhere_keeps_what_was_read() {
                 }
                 continue;
             }
-            assert_eq!(stripped.mirror(), whole.mirror());
+            let expected = whole.mirror().map(|mirror| Mirror {
+                present_len: (len - header_len) as u32,
+                ..mirror
+            });
+            assert_eq!(stripped.mirror(), expected);
             assert_eq!(stripped.inner.bytes, &FRAME[..len - header_len]);
             match (len - header_len, stripped.packet().network) {
                 (0..34, Network::Malformed(fault)) => {
@@ -464,6 +480,25 @@ fn any_wrap() -> impl Strategy<Value = Wrap<'static>> {
             protocol: 0x6558,
             options: if options { OPTIONS } else { &[] },
         }),
+        (0_u32..1 << 24).prop_map(|vni| Wrap::VxlanGpe {
+            vni,
+            next_protocol: 3,
+        }),
+        (
+            any::<Option<u32>>(),
+            any::<Option<u16>>(),
+            any::<Option<[u8; 6]>>()
+        )
+            .prop_map(|(packet_count, original_len, sensor)| Wrap::Tzsp {
+                encapsulation: 1,
+                tags: TzspTags {
+                    packet_count,
+                    original_len,
+                    sensor,
+                },
+            }),
+        (prop::option::of(0_u16..4096), 0_u8..8)
+            .prop_map(|(vlan, priority)| Wrap::HpErm { vlan, priority }),
     ]
 }
 
@@ -582,6 +617,64 @@ proptest! {
     }
 }
 
+/// An encapsulation of IP packets.
+fn any_ip_wrap() -> impl Strategy<Value = Wrap<'static>> {
+    prop_oneof![
+        (0_u32..1 << 24).prop_map(|vni| Wrap::VxlanGpe {
+            vni,
+            next_protocol: 1,
+        }),
+        Just(Wrap::Tzsp {
+            encapsulation: 7,
+            tags: TzspTags::default(),
+        }),
+        any::<(u32, u32)>().prop_map(|(mirror, session)| Wrap::Jmirror { mirror, session }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn wrapped_ip_packets_come_out_again(
+        outer in any_outer(),
+        with in any_ip_wrap(),
+        payload in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let packet = [&FRAME[14..], &payload].concat();
+        let mut bytes = Vec::new();
+        wrap(&outer, &with, &packet, &mut bytes);
+        let stripped = strip(&bytes);
+        prop_assert_eq!(stripped.stop, Stop::Inner);
+        prop_assert_eq!(stripped.inner.link, LinkType::RawIp);
+        prop_assert_eq!(stripped.inner.bytes, &packet);
+        let mirror = stripped.mirror().unwrap();
+        prop_assert_eq!(mirror.present_len as usize, packet.len());
+        prop_assert_eq!(mirror.outer_len as usize, bytes.len() - 14 - packet.len());
+        match with {
+            Wrap::Jmirror { mirror: id, session } => {
+                prop_assert_eq!(mirror.id, Some(u64::from(id) << 32 | u64::from(session)));
+            }
+            Wrap::VxlanGpe { vni, .. } => prop_assert_eq!(mirror.id, Some(vni.into())),
+            _ => prop_assert_eq!(mirror.id, None),
+        }
+    }
+
+    #[test]
+    fn otv_is_read_where_a_user_says_so(overlay in 0_u32..1 << 24, instance in 0_u32..1 << 24) {
+        let bytes = wrapped(&Wrap::Otv { overlay, instance }, &FRAME);
+        let mut options = Options::default();
+        let read = |options: &Options| {
+            let stripped = decapsulate(LinkType::Ethernet, &bytes, options);
+            assert_eq!(stripped.inner.bytes, FRAME);
+            let mirror = stripped.mirror().unwrap();
+            (mirror.encapsulation, mirror.id)
+        };
+        let id = Some(u64::from(instance));
+        prop_assert_eq!(read(&options), (Encapsulation::Vxlan, id));
+        options.decode_as("udp.port==8472,otv").unwrap();
+        prop_assert_eq!(read(&options), (Encapsulation::Otv, id));
+    }
+}
+
 #[test]
 fn type_one_with_a_sequence_number_is_found_by_its_frame() {
     // The tail of a GRE header with S, then Ethernet at once: a type that no version nibble tells.
@@ -594,7 +687,7 @@ fn type_one_with_a_sequence_number_is_found_by_its_frame() {
     let bytes = wrapped(&gre, &FRAME);
     let stripped = strip(&bytes);
     let mirror = stripped.mirror().unwrap();
-    assert_eq!(mirror.encapsulation, crate::Encapsulation::Erspan1);
+    assert_eq!(mirror.encapsulation, Encapsulation::Erspan1);
     assert_eq!((mirror.id, mirror.facts.sequence), (None, Some(7)));
     assert_eq!(stripped.inner.bytes, FRAME);
 }
