@@ -29,6 +29,23 @@ pub(crate) fn with_ipv6_pseudo_header(
         .to_be()
 }
 
+/// Checksum of an upper layer packet over IPv4 (RFC 9293 §3.1), its own field being 0.
+pub(crate) fn with_ipv4_pseudo_header(
+    source: [u8; 4],
+    destination: [u8; 4],
+    protocol: u8,
+    packet: &[u8],
+) -> u16 {
+    Sum16BitWords::new()
+        .add_4bytes(source)
+        .add_4bytes(destination)
+        .add_2bytes([0, protocol])
+        .add_2bytes((packet.len() as u16).to_be_bytes())
+        .add_slice(packet)
+        .ones_complement()
+        .to_be()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,9 @@ use crate::reason::Reason;
 
 /// A header that was read: what it leads to, and what it says of the mirror.
 pub(crate) trait Dissect<'a> {
+    /// Over UDP, one side answers from the protocol's port to whatever port the other has.
+    const ANSWERS_FROM_PORT: bool = false;
+
     /// What follows the header.
     fn next(&self, place: &Place<'a, '_>) -> Next<'a>;
 
@@ -118,22 +121,22 @@ const TCP: u8 = 6;
 
 /// What an IP packet carries.
 pub(crate) fn behind_ip<'a>(number: u8, payload: &'a [u8], options: &Options) -> Next<'a> {
-    let port = || {
-        let &[_, _, high, low] = payload.first_chunk()?;
-        Some(u16::from_be_bytes([high, low]))
+    let ports = || {
+        let &[a, b, c, d] = payload.first_chunk()?;
+        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     };
     match options.protocol(Selector::IpProtocol(number)) {
         Some(Protocol::Ipv4 | Protocol::Ipv6) => Next::Frame(LinkType::RawIp, payload),
-        Some(Protocol::Udp) => match port() {
+        Some(Protocol::Udp) => match ports() {
             // A datagram cut behind its ports is still known as a tunnel's, and told as damaged.
-            Some(port) if options.protocol(Selector::UdpPort(port)).is_some() => {
+            Some((source, destination)) if options.over_udp(source, destination).is_some() => {
                 Next::Header(Protocol::Udp, payload)
             }
             _ => Next::Transport,
         },
         Some(protocol) => Next::Header(protocol, payload),
         None if number == TCP => {
-            match port().and_then(|port| options.protocol(Selector::TcpPort(port))) {
+            match ports().and_then(|(_, port)| options.protocol(Selector::TcpPort(port))) {
                 Some(protocol) => Next::Header(protocol, payload),
                 None => Next::Transport,
             }

@@ -6,21 +6,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::IntoBytes;
 
-use crate::checksum::{checksum, with_ipv6_pseudo_header};
+use crate::checksum::{checksum, with_ipv4_pseudo_header, with_ipv6_pseudo_header};
 use crate::mirror::Direction;
 use crate::protocol::ipv4::DONT_FRAGMENT;
 use crate::protocol::{
-    erspan2, erspan3, ethernet, geneve, gre, hp_erm, ipv4, ipv6, jmirror, otv, tzsp, udp, vxlan,
-    vxlan_gpe,
+    capwap, erspan2, erspan3, ethernet, geneve, gre, hp_erm, ipv4, ipv6, jmirror, otv, stt, tzsp,
+    udp, vxlan, vxlan_gpe,
 };
 
 mod split;
 
+pub use crate::protocol::stt::SttHeader;
 pub use crate::protocol::tzsp::TzspTags;
 pub use crate::protocol::vxlan::GroupPolicy;
-pub use split::fragment;
+pub use split::{fragment, segment};
 
 const GRE: u8 = 47;
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// The headers in front of an encapsulation.
@@ -40,7 +42,7 @@ pub struct Outer {
     pub identification: u16,
     /// Don't fragment (IPv4 only).
     pub dont_fragment: bool,
-    /// Source port of what goes over UDP.
+    /// Source port of what goes over UDP, and of STT.
     pub udp_source_port: u16,
 }
 
@@ -182,6 +184,15 @@ pub enum Wrap<'a> {
         /// Session id.
         session: u32,
     },
+    /// CAPWAP data around an 802.3 frame.
+    Capwap {
+        /// Radio of the access point (5 bits).
+        radio_id: u8,
+        /// Number of the frame, should it be split.
+        fragment_id: u16,
+    },
+    /// STT around a frame of at most 65517 bytes.
+    Stt(SttHeader),
 }
 
 /// What stands directly in front of an encapsulation's own header.
@@ -191,6 +202,8 @@ enum Carrier {
     Ip(u8),
     /// UDP to this destination port.
     Udp(u16),
+    /// The encapsulation's own header, which looks like TCP's.
+    Tcp,
 }
 
 impl Wrap<'_> {
@@ -204,6 +217,8 @@ impl Wrap<'_> {
             Self::Tzsp { .. } => Carrier::Udp(tzsp::PORT),
             Self::HpErm { .. } => Carrier::Udp(hp_erm::PORT),
             Self::Jmirror { .. } => Carrier::Udp(jmirror::PORT),
+            Self::Capwap { .. } => Carrier::Udp(capwap::PORT),
+            Self::Stt(_) => Carrier::Tcp,
             Self::Erspan1 | Self::Erspan2 { .. } | Self::Erspan3 { .. } | Self::Gre { .. } => {
                 Carrier::Ip(GRE)
             }
@@ -221,7 +236,7 @@ pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
     if let Carrier::Udp(port) = carrier {
         write_udp_header(outer.udp_source_port, port, &mut payload);
     }
-    write_encapsulation(wrap, &mut payload);
+    write_encapsulation(outer, wrap, inner.len(), &mut payload);
     payload.extend_from_slice(inner);
     if let Wrap::Gre { checksum: true, .. } = wrap {
         let sum = checksum(&payload);
@@ -232,6 +247,10 @@ pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
         Carrier::Udp(_) => {
             finish_udp(outer, &mut payload);
             UDP
+        }
+        Carrier::Tcp => {
+            finish_tcp(outer.source, outer.destination, &mut payload);
+            TCP
         }
     };
     write_outer(outer, protocol, payload.len(), out);
@@ -311,7 +330,21 @@ fn finish_udp(outer: &Outer, datagram: &mut [u8]) {
     set_u16(datagram, 6, if sum == 0 { 0xffff } else { sum });
 }
 
-fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
+/// Fills in the checksum, which is 0 so far.
+fn finish_tcp(source: IpAddr, destination: IpAddr, segment: &mut [u8]) {
+    let sum = match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            with_ipv4_pseudo_header(source.octets(), destination.octets(), TCP, segment)
+        }
+        (source, destination) => {
+            let (source, destination) = (in_ipv6(source), in_ipv6(destination));
+            with_ipv6_pseudo_header(source.octets(), destination.octets(), TCP, segment)
+        }
+    };
+    set_u16(segment, 16, sum);
+}
+
+fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner_len: usize, out: &mut Vec<u8>) {
     match *wrap {
         Wrap::Erspan1 => write_gre(gre::ERSPAN, false, None, None, out),
         Wrap::Erspan2 {
@@ -395,6 +428,11 @@ fn write_encapsulation(wrap: &Wrap<'_>, out: &mut Vec<u8>) {
         } => tzsp::write(encapsulation, tags, out),
         Wrap::HpErm { vlan, priority } => hp_erm::write(vlan, priority, out),
         Wrap::Jmirror { mirror, session } => jmirror::write(mirror, session, out),
+        Wrap::Capwap {
+            radio_id,
+            fragment_id,
+        } => capwap::write(radio_id, fragment_id, out),
+        Wrap::Stt(ref header) => stt::write(outer.udp_source_port, header, inner_len, out),
     }
 }
 

@@ -1,31 +1,62 @@
-//! A fragment of an IP datagram: what a reassembler needs to join it with the others.
+//! A part of something that was sent in several packets: what a reassembler needs to join it with
+//! the others.
 //!
-//! Specification: RFC 791 §3.2, RFC 8200 §4.5.
+//! IP splits datagrams (RFC 791 §3.2, RFC 8200 §4.5); CAPWAP and STT split the frames that they carry.
 
 use std::net::IpAddr;
 
+use zerocopy::FromBytes;
+
 use crate::checksum::checksum;
-use crate::protocol::extension;
-use crate::protocol::ipv4::{DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
-use crate::protocol::ipv6::{HEADER_LEN, Ipv6};
+use crate::dissect::Place;
+use crate::protocol::ipv4::{self, DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
+use crate::protocol::ipv6::{self, HEADER_LEN, Ipv6};
+use crate::protocol::{capwap, extension, stt};
+use crate::strip::offset_in;
+
+/// What fragments are parts of, and what those of one and the same share besides their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whole {
+    /// An IP datagram.
+    Datagram {
+        /// Protocol number of the payload; over IPv6 that of the first fragment counts.
+        protocol: u8,
+        /// Identification: 16 bits over IPv4, 32 over IPv6.
+        identification: u32,
+    },
+    /// A frame in CAPWAP.
+    Capwap {
+        /// Source and destination port.
+        ports: (u16, u16),
+        /// Fragment id.
+        fragment_id: u16,
+    },
+    /// A frame in STT.
+    Stt {
+        /// Source and destination port.
+        ports: (u16, u16),
+        /// Frame id, the acknowledgement number of its segments.
+        frame_id: u32,
+        /// Length of the frame, STT header included, in bytes.
+        len: u16,
+    },
+}
 
 /// A fragment and the headers in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// Sender of the datagram.
+    /// Sender of the packet.
     pub source: IpAddr,
-    /// Receiver of the datagram.
+    /// Receiver of the packet.
     pub destination: IpAddr,
-    /// Protocol number of the datagram's payload; over IPv6 that of the first fragment counts.
-    pub protocol: u8,
-    /// Identification shared by the fragments of one datagram: 16 bits over IPv4, 32 over IPv6.
-    pub identification: u32,
-    /// Place of the payload in the datagram, in bytes.
+    /// What it is a part of.
+    pub whole: Whole,
+    /// Place of the payload in the whole, in bytes.
     pub offset: u32,
     /// Further fragments follow.
     pub more: bool,
-    /// IPv4 header with options, or IPv6 header with the extension headers in front of the
-    /// fragment header.
+    /// What stands in front of the payload from the IP header on; of IPv6, without the fragment
+    /// header.
     pub header: &'a [u8],
     /// What is present of the fragment's payload.
     pub payload: &'a [u8],
@@ -52,8 +83,10 @@ impl<'a> Fragment<'a> {
         ip.is_fragment().then(|| Self {
             source: ip.source().into(),
             destination: ip.destination().into(),
-            protocol: ip.protocol(),
-            identification: ip.identification().into(),
+            whole: Whole::Datagram {
+                protocol: ip.protocol(),
+                identification: ip.identification().into(),
+            },
             offset: ip.fragment_offset(),
             more: ip.more_fragments(),
             header: ip.header_bytes(),
@@ -74,8 +107,10 @@ impl<'a> Fragment<'a> {
         Some(Self {
             source: ip.source().into(),
             destination: ip.destination().into(),
-            protocol: ip.protocol(),
-            identification: fragment.identification.get(),
+            whole: Whole::Datagram {
+                protocol: ip.protocol(),
+                identification: fragment.identification.get(),
+            },
             offset: fragment.offset().into(),
             more: fragment.more(),
             header,
@@ -85,22 +120,115 @@ impl<'a> Fragment<'a> {
         })
     }
 
-    /// Writes the header of the joined datagram, whose payload of `payload_len` bytes is to follow.
+    /// The fragment whose bytes are carried by the packet at `place`, behind a header that has ports.
+    /// `None` where no IP packet carries it.
+    pub(crate) fn carried(
+        place: &Place<'a, '_>,
+        whole: impl FnOnce((u16, u16)) -> Whole,
+        offset: u32,
+        more: bool,
+        payload: &'a [u8],
+    ) -> Option<Self> {
+        let (source, destination) = place.addresses?;
+        let header = place.packet.get(..offset_in(place.packet, payload))?;
+        let (transport, missing) = transport(place.packet)?;
+        let &[a, b, c, d] = header.get(transport..)?.first_chunk()?;
+        Some(Self {
+            source,
+            destination,
+            whole: whole((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))),
+            offset,
+            more,
+            header,
+            payload,
+            claimed_payload: payload.len().saturating_add(missing) as u32,
+            encapsulated: place.encapsulated,
+        })
+    }
+
+    /// Places of fragments other than the last are multiples of this, in bytes.
+    pub fn unit(&self) -> u32 {
+        match self.whole {
+            Whole::Datagram { .. } | Whole::Capwap { .. } => 8,
+            Whole::Stt { .. } => 1,
+        }
+    }
+
+    /// Writes the headers of the whole, whose `payload_len` bytes are to follow.
     ///
-    /// Returns `false`, and writes nothing, if an IP packet cannot be that long.
+    /// Returns `false`, and writes nothing, if the whole cannot be that long.
     pub fn write_header(&self, payload_len: usize, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         out.extend_from_slice(self.header);
         let header = out.get_mut(start..).unwrap_or_default();
-        let written = match self.source {
-            IpAddr::V4(_) => join_ipv4(header, payload_len),
-            IpAddr::V6(_) => join_ipv6(header, payload_len, self.protocol),
+        let all = Part::all(payload_len);
+        let written = match (self.whole, self.source) {
+            (Whole::Datagram { .. }, IpAddr::V4(_)) => join_ipv4(header, payload_len),
+            (Whole::Datagram { protocol, .. }, IpAddr::V6(_)) => {
+                join_ipv6(header, payload_len, protocol)
+            }
+            (Whole::Capwap { .. }, _) => capwap::fit(header, all),
+            (Whole::Stt { .. }, _) => stt::fit(header, all),
         };
         if written.is_none() {
             out.truncate(start);
         }
         written.is_some()
     }
+}
+
+/// A part of a whole, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+    pub(crate) total: usize,
+}
+
+impl Part {
+    fn all(total: usize) -> Self {
+        Self {
+            offset: 0,
+            len: total,
+            total,
+        }
+    }
+}
+
+/// Where the transport header is in an IP packet, and how many bytes of the packet are not present.
+fn transport(packet: &[u8]) -> Option<(usize, usize)> {
+    let (transport, payload, claimed) = if packet.first()? >> 4 == 4 {
+        let ip = Ipv4::parse(packet).ok()?;
+        (ip.transport().1, ip.payload(), ip.claimed_payload())
+    } else {
+        let ip = Ipv6::parse(packet).ok()?;
+        (ip.payload(), ip.payload(), ip.claimed_payload())
+    };
+    let missing = claimed.saturating_sub(payload.len());
+    Some((offset_in(packet, transport), missing))
+}
+
+/// Makes the IP header at the start of `headers` fit a payload of `len` bytes behind all of them,
+/// and gives what stands behind it.
+///
+/// A packet that would be too long gets the length 0, as one that a network card is to split.
+pub(crate) fn fit_ip(headers: &mut [u8], len: usize) -> Option<&mut [u8]> {
+    let (transport, _) = transport(headers)?;
+    let packet_len = headers.len().checked_add(len)?;
+    let (ip, rest) = headers.split_at_mut_checked(transport)?;
+    if ip.first()? >> 4 == 4 {
+        let header = ipv4::Header::mut_from_prefix(ip).ok()?.0;
+        header.total_len = u16::try_from(packet_len).unwrap_or(0).into();
+        header.checksum = 0.into();
+        let len = usize::from(header.version_len & 0x0f) << 2;
+        let sum = checksum(ip.get(..len)?);
+        ipv4::Header::mut_from_prefix(ip).ok()?.0.checksum = sum.into();
+    } else {
+        let payload_len = packet_len.checked_sub(HEADER_LEN)?;
+        let header = ipv6::Header::mut_from_prefix(ip).ok()?.0;
+        header.payload_len = u16::try_from(payload_len).unwrap_or(0).into();
+    }
+    Some(rest)
 }
 
 fn join_ipv4(header: &mut [u8], payload_len: usize) -> Option<()> {
@@ -140,9 +268,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::encap::{Outer, Wrap, fragment, wrap};
+    use crate::encap::{Outer, SttHeader, Wrap, fragment, segment, wrap};
     use crate::link::LinkType;
     use crate::options::Options;
+    use crate::protocol::Layer;
     use crate::strip::decapsulate;
     use crate::stripped::Stop;
 
@@ -166,7 +295,11 @@ mod tests {
             "1e1f2021222324252627"
         );
         let (a, b) = (of(&first), of(&last));
-        assert_eq!((a.protocol, a.identification), (47, 0x77));
+        let whole = Whole::Datagram {
+            protocol: 47,
+            identification: 0x77,
+        };
+        assert_eq!((a.whole, b.whole), (whole, whole));
         assert_eq!((a.offset, a.more, a.payload.len()), (0, true, 48));
         assert_eq!((b.offset, b.more, b.claimed_payload), (48, false, 50));
         assert!(!a.encapsulated);
@@ -188,10 +321,11 @@ mod tests {
             "11000030deadbeef64149c4001bb11223344000000005002faf0e63d0000"
         );
         let fragment = of(&last);
-        assert_eq!(
-            (fragment.protocol, fragment.identification),
-            (17, 0xdead_beef)
-        );
+        let whole = Whole::Datagram {
+            protocol: 17,
+            identification: 0xdead_beef,
+        };
+        assert_eq!(fragment.whole, whole);
         assert_eq!((fragment.offset, fragment.more), (48, false));
         assert_eq!(fragment.header, &last[14..54]);
         assert_eq!(fragment.payload, &last[62..]);
@@ -261,6 +395,119 @@ mod tests {
             let link_len = frame.len() - packet.len();
             prop_assert!(frames.iter().all(|part| part.len() - link_len <= mtu));
             prop_assert_eq!(join(&frames), packet);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_in_parts_are_joined_again(
+            inner in prop::collection::vec(any::<u8>(), 60..3000),
+            mtu in 120_usize..1500,
+            ipv6 in any::<bool>(),
+            over_stt in any::<bool>(),
+        ) {
+            let outer = if ipv6 {
+                Outer::new([1; 16].into(), [2; 16].into())
+            } else {
+                Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into())
+            };
+            let with = if over_stt { STT } else { CAPWAP };
+            let mut frame = Vec::new();
+            wrap(&outer, &with, &inner, &mut frame);
+            let frames = segment(&frame, mtu);
+            if frame.len() - 14 <= mtu {
+                prop_assert_eq!(frames, [frame]);
+                return Ok(());
+            }
+            for part in &frames {
+                prop_assert!(part.len() - 14 <= mtu);
+                let options = Options::default();
+                let stripped = decapsulate(LinkType::Ethernet, part, &options);
+                if let (Layer::Ipv4(ip), false) = (&stripped.layers[1], ipv6) {
+                    prop_assert!(ip.checksum_ok());
+                }
+                let last = part == frames.last().unwrap();
+                prop_assert_eq!(of(part).more, !last);
+                prop_assert_eq!(of(part).whole, of(&frames[0]).whole);
+                prop_assert_eq!(of(part).claimed_payload as usize, of(part).payload.len());
+            }
+            let packet = join(&frames);
+            prop_assert_eq!(packet.len(), frame.len() - 14);
+            let stripped = decapsulate(LinkType::RawIp, &packet, &Options::default());
+            prop_assert_eq!(stripped.stop, Stop::Inner);
+            prop_assert_eq!(stripped.inner.bytes, &inner);
+            let whole = decapsulate(LinkType::Ethernet, &frame, &Options::default());
+            prop_assert_eq!(stripped.mirror(), whole.mirror());
+        }
+    }
+
+    const CAPWAP: Wrap<'_> = Wrap::Capwap {
+        radio_id: 3,
+        fragment_id: 0xfedc,
+    };
+    const STT: Wrap<'_> = Wrap::Stt(SttHeader {
+        context: 0xfedc_ba98_7654_3210,
+        frame_id: 0x89ab_cdef,
+        vlan: Some(100),
+    });
+
+    #[test]
+    fn recorded_segments_of_stt_are_joined() {
+        let first = hex!(
+            "02bb0000000202aa0000000108004500005000010000400666260a3c00010a3c0009"
+            "c3cb1d2f004800000000bef050100000b43c0000000e220005787064000000000000138900000200"
+            "0000000b02000000000a0800450000280a0a4000"
+        );
+        let last = hex!(
+            "02bb0000000202aa00000001080045000048000100004006662e0a3c00010a3c0009"
+            "c3cb1d2f004800280000bef050180000766f000040064474c000020ac63364149c4001bb11223344"
+            "000000005002faf0e63d0000"
+        );
+        let whole = Whole::Stt {
+            ports: (50123, 7471),
+            frame_id: 0xbef0,
+            len: 72,
+        };
+        let (a, b) = (of(&first), of(&last));
+        assert_eq!((a.whole, a.offset, a.more), (whole, 0, true));
+        assert_eq!((b.offset, b.more, b.claimed_payload), (40, false, 32));
+        assert_eq!((a.unit(), a.header.len()), (1, 40));
+        assert_eq!(b.whole, whole);
+        let packet = join(&[first.to_vec(), last.to_vec()]);
+        let stripped = decapsulate(LinkType::RawIp, &packet, &Options::default());
+        assert_eq!(stripped.inner.bytes.len(), 54);
+        let mirror = stripped.mirror().unwrap();
+        assert_eq!((mirror.id, mirror.facts.vlan), (Some(5001), Some(100)));
+    }
+
+    #[test]
+    fn frames_of_64_kib_are_joined_behind_an_ip_length_of_0() {
+        let outer = Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let (inner, mut frame) = (vec![7; 65517], Vec::new());
+        wrap(&outer, &STT, &inner, &mut frame);
+        let packet = join(&segment(&frame, 9000));
+        assert_eq!(packet[2..4], [0, 0]);
+        let stripped = decapsulate(LinkType::RawIp, &packet, &Options::default());
+        assert_eq!(stripped.inner.bytes, inner);
+        let part = segment(&frame, 9000).swap_remove(0);
+        let mut header = Vec::new();
+        assert!(!of(&part).write_header(65536, &mut header));
+        assert!(!of(&part).write_header(17, &mut header));
+        assert!(header.is_empty() && of(&part).write_header(18, &mut header));
+    }
+
+    #[test]
+    fn a_part_that_the_capture_cut_says_how_long_it_was() {
+        let outer = Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        for with in [STT, CAPWAP] {
+            let mut frame = Vec::new();
+            wrap(&outer, &with, &[7; 3000], &mut frame);
+            let part = segment(&frame, 1000).swap_remove(1);
+            let whole = of(&part);
+            let cut = of(&part[..part.len() - 100]);
+            assert_eq!(cut.claimed_payload, whole.claimed_payload);
+            assert_eq!(cut.payload.len() + 100, whole.payload.len());
+            assert!(cut.more);
         }
     }
 

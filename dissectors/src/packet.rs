@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
 
-use crate::fragment::FragmentPosition;
+use crate::fragment::{Fragment, FragmentPosition, Whole};
 use crate::protocol::arp::Arp;
 use crate::protocol::ethernet::{self, Macs};
 use crate::protocol::extension;
@@ -112,8 +112,8 @@ impl<'a> Stripped<'a> {
             .offset
             .saturating_add(offset_in(self.inner.bytes, bytes));
         let (protocol, network) = match ether_type {
-            ethernet::IPV4 => (Protocol::Ipv4, ipv4(bytes, offset).map(Network::Ip)),
-            ethernet::IPV6 => (Protocol::Ipv6, ipv6(bytes, offset).map(Network::Ip)),
+            ethernet::IPV4 => (Protocol::Ipv4, self.ip(ipv4(bytes, offset))),
+            ethernet::IPV6 => (Protocol::Ipv6, self.ip(ipv6(bytes, offset))),
             ethernet::ARP | ethernet::RARP => {
                 let arp = Arp::parse(bytes);
                 let network = arp.map(|arp| arp.map_or(Network::Other(ether_type), Network::Arp));
@@ -128,6 +128,19 @@ impl<'a> Stripped<'a> {
                 offset,
             })
         })
+    }
+
+    /// An IP packet, unless what looks like TCP in it is a segment of STT.
+    fn ip(&self, ip: Result<Ip<'a>, Reason>) -> Result<Network<'a>, Reason> {
+        let mut ip = ip?;
+        if let Stop::Fragment(Fragment {
+            whole: Whole::Stt { .. },
+            ..
+        }) = self.stop
+        {
+            ip.transport = Transport::Other;
+        }
+        Ok(Network::Ip(ip))
     }
 }
 

@@ -70,6 +70,8 @@ named! {
         UnsupportedType = "unsupported-type",
         /// A control message between tunnel endpoints, not user traffic.
         ControlMessage = "control-message",
+        /// Encrypted.
+        Encrypted = "encrypted",
     }
 }
 

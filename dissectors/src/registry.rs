@@ -45,6 +45,16 @@ macro_rules! protocols {
                 self.default_ports().next().map(|_| name)
             }
 
+            /// Over UDP, one side answers from the protocol's port to any other.
+            pub(crate) fn answers_from_port(self) -> bool {
+                match self {
+                    $(Self::$name => {
+                        <$module::$view<'_> as $crate::dissect::Dissect<'_>>::ANSWERS_FROM_PORT
+                    })+
+                    Self::Arp | Self::Tcp => false,
+                }
+            }
+
             /// The numbers that lead to the protocol unless a user says otherwise.
             pub(crate) fn selectors(self) -> &'static [$crate::options::Selector] {
                 match self {

@@ -46,7 +46,7 @@ impl<'a> InnerFrame<'a> {
 pub enum Stop<'a> {
     /// The innermost packet was reached.
     Inner,
-    /// An IP fragment that must be joined with others first.
+    /// A part of a datagram, or of a frame in STT or CAPWAP, that must be joined with others first.
     Fragment(Fragment<'a>),
     /// The payload of this protocol was recognised but cannot be opened.
     Opaque {

@@ -1,4 +1,4 @@
-//! Joins the fragments of outer IP datagrams, in bounded memory.
+//! Joins what arrives in parts in front of any encapsulation, in bounded memory: IP datagrams, frames in STT or CAPWAP.
 //!
 //! A mirror adds 40 to 60 bytes to every packet, so full-size packets are fragmented all the time.
 //! Overlaps follow RFC 8200 §4.5 and Linux: a datagram with a partial overlap is thrown away whole, an exact repeat
@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use mirrorscope_dissectors::Fragment;
+use mirrorscope_dissectors::{Fragment, Whole};
 
 use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
@@ -25,7 +25,7 @@ const MAX_PER_KEY: usize = 8;
 /// Separate pieces in one datagram: a 64 KiB datagram over a link of 576 bytes has 120.
 const MAX_PIECES: usize = 256;
 
-/// What became of the fragments.
+/// What became of the fragments; a datagram may be a frame in STT or CAPWAP as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FragmentCounts {
     /// Fragments that arrived.
@@ -47,8 +47,7 @@ struct Key {
     interface: u32,
     source: IpAddr,
     destination: IpAddr,
-    protocol: u8,
-    identification: u32,
+    whole: Whole,
 }
 
 /// How a fragment arrived; for a datagram, how its first part did.
@@ -140,14 +139,14 @@ impl Datagram {
 pub struct Salvaged {
     /// How its first part arrived.
     pub arrival: Arrival,
-    /// IP header and the payload up to the first hole.
+    /// Headers from IP on, and the payload up to the first hole.
     pub bytes: Vec<u8>,
 }
 
 /// A datagram that was put together.
 #[derive(Clone, Copy, Debug)]
 pub struct Joined<'a> {
-    /// IP header and payload, as if it had never been fragmented.
+    /// Headers from IP on, and payload, as if it had never been fragmented.
     pub bytes: &'a [u8],
     /// What the fragments had on the wire in all.
     pub wire_len: u32,
@@ -177,7 +176,7 @@ impl Reassembler {
             .checked_add(fragment.payload.len() as u32)
             .filter(|&end| end <= 65_535);
         let cut = (fragment.payload.len() as u32) < fragment.claimed_payload;
-        let odd = fragment.more && !fragment.claimed_payload.is_multiple_of(8);
+        let odd = fragment.more && !fragment.claimed_payload.is_multiple_of(fragment.unit());
         let Some(end) = end.filter(|_| !cut && !odd && !fragment.payload.is_empty()) else {
             self.counts.refused += 1;
             // Cut by the capture, so that no datagram will come of it; its first fragment still shows the inner headers.
@@ -191,8 +190,7 @@ impl Reassembler {
             interface: arrival.interface,
             source: fragment.source,
             destination: fragment.destination,
-            protocol: fragment.protocol,
-            identification: fragment.identification,
+            whole: fragment.whole,
         };
         let (index, fresh) = self.place(key, start, end, fragment, arrival)?;
         let list = self.open.get_mut(&key)?;
@@ -324,8 +322,7 @@ impl Reassembler {
         let fragment = Fragment {
             source: key.source,
             destination: key.destination,
-            protocol: key.protocol,
-            identification: key.identification,
+            whole: key.whole,
             offset: 0,
             more: true,
             header,
@@ -527,5 +524,85 @@ mod tests {
             (salvaged[0].arrival.time, r.datagrams, r.held_bytes()),
             (Timestamp(5), 0, 0)
         );
+    }
+
+    fn tunnelled(with: &encap::Wrap<'_>, byte: u8) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let outer = encap::Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let (inner, mut frame) = (vec![byte; 3000], Vec::new());
+        encap::wrap(&outer, with, &inner, &mut frame);
+        let parts = encap::segment(&frame, 1500);
+        assert_eq!(parts.len(), 3);
+        (inner, parts)
+    }
+
+    fn stt(frame_id: u32) -> encap::Wrap<'static> {
+        encap::Wrap::Stt(encap::SttHeader {
+            context: 77,
+            frame_id,
+            vlan: None,
+        })
+    }
+
+    fn capwap(fragment_id: u16) -> encap::Wrap<'static> {
+        encap::Wrap::Capwap {
+            radio_id: 1,
+            fragment_id,
+        }
+    }
+
+    fn opened(packet: &[u8]) -> Vec<u8> {
+        let stripped = decapsulate(LinkType::RawIp, packet, &Options::default());
+        assert!(stripped.mirror().is_some());
+        stripped.inner.bytes.to_vec()
+    }
+
+    #[test]
+    fn frames_in_stt_and_capwap_are_joined_in_every_order() {
+        for with in [stt(1), capwap(1)] {
+            let (inner, parts) = tunnelled(&with, 0xaa);
+            for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+                let mut r = Reassembler::default();
+                assert!(push(&mut r, &parts[order[0]], 0).is_none());
+                assert!(push(&mut r, &parts[order[1]], 0).is_none());
+                let joined = push(&mut r, &parts[order[2]], 0).unwrap();
+                assert_eq!(opened(&joined), inner);
+                assert_eq!((r.datagrams, r.bytes, r.counts.joined), (0, 0, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn interleaved_frames_do_not_mix() {
+        for with in [[stt(1), stt(2)], [capwap(1), capwap(2)]] {
+            let (one, a) = tunnelled(&with[0], 1);
+            let (two, b) = tunnelled(&with[1], 2);
+            let mut r = Reassembler::default();
+            for part in [&a[0], &b[2], &b[0], &a[2]] {
+                assert!(push(&mut r, part, 0).is_none());
+            }
+            assert_eq!(opened(&push(&mut r, &a[1], 0).unwrap()), one);
+            assert_eq!(opened(&push(&mut r, &b[1], 0).unwrap()), two);
+        }
+    }
+
+    #[test]
+    fn the_first_part_of_an_incomplete_frame_is_salvaged() {
+        for (with, header) in [(stt(1), 40 + 18), (capwap(1), 28 + 8)] {
+            let (_, parts) = tunnelled(&with, 8);
+            let mut r = Reassembler::default();
+            assert!(push(&mut r, &parts[0], 5).is_none());
+            assert!(push(&mut r, &parts[2], 6).is_none());
+            assert_eq!(r.counts.fragments, 2);
+            r.finish();
+            let salvaged = r.salvaged();
+            assert_eq!(salvaged.len(), 1);
+            assert_eq!(opened(&salvaged[0].bytes), parts[0][14 + header..]);
+            assert_eq!((r.counts.incomplete, r.datagrams, r.bytes), (1, 0, 0));
+            let mut r = Reassembler::default();
+            let cut = &parts[0][..1000];
+            assert!(push(&mut r, cut, 5).is_none());
+            assert_eq!(opened(&r.salvaged()[0].bytes), cut[14 + header..]);
+            assert_eq!(r.counts.refused, 1);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
 
 use mirrorscope_dissectors::{
-    InnerFrame, Ip, LinkType, Malformed, Mirror, Network, Options, Packet, Protocol, Reason, Stop,
-    Stripped, Transport, decapsulate,
+    Fragment, InnerFrame, Ip, LinkType, Malformed, Mirror, Network, Options, Packet, Protocol,
+    Reason, Stop, Stripped, Transport, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
@@ -199,15 +199,17 @@ impl Receiver {
     pub fn receive(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
         self.state.counts.frames += 1;
         self.state.counts.bytes += u64::from(frame.wire_len);
-        let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
         let uncaptured = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
-        let fragment = match &stripped.stop {
-            Stop::Fragment(fragment) if !fragment.encapsulated => fragment,
-            // A mirrored packet that is itself a fragment is complete as such.
-            _ => {
-                self.state.accept(frame, &stripped, uncaptured, &mut sink);
-                return;
-            }
+        self.take(frame, uncaptured, &mut sink);
+        self.salvage(&mut sink);
+    }
+
+    /// Takes a frame, or what others were joined to; `uncaptured` bytes of it stayed on the wire.
+    fn take(&mut self, frame: &Frame<'_>, uncaptured: u32, sink: &mut impl FnMut(&Mirrored<'_>)) {
+        let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
+        let Some(fragment) = outer_fragment(&stripped) else {
+            self.state.accept(frame, &stripped, uncaptured, sink);
+            return;
         };
         let arrival = Arrival {
             interface: frame.interface,
@@ -215,21 +217,28 @@ impl Receiver {
             wire_len: frame.wire_len,
             time: frame.time,
         };
-        if let Some(Joined { bytes, wire_len }) = self.fragments.push(fragment, arrival) {
-            let whole = Frame {
-                wire_len,
-                link: LinkType::RawIp,
-                bytes,
-                ..*frame
-            };
-            self.state.accept(
-                &whole,
-                &decapsulate(whole.link, bytes, &self.state.options),
-                0,
-                &mut sink,
-            );
+        let Some(Joined { bytes, wire_len }) = self.fragments.push(fragment, arrival) else {
+            return;
+        };
+        let whole = Frame {
+            wire_len,
+            link: LinkType::RawIp,
+            bytes,
+            ..*frame
+        };
+        let stripped = decapsulate(whole.link, bytes, &self.state.options);
+        if outer_fragment(&stripped).is_none() {
+            self.state.accept(&whole, &stripped, 0, sink);
+            return;
         }
-        self.salvage(&mut sink);
+        drop(stripped);
+        // IP split a part of a frame in STT or CAPWAP once more.
+        let bytes = bytes.to_vec();
+        let whole = Frame {
+            bytes: &bytes,
+            ..whole
+        };
+        self.take(&whole, 0, sink);
     }
 
     /// Ends the capture: what still waits for fragments is used as far as it goes.
@@ -287,6 +296,14 @@ impl Receiver {
     /// What became of outer fragments so far.
     pub fn fragment_counts(&self) -> FragmentCounts {
         self.fragments.counts
+    }
+}
+
+/// What must be joined with others first. A mirrored packet that is itself a fragment is complete as such.
+fn outer_fragment<'s, 'a>(stripped: &'s Stripped<'a>) -> Option<&'s Fragment<'a>> {
+    match &stripped.stop {
+        Stop::Fragment(fragment) if !fragment.encapsulated => Some(fragment),
+        _ => None,
     }
 }
 

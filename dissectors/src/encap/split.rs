@@ -1,16 +1,21 @@
-//! Splits the packet of a frame as a router would that has a smaller MTU.
+//! Splits the packet of a frame as a router would that has a smaller MTU, or as the tunnel's sender.
 //!
-//! Specification: RFC 791 §2.3, RFC 8200 §4.5.
+//! Specification: RFC 791 §2.3, RFC 8200 §4.5; RFC 5415 §3.4, draft-davie-stt-08 §3.
 
 use zerocopy::IntoBytes;
 
-use super::{ip_len, set_u16};
+use super::{finish_tcp, ip_len, set_u16};
 use crate::checksum::checksum;
+use crate::fragment::Part;
+use crate::link::LinkType;
+use crate::options::Options;
 use crate::protocol::ethernet::{self, Ethernet};
 use crate::protocol::extension::{self, FRAGMENT, FragmentHeader};
 use crate::protocol::ipv4::{Ipv4, MORE_FRAGMENTS};
 use crate::protocol::ipv6::{self, Ipv6};
 use crate::protocol::vlan::Vlan;
+use crate::protocol::{Layer, capwap, stt};
+use crate::strip::{decapsulate, offset_in};
 
 /// Splits an Ethernet frame with an IPv4 or IPv6 packet so that no packet is longer than `mtu`.
 ///
@@ -114,6 +119,74 @@ fn split_ipv6(link: &[u8], ip: &Ipv6<'_>, mtu: usize, identification: u32) -> Op
         offset = offset.saturating_add(part.len() as u16);
     }
     Some(fragments)
+}
+
+/// Splits an Ethernet frame that CAPWAP or STT carries over IP, as their senders would, so that no
+/// packet is longer than `mtu`.
+///
+/// The outermost of them is split. A frame that fits, that holds neither, or whose headers leave no
+/// room for data comes back as it is.
+pub fn segment(frame: &[u8], mtu: usize) -> Vec<Vec<u8>> {
+    split_tunnel(frame, mtu).unwrap_or_else(|| vec![frame.to_vec()])
+}
+
+fn split_tunnel(frame: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
+    let stripped = decapsulate(LinkType::Ethernet, frame, &Options::default());
+    let mut packet = frame;
+    let mut addresses = None;
+    let mut tunnel = None;
+    for layer in &stripped.layers {
+        match layer {
+            Layer::Ipv4(ip) => {
+                packet = frame.get(offset_in(frame, ip.header_bytes())..)?;
+                addresses = Some((ip.source().into(), ip.destination().into()));
+            }
+            Layer::Ipv6(ip) => {
+                packet = frame.get(offset_in(frame, ip.header_bytes())..)?;
+                addresses = Some((ip.source().into(), ip.destination().into()));
+            }
+            Layer::Capwap(_) | Layer::Stt(_) => {
+                tunnel = Some(layer);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let (tunnel, (source, destination)) = (tunnel?, addresses?);
+    let payload = match tunnel {
+        Layer::Stt(stt) => stt.segment()?.data(),
+        Layer::Capwap(capwap) => capwap.payload(),
+        _ => return None,
+    };
+    let link = frame.get(..offset_in(frame, packet))?;
+    let header = packet.get(..offset_in(packet, payload))?;
+    if header.len().checked_add(payload.len())? <= mtu {
+        return None;
+    }
+    let step = chunk_len(mtu, header.len())?;
+    let mut offset = 0_usize;
+    let mut frames = Vec::new();
+    for data in payload.chunks(step) {
+        let part = Part {
+            offset,
+            len: data.len(),
+            total: payload.len(),
+        };
+        let mut packet = header.to_vec();
+        if let Layer::Stt(_) = tunnel {
+            stt::fit(&mut packet, part)?;
+            packet.extend_from_slice(data);
+            let segment_len = data.len().checked_add(stt::SEGMENT_HEADER_LEN)?;
+            let start = packet.len().checked_sub(segment_len)?;
+            finish_tcp(source, destination, packet.get_mut(start..)?);
+        } else {
+            capwap::fit(&mut packet, part)?;
+            packet.extend_from_slice(data);
+        }
+        frames.push([link, &packet].concat());
+        offset = offset.checked_add(data.len())?;
+    }
+    Some(frames)
 }
 
 /// The packet needs no splitting, or is too long for offsets to reach its end.

@@ -5,6 +5,7 @@
 //! [`Options`]), and the encapsulations that it may turn out to be.
 
 pub(crate) mod arp;
+pub(crate) mod capwap;
 pub(crate) mod erspan1;
 pub(crate) mod erspan2;
 pub(crate) mod erspan3;
@@ -20,13 +21,14 @@ pub(crate) mod jmirror;
 pub(crate) mod null;
 pub(crate) mod otv;
 pub(crate) mod sll;
+pub(crate) mod stt;
 pub(crate) mod tzsp;
 pub(crate) mod udp;
 pub(crate) mod vlan;
 pub(crate) mod vxlan;
 pub(crate) mod vxlan_gpe;
 
-use crate::options::Selector::{EtherType, GreType, IpProtocol, UdpPort};
+use crate::options::Selector::{EtherType, GreType, IpProtocol, TcpPort, UdpPort};
 use crate::registry::protocols;
 
 protocols! {
@@ -116,5 +118,15 @@ protocols! {
     Jmirror(jmirror::Jmirror) = "jmirror" from [UdpPort(jmirror::PORT)] opens {
         /// jmirror.
         Jmirror = "jmirror",
+    };
+    /// CAPWAP data.
+    Capwap(capwap::Capwap) = "capwap" from [UdpPort(capwap::PORT)] opens {
+        /// CAPWAP data.
+        Capwap = "capwap",
+    };
+    /// STT.
+    Stt(stt::Stt) = "stt" from [TcpPort(stt::PORT)] opens {
+        /// STT.
+        Stt = "stt",
     };
 }

@@ -7,7 +7,6 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::dissect::{Dissect, Next, Place};
-use crate::options::Selector;
 use crate::reason::Reason;
 
 /// The header as it is on the wire.
@@ -82,10 +81,8 @@ impl<'a> Dissect<'a> for Udp<'a> {
         if usize::from(self.len()) == size_of::<Header>() {
             return Next::Transport;
         }
-        match place
-            .options
-            .protocol(Selector::UdpPort(self.destination_port()))
-        {
+        let ports = (self.source_port(), self.destination_port());
+        match place.options.over_udp(ports.0, ports.1) {
             Some(protocol) => Next::Header(protocol, self.payload),
             None => Next::Transport,
         }

@@ -4,7 +4,7 @@ use hex_literal::hex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::encap::{GroupPolicy, Outer, TzspTags, Wrap, wrap};
+use crate::encap::{GroupPolicy, Outer, SttHeader, TzspTags, Wrap, segment, wrap};
 use crate::mirror::{Direction, Mirror};
 use crate::packet::Network;
 use crate::protocol::Encapsulation;
@@ -499,6 +499,17 @@ fn any_wrap() -> impl Strategy<Value = Wrap<'static>> {
             }),
         (prop::option::of(0_u16..4096), 0_u8..8)
             .prop_map(|(vlan, priority)| Wrap::HpErm { vlan, priority }),
+        (0_u8..32, any::<u16>()).prop_map(|(radio_id, fragment_id)| Wrap::Capwap {
+            radio_id,
+            fragment_id,
+        }),
+        (any::<(u64, u32)>(), prop::option::of(0_u16..4096)).prop_map(
+            |((context, frame_id), vlan)| Wrap::Stt(SttHeader {
+                context,
+                frame_id,
+                vlan,
+            })
+        ),
     ]
 }
 
@@ -630,6 +641,76 @@ fn any_ip_wrap() -> impl Strategy<Value = Wrap<'static>> {
         }),
         any::<(u32, u32)>().prop_map(|(mirror, session)| Wrap::Jmirror { mirror, session }),
     ]
+}
+
+#[test]
+fn controllers_answer_from_their_port() {
+    let capwap = Wrap::Capwap {
+        radio_id: 1,
+        fragment_id: 0,
+    };
+    let mut bytes = wrapped(&capwap, &FRAME);
+    bytes[34..38].copy_from_slice(&hex!("147fa130"));
+    assert_eq!(strip(&bytes).inner.bytes, FRAME);
+    // VXLAN's port is no more than entropy in a source.
+    bytes[34..36].copy_from_slice(&hex!("12b5"));
+    assert_eq!(names(&strip(&bytes)), "ethernet ipv4");
+}
+
+#[test]
+fn what_capwap_does_not_show_is_told() {
+    let capwap = Wrap::Capwap {
+        radio_id: 1,
+        fragment_id: 0,
+    };
+    let closed = |at: usize, value, reason| {
+        let mut bytes = wrapped(&capwap, &FRAME);
+        bytes[42 + at] = value;
+        let stripped = strip(&bytes);
+        let protocol = Protocol::Capwap;
+        assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
+        let mirror = stripped.mirror().unwrap();
+        assert_eq!(mirror.encapsulation, Encapsulation::Capwap);
+    };
+    closed(0, 0x01, Reason::Encrypted);
+    closed(3, 0x08, Reason::ControlMessage);
+    closed(2, 0x43, Reason::UnsupportedType);
+}
+
+#[test]
+fn a_connection_to_the_port_of_stt_is_tcp() {
+    let mut bytes = FRAME;
+    bytes[36..38].copy_from_slice(&hex!("1d2f"));
+    let stripped = strip(&bytes);
+    assert_eq!(stripped.stop, Stop::Inner);
+    assert_eq!(
+        (stripped.mirror(), stripped.encapsulations().count()),
+        (None, 0)
+    );
+    let Network::Ip(ip) = stripped.packet().network else {
+        panic!("not IP");
+    };
+    assert!(matches!(ip.transport, Transport::Tcp(tcp) if tcp.flags.syn()));
+}
+
+#[test]
+fn mirrored_segments_of_stt_are_no_connection() {
+    let stt = Wrap::Stt(SttHeader {
+        context: 7,
+        frame_id: 1,
+        vlan: None,
+    });
+    for (index, part) in segment(&wrapped(&stt, &FRAME), 100).iter().enumerate() {
+        let bytes = wrapped(&erspan2(9), part);
+        let stripped = strip(&bytes);
+        assert!(matches!(stripped.stop, Stop::Fragment(part) if part.encapsulated));
+        assert_eq!(stripped.mirror().unwrap().id, Some(9));
+        assert_eq!(stripped.encapsulations().count(), 2 - index);
+        let Network::Ip(ip) = stripped.packet().network else {
+            panic!("not IP");
+        };
+        assert_eq!((ip.protocol, ip.transport), (6, Transport::Other));
+    }
 }
 
 proptest! {
