@@ -637,6 +637,92 @@ mod tests {
     }
 
     #[test]
+    fn headers_have_the_layout_that_others_read() {
+        let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let over_udp = |with: &Wrap<'_>| {
+            let bytes = header(&outer, with);
+            (
+                u16::from_be_bytes([bytes[36], bytes[37]]),
+                bytes[42..].to_vec(),
+            )
+        };
+        let policy = GroupPolicy {
+            group: 66,
+            dont_learn: true,
+            applied: true,
+        };
+        let group_policy = Wrap::VxlanGroupPolicy {
+            vni: 5000,
+            policy,
+            port: 4789,
+        };
+        let gpe = Wrap::VxlanGpe {
+            vni: 5000,
+            next_protocol: 1,
+        };
+        let otv = Wrap::Otv {
+            overlay: 7,
+            instance: 100,
+        };
+        let tzsp = Wrap::Tzsp {
+            encapsulation: 1,
+            tags: TzspTags {
+                packet_count: Some(7),
+                original_len: Some(54),
+                sensor: Some(hex!("02aa00000001")),
+            },
+        };
+        let erm = Wrap::HpErm {
+            vlan: Some(100),
+            priority: 3,
+        };
+        let jmirror = Wrap::Jmirror {
+            mirror: 1,
+            session: 0x22,
+        };
+        let capwap = Wrap::Capwap {
+            radio_id: 1,
+            fragment_id: 5,
+        };
+        let tags = hex!("01000001 280400000007 29020036 3c0602aa00000001 01");
+        let cases: [(_, u16, &[u8]); 7] = [
+            (group_policy, 4789, &hex!("8848004200138800")),
+            (gpe, 4790, &hex!("0c00000100138800")),
+            (otv, 8472, &hex!("0800000700006400")),
+            (tzsp, 37008, &tags),
+            (erm, 7932, &hex!("0000000000000000 00606480")),
+            (jmirror, 30030, &hex!("0000000100000022")),
+            (capwap, 5247, &hex!("0010420000050000")),
+        ];
+        for (with, port, expected) in cases {
+            assert_eq!(over_udp(&with), (port, expected.to_vec()), "{with:?}");
+        }
+    }
+
+    #[test]
+    fn stt_has_the_checksum_of_tcp() {
+        let stt = Wrap::Stt(SttHeader {
+            context: 5001,
+            frame_id: 0xbeef,
+            vlan: Some(100),
+        });
+        let v4 = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let bytes = header(&v4, &stt);
+        assert_eq!(
+            bytes[34..],
+            hex!(
+                "c15c1d2f 00480000 0000beef 5018ffff b9aa 0000"
+                "00000000 0000 1064 0000000000001389 0000"
+            )
+        );
+        let v6 = outer([1; 16].into(), [2; 16].into());
+        let mut bytes = header(&v6, &stt).split_off(54);
+        bytes.extend(FRAME);
+        // With its own right checksum in it, a segment sums to 0.
+        assert_eq!(with_ipv6_pseudo_header([1; 16], [2; 16], TCP, &bytes), 0);
+    }
+
+    #[test]
     fn values_wider_than_their_field_stay_in_it() {
         let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
         let wide = Wrap::Erspan2 {
