@@ -409,17 +409,7 @@ fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner_len: usize, out: &m
             protocol,
             options,
             ..
-        } => {
-            let critical = geneve::has_critical(options);
-            let header = geneve::Header {
-                version_len: (options.len() >> 2) as u8 & 0x3f,
-                flags: if critical { geneve::CRITICAL } else { 0 },
-                protocol: protocol.into(),
-                vni: (vni << 8).into(),
-            };
-            out.extend_from_slice(header.as_bytes());
-            out.extend_from_slice(options);
-        }
+        } => geneve::write(vni, protocol, options, out),
         Wrap::VxlanGpe { vni, next_protocol } => vxlan_gpe::write(vni, next_protocol, out),
         Wrap::Otv { overlay, instance } => otv::write(overlay, instance, out),
         Wrap::Tzsp {

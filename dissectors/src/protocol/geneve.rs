@@ -10,7 +10,7 @@ use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
 /// Flag of the header: some option is critical.
-pub(crate) const CRITICAL: u8 = 0x40;
+const CRITICAL: u8 = 0x40;
 /// Flag of the header: a message between endpoints.
 const CONTROL: u8 = 0x80;
 /// Flag of an option's type: critical.
@@ -19,15 +19,15 @@ const CRITICAL_OPTION: u8 = 0x80;
 /// The fixed part as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
 #[repr(C)]
-pub(crate) struct Header {
+struct Header {
     /// Version (2 bits), length of the options in units of 4 bytes (6).
-    pub(crate) version_len: u8,
+    version_len: u8,
     /// Control (1 bit), critical (1), reserved (6).
-    pub(crate) flags: u8,
+    flags: u8,
     /// `EtherType` of the payload.
-    pub(crate) protocol: U16,
+    protocol: U16,
     /// Virtual network identifier (24 bits), reserved (8).
-    pub(crate) vni: U32,
+    vni: U32,
 }
 
 /// The head of an option as it is on the wire.
@@ -118,11 +118,6 @@ impl<'a> Geneve<'a> {
     }
 }
 
-/// Whether some option of those that start with the first of `bytes` is critical.
-pub(crate) fn has_critical(bytes: &[u8]) -> bool {
-    GeneveOptions { rest: bytes }.any(|option| option.critical)
-}
-
 /// Iterator over the options of a [`Geneve`] header.
 #[derive(Clone, Debug)]
 pub struct GeneveOptions<'a> {
@@ -161,6 +156,19 @@ impl<'a> Dissect<'a> for Geneve<'a> {
             self.payload(),
         ))
     }
+}
+
+/// Writes the header and the options, as they are on the wire.
+pub(crate) fn write(vni: u32, protocol: u16, options: &[u8], out: &mut Vec<u8>) {
+    let critical = GeneveOptions { rest: options }.any(|option| option.critical);
+    let header = Header {
+        version_len: (options.len() >> 2) as u8 & 0x3f,
+        flags: if critical { CRITICAL } else { 0 },
+        protocol: protocol.into(),
+        vni: (vni << 8).into(),
+    };
+    out.extend_from_slice(header.as_bytes());
+    out.extend_from_slice(options);
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
 /// Flag of the first byte: the network identifier is valid.
-pub(crate) const VALID_VNI: u8 = 0x08;
+const VALID_VNI: u8 = 0x08;
 /// Flag of the first byte: the group is valid.
 const GROUP: u8 = 0x80;
 /// Flag of the second byte: the receiver must not learn the sender's address.
