@@ -6,14 +6,14 @@ use crate::fragment::Fragment;
 use crate::link::LinkType;
 use crate::mirror::Facts;
 use crate::options::{Options, Selector};
+use crate::protocol::ethernet::{Plausibility, plausibility};
+use crate::protocol::ipv4::Ipv4;
+use crate::protocol::udp::Udp;
 use crate::protocol::{Encapsulation, Protocol, ethernet};
 use crate::reason::Reason;
 
 /// A header that was read: what it leads to, and what it says of the mirror.
 pub(crate) trait Dissect<'a> {
-    /// Over UDP, one side answers from the protocol's port to whatever port the other has.
-    const ANSWERS_FROM_PORT: bool = false;
-
     /// What follows the header.
     fn next(&self, place: &Place<'a, '_>) -> Next<'a>;
 
@@ -22,6 +22,13 @@ pub(crate) trait Dissect<'a> {
     fn opened(&self, key: Option<u32>) -> Option<Opened<'a>> {
         let _ = key;
         None
+    }
+
+    /// Whether a UDP datagram that comes from the protocol's port, and goes to any other, is certainly
+    /// the protocol's. `claimed` is the length of the payload by the UDP header.
+    fn answers(&self, claimed: Option<usize>) -> bool {
+        let _ = claimed;
+        false
     }
 }
 
@@ -119,28 +126,90 @@ pub(crate) const IPV4_IN_IP: u8 = 4;
 pub(crate) const IPV6_IN_IP: u8 = 41;
 const TCP: u8 = 6;
 
+/// Whether what starts with the first of `bytes` is the IP that this protocol number stands for; a
+/// packet that was cut in front of its version may be.
+pub(crate) fn has_version_of(number: u8, bytes: &[u8]) -> bool {
+    let version = bytes.first().map(|byte| byte >> 4);
+    match number {
+        IPV4_IN_IP => version.is_none_or(|version| version == 4),
+        IPV6_IN_IP => version.is_none_or(|version| version == 6),
+        _ => true,
+    }
+}
+
 /// What an IP packet carries.
 pub(crate) fn behind_ip<'a>(number: u8, payload: &'a [u8], options: &Options) -> Next<'a> {
-    let ports = || {
-        let &[a, b, c, d] = payload.first_chunk()?;
-        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    let destination_port = || {
+        let &[_, _, high, low] = payload.first_chunk()?;
+        Some(u16::from_be_bytes([high, low]))
     };
     match options.protocol(Selector::IpProtocol(number)) {
-        Some(Protocol::Ipv4 | Protocol::Ipv6) => Next::Frame(LinkType::RawIp, payload),
-        Some(Protocol::Udp) => match ports() {
+        Some(Protocol::Ipv4 | Protocol::Ipv6) if has_version_of(number, payload) => {
+            Next::Frame(LinkType::RawIp, payload)
+        }
+        Some(Protocol::Udp) => {
+            let leads = |port| options.protocol(Selector::UdpPort(port)).is_some();
             // A datagram cut behind its ports is still known as a tunnel's, and told as damaged.
-            Some((source, destination)) if options.over_udp(source, destination).is_some() => {
+            if destination_port().is_some_and(leads)
+                || Udp::parse(payload).is_ok_and(|udp| udp.tunnel(options).is_some())
+            {
                 Next::Header(Protocol::Udp, payload)
+            } else {
+                Next::Transport
             }
-            _ => Next::Transport,
-        },
+        }
+        // IP of the wrong version is for the header to refuse.
         Some(protocol) => Next::Header(protocol, payload),
         None if number == TCP => {
-            match ports().and_then(|(_, port)| options.protocol(Selector::TcpPort(port))) {
+            let leads = |port| options.protocol(Selector::TcpPort(port));
+            match destination_port().and_then(leads) {
                 Some(protocol) => Next::Header(protocol, payload),
                 None => Next::Transport,
             }
         }
         None => Next::Transport,
+    }
+}
+
+/// What an encapsulation carries that does not name its payload: an IP packet or an Ethernet frame.
+pub(crate) fn unnamed(payload: &[u8]) -> Next<'_> {
+    let plausibility = plausibility(payload);
+    let link = match payload.first().map(|byte| byte >> 4) {
+        // The header of IPv4 vouches for itself, and a MAC address may start with any nibble.
+        Some(4) if Ipv4::parse(payload).is_ok_and(|ip| ip.checksum_ok()) => LinkType::RawIp,
+        Some(4 | 6) if plausibility != Plausibility::Confirmed => LinkType::RawIp,
+        Some(_) if plausibility != Plausibility::No => LinkType::Ethernet,
+        Some(_) => return Next::Opaque(Reason::UnsupportedType),
+        None => LinkType::RawIp,
+    };
+    Next::Frame(link, payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    #[test]
+    fn what_no_header_names_is_told_by_its_looks() {
+        const ETHERNET: [u8; 54] = hex!(
+            "42000000000b02000000000a0800450000280a0a400040064474c000020ac6336414"
+            "9c4001bb11223344000000005002faf0e63d0000"
+        );
+        let link = |bytes: &[u8]| match unnamed(bytes) {
+            Next::Frame(link, _) => Some(link),
+            _ => None,
+        };
+        assert_eq!(link(&ETHERNET), Some(LinkType::Ethernet));
+        assert_eq!(link(&ETHERNET[14..]), Some(LinkType::RawIp));
+        // Neither has more to show than its version.
+        assert_eq!(link(&ETHERNET[..14]), Some(LinkType::RawIp));
+        assert_eq!(link(&[0x60]), Some(LinkType::RawIp));
+        assert_eq!(
+            link(&hex!("0180c200000e 02000000000a 88cc 0207")),
+            Some(LinkType::Ethernet)
+        );
+        assert_eq!(link(&[0x55; 60]), None);
     }
 }

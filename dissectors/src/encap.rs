@@ -2,16 +2,17 @@
 //!
 //! The headers are the wire structs of the readers, so that both sides agree on every bit.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use zerocopy::IntoBytes;
 
 use crate::checksum::{checksum, with_ipv4_pseudo_header, with_ipv6_pseudo_header};
+use crate::dissect::{IPV4_IN_IP, IPV6_IN_IP};
 use crate::mirror::Direction;
 use crate::protocol::ipv4::DONT_FRAGMENT;
 use crate::protocol::{
-    capwap, erspan2, erspan3, ethernet, geneve, gre, hp_erm, ipv4, ipv6, jmirror, otv, stt, tzsp,
-    udp, vxlan, vxlan_gpe,
+    ayiya, capwap, erspan2, erspan3, etherip, ethernet, geneve, gre, gtpu, hp_erm, ipv4, ipv6,
+    jmirror, l2tp, l2tpv3, lisp, mlnx, otv, stt, teredo, tzsp, udp, vxlan, vxlan_gpe, wccp,
 };
 
 mod split;
@@ -193,6 +194,70 @@ pub enum Wrap<'a> {
     },
     /// STT around a frame of at most 65517 bytes.
     Stt(SttHeader),
+    /// NVGRE.
+    Nvgre {
+        /// Virtual subnet id (24 bits).
+        subnet: u32,
+        /// Entropy for load sharing.
+        flow: u8,
+    },
+    /// Ethernet over IP of MikroTik.
+    Eoip {
+        /// Tunnel id.
+        tunnel: u16,
+    },
+    /// Mellanox (NVIDIA) mirror.
+    Mlnx,
+    /// WCCP redirection of an IP packet.
+    Wccp {
+        /// Dynamic service of version 2; version 1 has none.
+        service: Option<u8>,
+    },
+    /// IP in IP, by the version of the inner packet.
+    Ip,
+    /// EtherIP.
+    EtherIp,
+    /// GRE in UDP.
+    GreUdp {
+        /// Key.
+        key: Option<u32>,
+        /// `EtherType` of the payload.
+        protocol: u16,
+    },
+    /// L2TPv3.
+    L2tpv3 {
+        /// Session id; 0 is that of control messages.
+        session: u32,
+        /// Cookie: 0, 4 or 8 bytes.
+        cookie: &'a [u8],
+        /// Sequence number of the default sublayer (24 bits).
+        sequence: Option<u32>,
+        /// In UDP instead of IP.
+        udp: bool,
+    },
+    /// GTP-U.
+    Gtpu {
+        /// Tunnel endpoint id.
+        teid: u32,
+        /// Sequence number.
+        sequence: Option<u16>,
+        /// Type and content of an extension header: two bytes more than a multiple of 4.
+        extension: Option<(u8, &'a [u8])>,
+    },
+    /// LISP around an IP packet.
+    Lisp {
+        /// Nonce (24 bits).
+        nonce: Option<u32>,
+        /// Instance id (24 bits).
+        instance: Option<u32>,
+    },
+    /// Teredo around an IPv6 packet.
+    Teredo {
+        /// Where a server saw the client's packets come from.
+        origin: Option<SocketAddrV4>,
+    },
+    /// AYIYA around an IP packet.
+    Ayiya,
 }
 
 /// What stands directly in front of an encapsulation's own header.
@@ -207,7 +272,7 @@ enum Carrier {
 }
 
 impl Wrap<'_> {
-    fn carrier(&self) -> Carrier {
+    fn carrier(&self, inner: &[u8]) -> Carrier {
         match *self {
             Self::Vxlan { port, .. }
             | Self::VxlanGroupPolicy { port, .. }
@@ -219,10 +284,32 @@ impl Wrap<'_> {
             Self::Jmirror { .. } => Carrier::Udp(jmirror::PORT),
             Self::Capwap { .. } => Carrier::Udp(capwap::PORT),
             Self::Stt(_) => Carrier::Tcp,
-            Self::Erspan1 | Self::Erspan2 { .. } | Self::Erspan3 { .. } | Self::Gre { .. } => {
-                Carrier::Ip(GRE)
-            }
+            Self::Erspan1
+            | Self::Erspan2 { .. }
+            | Self::Erspan3 { .. }
+            | Self::Gre { .. }
+            | Self::Nvgre { .. }
+            | Self::Eoip { .. }
+            | Self::Mlnx
+            | Self::Wccp { .. } => Carrier::Ip(GRE),
+            Self::Ip => Carrier::Ip(number_of(inner)),
+            Self::EtherIp => Carrier::Ip(97),
+            Self::L2tpv3 { udp: false, .. } => Carrier::Ip(115),
+            Self::L2tpv3 { udp: true, .. } => Carrier::Udp(1701),
+            Self::GreUdp { .. } => Carrier::Udp(4754),
+            Self::Gtpu { .. } => Carrier::Udp(2152),
+            Self::Lisp { .. } => Carrier::Udp(4341),
+            Self::Teredo { .. } => Carrier::Udp(3544),
+            Self::Ayiya => Carrier::Udp(5072),
         }
+    }
+}
+
+/// Protocol number of an IP packet in IP.
+fn number_of(packet: &[u8]) -> u8 {
+    match packet.first().map(|byte| byte >> 4) {
+        Some(6) => IPV6_IN_IP,
+        _ => IPV4_IN_IP,
     }
 }
 
@@ -232,11 +319,11 @@ impl Wrap<'_> {
 /// the splitting to their network card.
 pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
     let mut payload = Vec::with_capacity(inner.len().saturating_add(64));
-    let carrier = wrap.carrier();
+    let carrier = wrap.carrier(inner);
     if let Carrier::Udp(port) = carrier {
         write_udp_header(outer.udp_source_port, port, &mut payload);
     }
-    write_encapsulation(outer, wrap, inner.len(), &mut payload);
+    write_encapsulation(outer, wrap, inner, &mut payload);
     payload.extend_from_slice(inner);
     if let Wrap::Gre { checksum: true, .. } = wrap {
         let sum = checksum(&payload);
@@ -344,7 +431,7 @@ fn finish_tcp(source: IpAddr, destination: IpAddr, segment: &mut [u8]) {
     set_u16(segment, 16, sum);
 }
 
-fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner_len: usize, out: &mut Vec<u8>) {
+fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
     match *wrap {
         Wrap::Erspan1 => write_gre(gre::ERSPAN, false, None, None, out),
         Wrap::Erspan2 {
@@ -422,7 +509,44 @@ fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner_len: usize, out: &m
             radio_id,
             fragment_id,
         } => capwap::write(radio_id, fragment_id, out),
-        Wrap::Stt(ref header) => stt::write(outer.udp_source_port, header, inner_len, out),
+        Wrap::Stt(ref header) => stt::write(outer.udp_source_port, header, inner.len(), out),
+        Wrap::Nvgre { subnet, flow } => {
+            let key = subnet << 8 | u32::from(flow);
+            write_gre(ethernet::BRIDGING, false, Some(key), None, out);
+        }
+        Wrap::Eoip { tunnel } => gre::payload::write_eoip(tunnel, inner.len(), out),
+        Wrap::Mlnx => {
+            write_gre(mlnx::GRE_TYPE, false, None, None, out);
+            mlnx::write(out);
+        }
+        Wrap::Wccp { service } => {
+            write_gre(wccp::GRE_TYPE, false, None, None, out);
+            wccp::write(service, out);
+        }
+        Wrap::Ip | Wrap::Teredo { origin: None } => {}
+        Wrap::EtherIp => etherip::write(out),
+        Wrap::GreUdp { key, protocol } => write_gre(protocol, false, key, None, out),
+        Wrap::L2tpv3 {
+            session,
+            cookie,
+            sequence,
+            udp,
+        } => {
+            if udp {
+                l2tp::write_version_3(out);
+            }
+            l2tpv3::write(session, cookie, sequence, out);
+        }
+        Wrap::Gtpu {
+            teid,
+            sequence,
+            extension,
+        } => gtpu::write(teid, sequence, extension, inner.len(), out),
+        Wrap::Lisp { nonce, instance } => lisp::write(nonce, instance, out),
+        Wrap::Teredo {
+            origin: Some(origin),
+        } => teredo::write_origin(origin, out),
+        Wrap::Ayiya => ayiya::write(number_of(inner), out),
     }
 }
 
@@ -585,6 +709,52 @@ mod tests {
             )
         );
         assert_eq!(header(&outer, &erspan2)[42..], hex!("106470650000abc5"));
+    }
+
+    #[test]
+    fn headers_of_tunnels_are_laid_out_as_specified() {
+        let mut outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let encapsulation = |outer: &Outer, with: Wrap<'_>| header(outer, &with)[34..].to_vec();
+        let nvgre = Wrap::Nvgre {
+            subnet: 5000,
+            flow: 0xaa,
+        };
+        assert_eq!(encapsulation(&outer, nvgre), hex!("20006558001388aa"));
+        let eoip = Wrap::Eoip { tunnel: 0x0102 };
+        assert_eq!(encapsulation(&outer, eoip), hex!("2001640000360201"));
+        let wccp = Wrap::Wccp { service: Some(51) };
+        assert_eq!(encapsulation(&outer, wccp), hex!("0000883e80330000"));
+        assert_eq!(encapsulation(&outer, Wrap::EtherIp), hex!("3000"));
+        assert_eq!(encapsulation(&outer, Wrap::Mlnx)[..4], hex!("00008949"));
+        let l2tpv3 = |udp| Wrap::L2tpv3 {
+            session: 1001,
+            cookie: &hex!("deadbeef"),
+            sequence: Some(7),
+            udp,
+        };
+        let over_ip = hex!("000003e9 deadbeef 40000007");
+        assert_eq!(encapsulation(&outer, l2tpv3(false)), over_ip);
+        outer.udp_source_port = 2152;
+        let over_udp = hex!("0868 06a5 004e 0000 0003 0000 000003e9 deadbeef 40000007");
+        assert_eq!(encapsulation(&outer, l2tpv3(true)), over_udp);
+        let gtpu = Wrap::Gtpu {
+            teid: 0x1122_3344,
+            sequence: Some(7),
+            extension: Some((0x85, &hex!("0009"))),
+        };
+        let expected = hex!("0868 0868 004e 0000 36ff003e11223344 00070085 01000900");
+        assert_eq!(encapsulation(&outer, gtpu), expected);
+        let lisp = Wrap::Lisp {
+            nonce: Some(0x12_3456),
+            instance: Some(100),
+        };
+        let expected = hex!("0868 10f5 0046 0000 8812345600006400");
+        assert_eq!(encapsulation(&outer, lisp), expected);
+        let teredo = Wrap::Teredo {
+            origin: Some(SocketAddrV4::new([70, 55, 215, 234].into(), 3797)),
+        };
+        let expected = hex!("0868 0dd8 0046 0000 0000f12ab9c82815");
+        assert_eq!(encapsulation(&outer, teredo), expected);
     }
 
     #[test]

@@ -174,15 +174,6 @@ impl Options {
         }
     }
 
-    /// The protocol of a datagram: the one that its destination port leads to, or its source port
-    /// where answers are sent from it.
-    pub(crate) fn over_udp(&self, source: u16, destination: u16) -> Option<Protocol> {
-        self.udp_ports.find(destination).or_else(|| {
-            let answering = self.udp_ports.find(source);
-            answering.filter(|protocol| protocol.answers_from_port())
-        })
-    }
-
     /// Makes a field lead to a protocol, whatever it led to before.
     pub fn lead(&mut self, selector: Selector, protocol: Protocol) -> Result<(), DecodeAsError> {
         let (numbers, number) = match selector {

@@ -58,8 +58,8 @@ named! {
         BadType = "bad-type",
         /// Options that do not add up to the announced length.
         BadOptions = "bad-options",
-        /// GRE with RFC 1701 source routing.
-        RoutingBit = "routing-bit",
+        /// Flags that exclude each other.
+        BadFlags = "bad-flags",
         /// VXLAN without a valid network identifier (I flag clear).
         NoVni = "no-vni",
         /// More tags or extension headers than are followed.

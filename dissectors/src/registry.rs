@@ -45,12 +45,12 @@ macro_rules! protocols {
                 self.default_ports().next().map(|_| name)
             }
 
-            /// Over UDP, one side answers from the protocol's port to any other.
-            pub(crate) fn answers_from_port(self) -> bool {
+            /// Whether a datagram from the protocol's port to any other is its answer; `claimed` is the
+            /// length of the payload by the UDP header.
+            pub(crate) fn answers(self, payload: &[u8], claimed: Option<usize>) -> bool {
                 match self {
-                    $(Self::$name => {
-                        <$module::$view<'_> as $crate::dissect::Dissect<'_>>::ANSWERS_FROM_PORT
-                    })+
+                    $(Self::$name => $module::$view::parse(payload)
+                        .is_ok_and(|header| $crate::dissect::Dissect::answers(&header, claimed)),)+
                     Self::Arp | Self::Tcp => false,
                 }
             }

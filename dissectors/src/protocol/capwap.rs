@@ -158,8 +158,6 @@ pub(crate) fn fit(headers: &mut [u8], part: Part) -> Option<()> {
 }
 
 impl<'a> Dissect<'a> for Capwap<'a> {
-    const ANSWERS_FROM_PORT: bool = true;
-
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         if self.is_encrypted() {
             return Next::Opaque(Reason::Encrypted);
@@ -184,6 +182,11 @@ impl<'a> Dissect<'a> for Capwap<'a> {
 
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         Some(Opened::new(Encapsulation::Capwap, None, self.payload))
+    }
+
+    /// Controllers answer from the port to whatever port the access point has.
+    fn answers(&self, _: Option<usize>) -> bool {
+        true
     }
 }
 

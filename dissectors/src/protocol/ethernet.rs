@@ -20,6 +20,8 @@ pub(crate) const BRIDGING: u16 = 0x6558;
 pub(crate) const ARP: u16 = 0x0806;
 /// `EtherType` of RARP.
 pub(crate) const RARP: u16 = 0x8035;
+/// `EtherType` of PPP.
+pub(crate) const PPP: u16 = 0x880b;
 /// `EtherType` of IPv6.
 pub(crate) const IPV6: u16 = 0x86dd;
 

@@ -1,18 +1,16 @@
-//! GRE version 0: one packet of any protocol in IP; carries ERSPAN and plain mirrors.
+//! GRE: one packet of any protocol in IP or UDP; carries ERSPAN, plain mirrors and other tunnels.
 //!
-//! Specification: RFC 2784, RFC 2890 (key and sequence number). RFC 1701 source routing is refused,
-//! as is version 1 (PPTP, `EoIP`). The reserved bits are ignored on receipt (RFC 2784 §2.3).
+//! Specification: RFC 2784, RFC 2890 (key and sequence number), RFC 1701 (routing, which is skipped),
+//! RFC 2637 §4.1 (version 1), RFC 8086 (in UDP). The reserved bits are ignored on receipt
+//! (RFC 2784 §2.3), as are versions in front of ERSPAN, where the bits alone tell the length.
 
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
-use crate::dissect::{Dissect, Next, Opened, Place, carried};
-use crate::link::LinkType;
-use crate::options::Selector;
-use crate::protocol::ethernet::{Plausibility, plausibility};
-use crate::protocol::{Encapsulation, Protocol, erspan2, erspan3};
 use crate::reason::Reason;
+
+pub(crate) mod payload;
 
 /// Protocol type of ERSPAN I and II.
 pub(crate) const ERSPAN: u16 = 0x88be;
@@ -23,13 +21,22 @@ pub(crate) const CHECKSUM: u16 = 0x8000;
 const ROUTING: u16 = 0x4000;
 pub(crate) const KEY: u16 = 0x2000;
 pub(crate) const SEQUENCE: u16 = 0x1000;
+/// Only in version 1.
+const ACKNOWLEDGEMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
+
+/// Every optional part of four bytes.
+const PARTS: u16 = CHECKSUM | KEY | SEQUENCE | ACKNOWLEDGEMENT;
+
+/// Source route entries that are skipped in one header.
+const MAX_ROUTES: usize = 16;
 
 /// The fixed part as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
 #[repr(C)]
 pub(crate) struct Header {
-    /// Checksum, routing, key, sequence present (4 bits), reserved (9), version (3).
+    /// Checksum, routing, key, sequence present (4 bits), reserved (4), acknowledgement present (1),
+    /// reserved (4), version (3).
     pub(crate) flags_version: U16,
     /// `EtherType` of the payload.
     pub(crate) protocol: U16,
@@ -43,30 +50,49 @@ pub(crate) struct ChecksumPart {
     pub(crate) reserved: U16,
 }
 
+/// The head of a source route entry as it is on the wire.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned, Debug)]
+#[repr(C)]
+struct RouteEntry {
+    family: U16,
+    offset: u8,
+    /// Length of the information behind it, in bytes.
+    len: u8,
+}
+
 /// A checked header and the packet behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Gre<'a> {
     header: &'a Header,
     /// Header and payload.
     bytes: &'a [u8],
+    payload: &'a [u8],
 }
 
 impl<'a> Gre<'a> {
-    /// Reads the header at the start of an IP payload.
+    /// Reads the header at the start of an IP or UDP payload.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
-        let flags = header.flags_version.get();
-        if flags & VERSION != 0 {
+        let gre = Self {
+            header,
+            bytes,
+            payload: &[],
+        };
+        if gre.version() > 1 && !gre.carries_erspan() {
             return Err(Reason::BadVersion);
         }
-        if flags & ROUTING != 0 {
-            return Err(Reason::RoutingBit);
-        }
-        let gre = Self { header, bytes };
-        if bytes.len() < gre.len_of(CHECKSUM | KEY | SEQUENCE) {
-            return Err(Reason::Truncated);
-        }
-        Ok(gre)
+        let rest = bytes.get(gre.len_of(PARTS)..).ok_or(Reason::Truncated)?;
+        let payload = if header.flags_version.get() & ROUTING == 0 {
+            rest
+        } else {
+            skip_routing(rest)?
+        };
+        Ok(Self { payload, ..gre })
+    }
+
+    /// Version (3 bits): 0, or 1 for PPTP and EoIP.
+    pub fn version(&self) -> u8 {
+        (self.header.flags_version.get() & VERSION) as u8
     }
 
     /// `EtherType` of the payload.
@@ -76,8 +102,11 @@ impl<'a> Gre<'a> {
 
     /// Checksum as it was sent, if present.
     pub fn checksum(&self) -> Option<u16> {
-        self.part(CHECKSUM, 0)
-            .map(|[high, low, ..]| u16::from_be_bytes([high, low]))
+        if self.header.flags_version.get() & CHECKSUM == 0 {
+            return None;
+        }
+        let [high, low, ..] = self.part(CHECKSUM, 0)?;
+        Some(u16::from_be_bytes([high, low]))
     }
 
     /// The checksum is right; `None` without one. Says nothing about a packet that was cut.
@@ -95,15 +124,23 @@ impl<'a> Gre<'a> {
         self.part(SEQUENCE, CHECKSUM | KEY).map(u32::from_be_bytes)
     }
 
-    /// The packet behind the header.
+    /// Highest sequence number that the sender of a version 1 packet received, if present.
+    pub fn acknowledgement(&self) -> Option<u32> {
+        self.part(ACKNOWLEDGEMENT, CHECKSUM | KEY | SEQUENCE)
+            .map(u32::from_be_bytes)
+    }
+
+    /// The packet behind the header, as long as a key of version 1 says it is.
     pub fn payload(&self) -> &'a [u8] {
-        let len = self.len_of(CHECKSUM | KEY | SEQUENCE);
-        self.bytes.get(len..).unwrap_or_default()
+        match self.call() {
+            Some((len, _)) => self.payload.get(..len.into()).unwrap_or(self.payload),
+            None => self.payload,
+        }
     }
 
     /// The optional part that `flag` announces, which stands behind those of `before`.
     fn part(&self, flag: u16, before: u16) -> Option<[u8; 4]> {
-        if self.header.flags_version.get() & flag == 0 {
+        if self.present() & flag == 0 {
             return None;
         }
         self.bytes
@@ -112,61 +149,42 @@ impl<'a> Gre<'a> {
             .copied()
     }
 
+    /// Flags of the optional parts that are present.
+    fn present(&self) -> u16 {
+        let flags = self.header.flags_version.get();
+        // Routing comes with the field of the checksum, where the offset into the route stands.
+        let checksum = (flags & ROUTING) << 1;
+        let in_version = if self.version() == 1 {
+            PARTS
+        } else {
+            PARTS & !ACKNOWLEDGEMENT
+        };
+        (flags | checksum) & in_version
+    }
+
     /// Length of the fixed part and of those optional parts of `flags` that are present.
     fn len_of(&self, flags: u16) -> usize {
-        let parts = (self.header.flags_version.get() & flags).count_ones() as usize;
+        let parts = (self.present() & flags).count_ones() as usize;
         parts.saturating_add(1) << 2
     }
 
     /// The payload is an ERSPAN header, which names the session in place of this one.
-    pub(crate) fn carries_erspan(&self) -> bool {
+    fn carries_erspan(&self) -> bool {
         matches!(self.protocol(), ERSPAN | ERSPAN3)
     }
 }
 
-impl<'a> Dissect<'a> for Gre<'a> {
-    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        let payload = self.payload();
-        match place.options.protocol(Selector::GreType(self.protocol())) {
-            Some(Protocol::Erspan2) => Next::Header(self.erspan(), payload),
-            Some(Protocol::Ethernet) => Next::Frame(LinkType::Ethernet, payload),
-            Some(protocol) => Next::Header(protocol, payload),
-            None => match carried(self.protocol(), payload, place.options) {
-                // Some switches let their operator choose the type of a mirror.
-                Next::Opaque(_) if plausibility(payload) == Plausibility::Confirmed => {
-                    Next::Frame(LinkType::Ethernet, payload)
-                }
-                next => next,
-            },
+/// What follows the source route that starts with the first of `bytes`.
+fn skip_routing(mut bytes: &[u8]) -> Result<&[u8], Reason> {
+    // The entry that ends the route is none of those that count.
+    for _ in 0..=MAX_ROUTES {
+        let (entry, rest) = RouteEntry::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
+        if entry.family.get() == 0 && entry.len == 0 {
+            return Ok(rest);
         }
+        bytes = rest.get(entry.len.into()..).ok_or(Reason::Truncated)?;
     }
-
-    fn opened(&self, key: Option<u32>) -> Option<Opened<'a>> {
-        let id = key.map(u64::from);
-        (!self.carries_erspan()).then(|| Opened::new(Encapsulation::Gre, id, self.payload()))
-    }
-}
-
-impl Gre<'_> {
-    /// The type of ERSPAN behind the protocol type that I and II share.
-    fn erspan(&self) -> Protocol {
-        if self.sequence().is_none() {
-            return Protocol::Erspan1;
-        }
-        let payload = self.payload();
-        match payload.first().map(|byte| byte >> 4) {
-            // Some devices send Type III content under the type of Type II.
-            Some(erspan3::VERSION) => Protocol::Erspan3,
-            // Others number the frames of Type I.
-            Some(version)
-                if version != erspan2::VERSION
-                    && plausibility(payload) == Plausibility::Confirmed =>
-            {
-                Protocol::Erspan1
-            }
-            _ => Protocol::Erspan2,
-        }
-    }
+    Err(Reason::TooManyHeaders)
 }
 
 #[cfg(test)]
@@ -218,10 +236,56 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_routing_are_refused_and_reserved_bits_are_not() {
-        let parse = |bytes: [u8; 4]| Gre::parse(&bytes).map(|gre| gre.protocol());
-        assert_eq!(parse(hex!("00010800")), Err(Reason::BadVersion));
-        assert_eq!(parse(hex!("40000800")), Err(Reason::RoutingBit));
-        assert_eq!(parse(hex!("0ff80800")), Ok(0x0800));
+    fn versions_are_checked_where_they_mean_something_and_reserved_bits_are_not() {
+        let parse = |bytes: [u8; 4]| Gre::parse(&bytes).map(|gre| gre.version());
+        assert_eq!(parse(hex!("00020800")), Err(Reason::BadVersion));
+        assert_eq!(parse(hex!("00010800")), Ok(1));
+        assert_eq!(parse(hex!("000788be")), Ok(7));
+        assert_eq!(parse(hex!("000222eb")), Ok(2));
+        assert_eq!(parse(hex!("0ff80800")), Ok(0));
+    }
+
+    #[test]
+    fn version_1_has_an_acknowledgement_and_a_length() {
+        let bytes = hex!("3081880b 00021234 fffefdfc 04030201 c021 aaaa");
+        let gre = Gre::parse(&bytes).unwrap();
+        assert_eq!(gre.sequence(), Some(0xfffe_fdfc));
+        assert_eq!(gre.acknowledgement(), Some(0x0403_0201));
+        assert_eq!(gre.payload(), hex!("c021"));
+        for len in 0..16 {
+            assert_eq!(Gre::parse(&bytes[..len]).unwrap_err(), Reason::Truncated);
+        }
+        assert_eq!(Gre::parse(&bytes[..17]).unwrap().payload(), [0xc0]);
+        // A provider's key in front of IPv4 is no length, whatever the version.
+        let keyed = Gre::parse(&hex!("20010800 00010285 4500"))
+            .unwrap()
+            .payload();
+        assert_eq!(keyed, hex!("4500"));
+        let version_0 = hex!("20806558 00000001 02");
+        let gre = Gre::parse(&version_0).unwrap();
+        assert_eq!((gre.acknowledgement(), gre.payload()), (None, &[2][..]));
+    }
+
+    #[test]
+    fn a_source_route_is_skipped_as_far_as_it_is_allowed() {
+        let bytes = hex!("c0000800 1227 0000 0800 00 04 0a3c0005 00000000 45");
+        let gre = Gre::parse(&bytes).unwrap();
+        assert_eq!(gre.checksum(), Some(0x1227));
+        assert_eq!(gre.payload(), [0x45]);
+        for len in 0..20 {
+            assert_eq!(Gre::parse(&bytes[..len]).unwrap_err(), Reason::Truncated);
+        }
+        let bytes = hex!("60000800 1227 0000 01020304 00000000 45");
+        let gre = Gre::parse(&bytes).unwrap();
+        assert_eq!((gre.checksum(), gre.key()), (None, Some(0x0102_0304)));
+        assert_eq!(gre.payload(), [0x45]);
+
+        let route = |entries: usize| {
+            let entries = hex!("0800 00 00").repeat(entries);
+            [&hex!("40000800 00000000")[..], &entries, &[0; 4]].concat()
+        };
+        assert!(Gre::parse(&route(16)).is_ok());
+        let too_long = route(17);
+        assert_eq!(Gre::parse(&too_long).unwrap_err(), Reason::TooManyHeaders);
     }
 }

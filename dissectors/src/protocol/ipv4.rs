@@ -8,7 +8,9 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
-use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
+use crate::dissect::{
+    Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip, has_version_of,
+};
 use crate::fragment::Fragment;
 use crate::protocol::Encapsulation;
 use crate::protocol::extension::skip_authentication;
@@ -200,7 +202,7 @@ impl<'a> Dissect<'a> for Ipv4<'a> {
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         let (protocol, payload) = self.transport();
         let encapsulation = match protocol {
-            _ if self.is_fragment() => return None,
+            _ if self.is_fragment() || !has_version_of(protocol, payload) => return None,
             IPV4_IN_IP => Encapsulation::Ipip,
             IPV6_IN_IP => Encapsulation::SixInFour,
             _ => return None,

@@ -8,7 +8,9 @@ use std::net::Ipv6Addr;
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
+use crate::dissect::{
+    Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip, has_version_of,
+};
 use crate::fragment::Fragment;
 use crate::protocol::Encapsulation;
 use crate::protocol::extension::{Chain, FragmentHeader, walk};
@@ -173,6 +175,7 @@ impl<'a> Dissect<'a> for Ipv6<'a> {
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         let encapsulation = match self.protocol {
             _ if self.is_fragment() => return None,
+            protocol if !has_version_of(protocol, self.payload()) => return None,
             IPV4_IN_IP => Encapsulation::FourInSix,
             IPV6_IN_IP => Encapsulation::SixInSix,
             _ => return None,

@@ -5,28 +5,37 @@
 //! [`Options`]), and the encapsulations that it may turn out to be.
 
 pub(crate) mod arp;
+pub(crate) mod ayiya;
 pub(crate) mod capwap;
 pub(crate) mod erspan1;
 pub(crate) mod erspan2;
 pub(crate) mod erspan3;
+pub(crate) mod etherip;
 pub(crate) mod ethernet;
 pub(crate) mod extension;
 pub(crate) mod geneve;
 pub(crate) mod gre;
+pub(crate) mod gtpu;
 pub(crate) mod gue;
 pub(crate) mod hp_erm;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod jmirror;
+pub(crate) mod l2tp;
+pub(crate) mod l2tpv3;
+pub(crate) mod lisp;
+pub(crate) mod mlnx;
 pub(crate) mod null;
 pub(crate) mod otv;
 pub(crate) mod sll;
 pub(crate) mod stt;
+pub(crate) mod teredo;
 pub(crate) mod tzsp;
 pub(crate) mod udp;
 pub(crate) mod vlan;
 pub(crate) mod vxlan;
 pub(crate) mod vxlan_gpe;
+pub(crate) mod wccp;
 
 use crate::options::Selector::{EtherType, GreType, IpProtocol, TcpPort, UdpPort};
 use crate::registry::protocols;
@@ -60,9 +69,15 @@ protocols! {
     /// UDP.
     Udp(udp::Udp) = "udp" from [IpProtocol(17)];
     /// GRE.
-    Gre(gre::Gre) = "gre" from [IpProtocol(47)] opens {
-        /// GRE around anything but ERSPAN.
+    Gre(gre::Gre) = "gre" from [IpProtocol(47), UdpPort(4754)] opens {
+        /// GRE around what has no session of its own.
         Gre = "gre",
+        /// NVGRE.
+        Nvgre = "nvgre",
+        /// Ethernet over IP of MikroTik.
+        Eoip = "eoip",
+        /// PPTP.
+        Pptp = "pptp",
     };
     /// ERSPAN Type I.
     Erspan1(erspan1::Erspan1) = "erspan1" opens {
@@ -128,5 +143,50 @@ protocols! {
     Stt(stt::Stt) = "stt" from [TcpPort(stt::PORT)] opens {
         /// STT.
         Stt = "stt",
+    };
+    /// WCCP redirection.
+    Wccp(wccp::Wccp) = "wccp" from [GreType(wccp::GRE_TYPE)] opens {
+        /// WCCP redirection.
+        Wccp = "wccp",
+    };
+    /// Mellanox (NVIDIA) mirror.
+    Mlnx(mlnx::Mlnx) = "mlnx" from [GreType(mlnx::GRE_TYPE)] opens {
+        /// Mellanox (NVIDIA) mirror.
+        Mlnx = "mlnx",
+    };
+    /// EtherIP.
+    EtherIp(etherip::EtherIp) = "etherip" from [IpProtocol(97)] opens {
+        /// EtherIP.
+        EtherIp = "etherip",
+    };
+    /// L2TP.
+    L2tp(l2tp::L2tp) = "l2tp" from [UdpPort(1701)] opens {
+        /// L2TP, version 2.
+        L2tp = "l2tp",
+    };
+    /// L2TPv3.
+    L2tpv3(l2tpv3::L2tpv3) = "l2tpv3" from [IpProtocol(115)] opens {
+        /// L2TP, version 3.
+        L2tpv3 = "l2tpv3",
+    };
+    /// GTP-U.
+    Gtpu(gtpu::Gtpu) = "gtp-u" from [UdpPort(2152)] opens {
+        /// GTP-U.
+        Gtpu = "gtp-u",
+    };
+    /// LISP.
+    Lisp(lisp::Lisp) = "lisp" from [UdpPort(4341)] opens {
+        /// LISP.
+        Lisp = "lisp",
+    };
+    /// Teredo.
+    Teredo(teredo::Teredo) = "teredo" from [UdpPort(3544)] opens {
+        /// Teredo.
+        Teredo = "teredo",
+    };
+    /// AYIYA.
+    Ayiya(ayiya::Ayiya) = "ayiya" from [UdpPort(5072)] opens {
+        /// AYIYA.
+        Ayiya = "ayiya",
     };
 }

@@ -1,4 +1,5 @@
-//! UDP: carries VXLAN and Geneve.
+//! UDP: carries tunnels, which are known by the port that they are sent to, and a few by the one that
+//! they are sent from.
 //!
 //! Specification: RFC 768. The checksum is not verified: tunnels leave it 0, over IPv6 too
 //! (RFC 6936).
@@ -7,6 +8,8 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::dissect::{Dissect, Next, Place};
+use crate::options::{Options, Selector};
+use crate::protocol::Protocol;
 use crate::reason::Reason;
 
 /// The header as it is on the wire.
@@ -81,11 +84,23 @@ impl<'a> Dissect<'a> for Udp<'a> {
         if usize::from(self.len()) == size_of::<Header>() {
             return Next::Transport;
         }
-        let ports = (self.source_port(), self.destination_port());
-        match place.options.over_udp(ports.0, ports.1) {
+        match self.tunnel(place.options) {
             Some(protocol) => Next::Header(protocol, self.payload),
             None => Next::Transport,
         }
+    }
+}
+
+impl Udp<'_> {
+    /// The tunnel of the port that the datagram goes to, or comes from: one end may have any port.
+    ///
+    /// Any host may send from the same port by chance, so that the payload must leave no doubt.
+    pub(crate) fn tunnel(&self, options: &Options) -> Option<Protocol> {
+        let leads = |port| options.protocol(Selector::UdpPort(port));
+        let claimed = usize::from(self.len()).checked_sub(size_of::<Header>());
+        leads(self.destination_port()).or_else(|| {
+            leads(self.source_port()).filter(|protocol| protocol.answers(self.payload, claimed))
+        })
     }
 }
 

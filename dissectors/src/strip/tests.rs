@@ -1,13 +1,15 @@
 //! Whole frames: where the walk ends, what it kept, and that no bytes upset it.
 
+use std::net::{Ipv6Addr, SocketAddrV4};
+
 use hex_literal::hex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Encapsulation;
 use crate::encap::{GroupPolicy, Outer, SttHeader, TzspTags, Wrap, segment, wrap};
 use crate::mirror::{Direction, Mirror};
 use crate::packet::Network;
-use crate::protocol::Encapsulation;
 use crate::transport::Transport;
 
 /// A mirrored TCP SYN.
@@ -246,16 +248,66 @@ fn damaged_tunnels_are_told_and_their_packet_described() {
     assert!(matches!(packet.transport, Transport::Udp(udp) if udp.payload_len == 62));
 
     let mut bytes = wrapped(&plain_gre(0x6558), &FRAME);
-    for (flags, reason) in [(0x40, Reason::RoutingBit), (0x00, Reason::BadVersion)] {
-        bytes[34] = flags;
-        bytes[35] = u8::from(flags == 0);
+    bytes[35] = 2;
+    let stripped = strip(&bytes);
+    let stop = malformed(Protocol::Gre, Reason::BadVersion, 34);
+    assert_eq!(stripped.stop, stop);
+    assert_eq!(names(&stripped), "ethernet ipv4");
+    let Network::Ip(packet) = stripped.packet().network else {
+        panic!("the carrier is described");
+    };
+    assert_eq!(packet.transport, Transport::Other);
+}
+
+#[test]
+fn a_packet_of_the_wrong_version_is_told_and_its_carrier_described() {
+    let mut bytes = wrapped(&Wrap::Ip, &FRAME[14..]);
+    assert_eq!(strip(&bytes).inner.bytes, &FRAME[14..]);
+    bytes[23] = 41;
+    let stripped = strip(&bytes);
+    let stop = malformed(Protocol::Ipv6, Reason::BadVersion, 34);
+    assert_eq!((stripped.stop, stripped.mirror()), (stop, None));
+    let Network::Ip(packet) = stripped.packet().network else {
+        panic!("the carrier is described");
+    };
+    assert_eq!((packet.protocol, packet.transport), (41, Transport::Other));
+}
+
+#[test]
+fn a_teredo_server_is_known_by_its_answers() {
+    let packet = hex!(
+        "60000000 0000 3b 40 20010000000000000000000000000001 20010db8000000000000000000000002"
+    );
+    let mut bytes = wrapped(&Wrap::Teredo { origin: None }, &packet);
+    assert_eq!(strip(&bytes).inner.bytes, packet);
+    bytes[34..38].copy_from_slice(&hex!("0dd8c000"));
+    assert_eq!(strip(&bytes).inner.bytes, packet);
+    // Whoever else sends from that port has no such addresses.
+    bytes[42 + 8] = 0x30;
+    let stripped = strip(&bytes);
+    assert_eq!((stripped.stop, stripped.mirror()), (Stop::Inner, None));
+    assert!(
+        matches!(stripped.packet().network, Network::Ip(ip) if ip.ports == Some((3544, 49152)))
+    );
+}
+
+#[test]
+fn a_gateway_may_send_gtp_to_any_port() {
+    let gtpu = Wrap::Gtpu {
+        teid: 7,
+        sequence: None,
+        extension: None,
+    };
+    let mut bytes = wrapped(&gtpu, &FRAME[14..]);
+    bytes[34..38].copy_from_slice(&hex!("08680400"));
+    assert_eq!(strip(&bytes).inner.bytes, &FRAME[14..]);
+    assert_eq!(strip(&bytes[..70]).inner.bytes, &FRAME[14..34]);
+    // Another message, or another length than that of the datagram, is no proof.
+    for (at, value) in [(43, 254), (45, 41)] {
+        let mut bytes = bytes.clone();
+        bytes[at] = value;
         let stripped = strip(&bytes);
-        assert_eq!(stripped.stop, malformed(Protocol::Gre, reason, 34));
-        assert_eq!(names(&stripped), "ethernet ipv4");
-        let Network::Ip(packet) = stripped.packet().network else {
-            panic!("the carrier is described");
-        };
-        assert_eq!(packet.transport, Transport::Other);
+        assert_eq!((stripped.stop, stripped.mirror()), (Stop::Inner, None));
     }
 }
 
@@ -510,7 +562,86 @@ fn any_wrap() -> impl Strategy<Value = Wrap<'static>> {
                 vlan,
             })
         ),
+        // Smaller ids are those of plain GRE.
+        (0x1000_u32..1 << 24, any::<u8>()).prop_map(|(subnet, flow)| Wrap::Nvgre { subnet, flow }),
+        any::<u16>().prop_map(|tunnel| Wrap::Eoip { tunnel }),
+        Just(Wrap::Mlnx),
+        Just(Wrap::EtherIp),
+        any::<Option<u32>>().prop_map(|key| Wrap::GreUdp {
+            key,
+            protocol: 0x6558,
+        }),
+        any_l2tpv3(),
+        any_gtpu(),
     ]
+}
+
+/// An encapsulation of frames and of packets.
+fn any_l2tpv3() -> impl Strategy<Value = Wrap<'static>> {
+    const COOKIE: &[u8] = &hex!("0123456789abcdef");
+    let cookie = prop_oneof![Just(&COOKIE[..0]), Just(&COOKIE[..4]), Just(COOKIE)];
+    let fields = (1..u32::MAX, cookie, any::<Option<u32>>(), any::<bool>());
+    fields.prop_map(|(session, cookie, sequence, udp)| Wrap::L2tpv3 {
+        session,
+        cookie,
+        sequence,
+        udp,
+    })
+}
+
+/// An encapsulation of frames and of packets.
+fn any_gtpu() -> impl Strategy<Value = Wrap<'static>> {
+    const EXTENSION: (u8, &[u8]) = (0x85, &hex!("010203040506"));
+    (any::<u32>(), any::<Option<u16>>(), any::<bool>()).prop_map(|(teid, sequence, extended)| {
+        Wrap::Gtpu {
+            teid,
+            sequence,
+            extension: extended.then_some(EXTENSION),
+        }
+    })
+}
+
+/// An encapsulation of IP packets; Teredo only of IPv6.
+fn any_ip_wrap(ipv6: bool) -> impl Strategy<Value = Wrap<'static>> {
+    let protocol = if ipv6 { 0x86dd } else { 0x0800 };
+    prop_oneof![
+        Just(Wrap::Ip),
+        Just(Wrap::Ayiya),
+        any::<Option<u8>>().prop_map(move |service| Wrap::Wccp {
+            // Version 1 is that of IPv4.
+            service: if ipv6 { service.or(Some(0)) } else { service },
+        }),
+        any::<Option<u32>>().prop_map(move |key| Wrap::GreUdp { key, protocol }),
+        any_l2tpv3(),
+        any_gtpu(),
+        (
+            prop::option::of(0_u32..1 << 24),
+            prop::option::of(0_u32..1 << 24)
+        )
+            .prop_map(|(nonce, instance)| Wrap::Lisp { nonce, instance }),
+        any::<Option<([u8; 4], u16)>>().prop_map(move |origin| {
+            let origin = origin.map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+            if ipv6 {
+                Wrap::Teredo { origin }
+            } else {
+                Wrap::Ip
+            }
+        }),
+    ]
+}
+
+/// What the encapsulation is named by.
+fn id(with: &Wrap<'_>) -> Option<u64> {
+    match *with {
+        Wrap::Gre { key, .. } | Wrap::GreUdp { key, .. } => key.map(u64::from),
+        Wrap::Wccp { service } => service.map(u64::from),
+        Wrap::L2tpv3 { session, .. } => Some(session.into()),
+        Wrap::Gtpu { teid, .. } => Some(teid.into()),
+        Wrap::Lisp { instance, .. } => instance.map(u64::from),
+        Wrap::Nvgre { subnet, .. } => Some(subnet.into()),
+        Wrap::Eoip { tunnel } => Some(tunnel.into()),
+        _ => None,
+    }
 }
 
 fn any_outer() -> impl Strategy<Value = Outer> {
@@ -599,6 +730,35 @@ proptest! {
     }
 
     #[test]
+    fn packets_that_were_wrapped_come_out_again(
+        outer in any_outer(),
+        (ipv6, with) in any::<bool>().prop_flat_map(|ipv6| (Just(ipv6), any_ip_wrap(ipv6))),
+        mirror in any_wrap(),
+        payload in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        // A whole packet of either version around the payload.
+        let (mut frame, mut whole) = (Vec::new(), Vec::new());
+        let address = Ipv6Addr::LOCALHOST.into();
+        let within = if ipv6 { Outer::new(address, address) } else { Outer::new([10; 4].into(), [11; 4].into()) };
+        wrap(&within, &Wrap::Vxlan { vni: 0, port: 9 }, &payload, &mut frame);
+        let packet = &frame[14..];
+        wrap(&outer, &with, packet, &mut whole);
+
+        let stripped = strip(&whole);
+        prop_assert_eq!(stripped.stop, Stop::Inner);
+        prop_assert_eq!(stripped.inner.link, LinkType::RawIp);
+        prop_assert_eq!(stripped.inner.bytes, packet);
+        prop_assert_eq!(stripped.packet().network, strip(&frame).packet().network);
+        prop_assert_eq!(stripped.mirror().unwrap().id, id(&with));
+
+        let mut mirrored = Vec::new();
+        wrap(&outer, &mirror, &whole, &mut mirrored);
+        let stripped = strip(&mirrored);
+        prop_assert_eq!(stripped.inner.bytes, packet);
+        prop_assert_eq!(stripped.encapsulations().last().unwrap().1, id(&with));
+    }
+
+    #[test]
     fn what_was_wrapped_comes_out_again(
         outer in any_outer(),
         wraps in prop::collection::vec(any_wrap(), 1..=7),
@@ -618,6 +778,11 @@ proptest! {
         let mirror = stripped.mirror().unwrap();
         prop_assert_eq!(mirror.source, outer.source);
         prop_assert_eq!(mirror.destination, outer.destination);
+        let outermost = wraps.last().unwrap();
+        // A key may be that of NVGRE.
+        if !matches!(outermost, Wrap::Gre { .. } | Wrap::GreUdp { .. }) && id(outermost).is_some() {
+            prop_assert_eq!(mirror.id, id(outermost));
+        }
         for layer in &stripped.layers {
             match layer {
                 Layer::Ipv4(ip) => prop_assert!(ip.checksum_ok()),
@@ -629,7 +794,7 @@ proptest! {
 }
 
 /// An encapsulation of IP packets.
-fn any_ip_wrap() -> impl Strategy<Value = Wrap<'static>> {
+fn any_ip_tunnel() -> impl Strategy<Value = Wrap<'static>> {
     prop_oneof![
         (0_u32..1 << 24).prop_map(|vni| Wrap::VxlanGpe {
             vni,
@@ -717,7 +882,7 @@ proptest! {
     #[test]
     fn wrapped_ip_packets_come_out_again(
         outer in any_outer(),
-        with in any_ip_wrap(),
+        with in any_ip_tunnel(),
         payload in prop::collection::vec(any::<u8>(), 0..100),
     ) {
         let packet = [&FRAME[14..], &payload].concat();
