@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use crate::protocol::erspan3::Granularity;
 use crate::protocol::{Encapsulation, Layer};
-use crate::reason::named;
+use crate::reason::{Reason, named};
 use crate::strip::offset_in;
-use crate::stripped::Stripped;
+use crate::stripped::{Stop, Stripped};
 
 named! {
     /// Way of a frame through the mirrored port, as the mirroring switch says it.
@@ -90,13 +90,13 @@ impl Stripped<'_> {
     /// What the outermost encapsulation over IP says, if its header was read completely.
     ///
     /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
-    /// on the line itself.
+    /// on the line itself. Nor does what stays closed: it is a flow like others.
     pub fn mirror(&self) -> Option<Mirror> {
         let mut addresses = None;
         let mut outer: &[u8] = &[];
         let mut key = None;
         let mut sequence = None;
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.layers.iter().take(self.open_layers()).enumerate() {
             match layer {
                 Layer::Ipv4(ip) => {
                     addresses = Some((ip.source().into(), ip.destination().into()));
@@ -148,6 +148,18 @@ impl Stripped<'_> {
                 .opened(key)
                 .map(|opened| (opened.encapsulation, opened.id))
         })
+    }
+
+    /// Layers in front of one whose payload nobody can read.
+    fn open_layers(&self) -> usize {
+        let closed = matches!(
+            self.stop,
+            Stop::Opaque {
+                reason: Reason::Encrypted | Reason::Compressed,
+                ..
+            }
+        );
+        self.layers.len().saturating_sub(closed.into())
     }
 
     /// The frame behind the layer at `index` starts with an Ethernet header and a tag.

@@ -72,6 +72,8 @@ named! {
         ControlMessage = "control-message",
         /// Encrypted.
         Encrypted = "encrypted",
+        /// Compressed.
+        Compressed = "compressed",
     }
 }
 

@@ -414,9 +414,12 @@ impl State {
 }
 
 /// Whether the packet carries others in an encapsulation that is not opened: a flow may hide in it. Encryption is left
-/// out, because what it hides is not one direction of a flow that is in the clear elsewhere.
+/// out, because what it hides is not one direction of a flow that is in the clear elsewhere; so is what the ends of a
+/// tunnel tell each other.
 fn unopened(stop: &Stop<'_>, network: &Network<'_>) -> bool {
+    let closed = |reason: &Reason| matches!(reason, Reason::Encrypted | Reason::ControlMessage);
     match network {
+        _ if matches!(stop, Stop::Opaque { reason, .. } if closed(reason)) => false,
         _ if matches!(stop, Stop::Opaque { .. } | Stop::TooDeep) => true,
         // MPLS, PPPoE sessions, MAC-in-MAC, TRILL, FabricPath, Cisco MetaData, VN-Tag, NSH.
         Network::Other(ether_type) => {

@@ -607,6 +607,36 @@ fn what_cannot_be_opened_may_hold_what_is_missing() {
 }
 
 #[test]
+fn encryption_hides_no_answer() {
+    let config = Config {
+        sites: Sites::parse(SITES).unwrap(),
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, std::sync::Arc::default());
+    let mut encrypted = inner(&["server>r1", "SA", "5", "2"]);
+    // IP protocol of ESP.
+    encrypted[14 + 9] = 50;
+    let frames = [
+        inner(&["from", "server"]),
+        inner(&["r1>server", "S", "1"]),
+        encrypted,
+        inner(&["r1>server", "A", "2", "6"]),
+        inner(&["r1>server", "A", "2", "9"]),
+    ];
+    for (number, frame) in (0..).zip(&frames) {
+        feed(
+            &mut engine,
+            f64::from(number),
+            &mirrored(1, 0, number, frame),
+        );
+    }
+    engine.finish();
+    let report = engine.report();
+    assert_eq!(report.totals.opaque, 1);
+    assert_eq!(report.totals.causes.get("unopened"), None);
+}
+
+#[test]
 fn rules_on_single_packets_leave_undescribed_sessions_whole() {
     let sites = "[[site]]\nname = \"dc1\"\npoint = [{ name = \"towards\", match = { session = 7, direction = \"egress\" } }]";
     let config = Config {

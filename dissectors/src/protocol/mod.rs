@@ -10,6 +10,7 @@ pub(crate) mod capwap;
 pub(crate) mod erspan1;
 pub(crate) mod erspan2;
 pub(crate) mod erspan3;
+pub(crate) mod esp;
 pub(crate) mod etherip;
 pub(crate) mod ethernet;
 pub(crate) mod extension;
@@ -18,6 +19,7 @@ pub(crate) mod gre;
 pub(crate) mod gtpu;
 pub(crate) mod gue;
 pub(crate) mod hp_erm;
+pub(crate) mod ipcomp;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod jmirror;
@@ -188,5 +190,15 @@ protocols! {
     Ayiya(ayiya::Ayiya) = "ayiya" from [UdpPort(5072)] opens {
         /// AYIYA.
         Ayiya = "ayiya",
+    };
+    /// ESP.
+    Esp(esp::Esp) = "esp" from [IpProtocol(50), UdpPort(4500)] opens {
+        /// ESP.
+        Esp = "esp",
+    };
+    /// IPComp.
+    IpComp(ipcomp::IpComp) = "ipcomp" from [IpProtocol(108)] opens {
+        /// IPComp.
+        IpComp = "ipcomp",
     };
 }

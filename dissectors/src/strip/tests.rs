@@ -274,6 +274,33 @@ fn a_packet_of_the_wrong_version_is_told_and_its_carrier_described() {
 }
 
 #[test]
+fn what_is_encrypted_or_compressed_is_listed_but_no_session() {
+    let cases = [
+        (50, Encapsulation::Esp, 0x1234_5678, Reason::Encrypted),
+        (108, Encapsulation::IpComp, 0x5678, Reason::Compressed),
+    ];
+    for (number, encapsulation, id, reason) in cases {
+        let mut packet = FRAME;
+        packet[23] = number;
+        packet[34..42].copy_from_slice(&hex!("1234567800000001"));
+        let stripped = strip(&packet);
+        let protocol = Protocol::from_name(encapsulation.as_str()).unwrap();
+        assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
+        assert_eq!(stripped.mirror(), None);
+        let listed: Vec<_> = stripped.encapsulations().collect();
+        assert_eq!(listed, [(encapsulation, Some(id))]);
+        assert!(matches!(stripped.packet().network, Network::Ip(ip) if ip.protocol == number));
+
+        let mirrored = wrapped(&VXLAN, &packet);
+        let stripped = strip(&mirrored);
+        let mirror = stripped.mirror().unwrap();
+        assert_eq!(mirror.encapsulation, Encapsulation::Vxlan);
+        assert_eq!(stripped.encapsulations().count(), 2);
+        assert_eq!(stripped.inner.bytes, packet);
+    }
+}
+
+#[test]
 fn a_teredo_server_is_known_by_its_answers() {
     let packet = hex!(
         "60000000 0000 3b 40 20010000000000000000000000000001 20010db8000000000000000000000002"
