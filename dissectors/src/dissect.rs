@@ -9,7 +9,7 @@ use crate::options::{Options, Selector};
 use crate::protocol::ethernet::{Plausibility, plausibility};
 use crate::protocol::ipv4::Ipv4;
 use crate::protocol::udp::Udp;
-use crate::protocol::{Encapsulation, Protocol, ethernet};
+use crate::protocol::{Encapsulation, Protocol, ethernet, llc};
 use crate::reason::Reason;
 
 /// A header that was read: what it leads to, and what it says of the mirror.
@@ -100,6 +100,7 @@ pub(crate) fn behind_ether_type<'a>(
     match ether_type {
         ethernet::IPV4 => Next::Header(Protocol::Ipv4, payload),
         ethernet::IPV6 => Next::Header(Protocol::Ipv6, payload),
+        len @ ..=ethernet::MAX_LENGTH => llc::behind_length(len, payload),
         other => match options.protocol(Selector::EtherType(other)) {
             Some(protocol) => Next::Header(protocol, payload),
             None => Next::Network(other, payload),

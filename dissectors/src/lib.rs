@@ -72,6 +72,7 @@ pub use protocol::jmirror::Jmirror;
 pub use protocol::l2tp::L2tp;
 pub use protocol::l2tpv3::L2tpv3;
 pub use protocol::lisp::Lisp;
+pub use protocol::llc::Llc;
 pub use protocol::mlnx::Mlnx;
 pub use protocol::null::Loopback;
 pub use protocol::otv::Otv;

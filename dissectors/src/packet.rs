@@ -502,8 +502,8 @@ mod tests {
         assert!(matches!(network(&rarp), Network::Arp(arp) if arp.operation == 3));
         let expected = fault(Protocol::Arp, Reason::Truncated, 14);
         assert_eq!(network(&rarp[..41]), Network::Malformed(expected));
-        let llc = hex!("02000000000b02000000000a0030aaaa03");
-        assert_eq!(network(&llc), Network::Other(0x30));
+        let spanning_tree = hex!("02000000000b02000000000a0030424203");
+        assert_eq!(network(&spanning_tree), Network::Other(0x30));
         let lldp = hex!("0180c200000e02000000000a88cc0207");
         assert_eq!(network(&lldp), Network::Other(0x88cc));
         let expected = fault(Protocol::Ethernet, Reason::Truncated, 0);

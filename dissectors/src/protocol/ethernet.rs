@@ -1,6 +1,6 @@
 //! Ethernet II and 802.3: the MAC header in front of a mirrored frame, and inside it.
 //!
-//! Specification: IEEE 802.3 §3. LLC and SNAP behind a length are not read.
+//! Specification: IEEE 802.3 §3.
 
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -26,9 +26,9 @@ pub(crate) const PPP: u16 = 0x880b;
 pub(crate) const IPV6: u16 = 0x86dd;
 
 /// Largest value of the type field that is a length.
-const MAX_LENGTH: u16 = 0x05dc;
+pub(crate) const MAX_LENGTH: u16 = 0x05dc;
 /// Smallest value of the type field that is an `EtherType`.
-const MIN_TYPE: u16 = 0x0600;
+pub(crate) const MIN_TYPE: u16 = 0x0600;
 
 /// The header as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
@@ -144,8 +144,10 @@ pub(crate) fn plausibility(bytes: &[u8]) -> Plausibility {
         IPV4 => Ipv4::parse(payload).is_ok_and(|ip| ip.checksum_ok()),
         IPV6 => Ipv6::parse(payload).is_ok(),
         ARP | RARP => Arp::parse(payload).is_ok_and(|arp| arp.is_some()),
-        // LLDP, slow protocols, CFM, MPLS, PPPoE, MACsec: real frames, but nothing to check.
-        0x88cc | 0x8809 | 0x8902 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88e5 => {
+        // LLDP, slow protocols, CFM, MPLS, PPPoE, MACsec, MAC-in-MAC, TRILL, FabricPath, NSH, VN-Tag,
+        // E-Tag, Cisco MetaData, Arista's time: real frames, but nothing to check.
+        0x88cc | 0x8809 | 0x8902 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88e5 | 0x88e7 | 0x22f3
+        | 0x8903 | 0x894f | 0x8926 | 0x893f | 0x8909 | 0xd28b => {
             return Plausibility::Possible;
         }
         // A length that fits, with the LLC headers of SNAP, spanning tree or IS-IS behind it.

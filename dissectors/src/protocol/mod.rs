@@ -26,6 +26,7 @@ pub(crate) mod jmirror;
 pub(crate) mod l2tp;
 pub(crate) mod l2tpv3;
 pub(crate) mod lisp;
+pub(crate) mod llc;
 pub(crate) mod mlnx;
 pub(crate) mod null;
 pub(crate) mod otv;
@@ -201,4 +202,6 @@ protocols! {
         /// IPComp.
         IpComp = "ipcomp",
     };
+    /// LLC and SNAP.
+    Llc(llc::Llc) = "llc" from [EtherType(0x8870)];
 }

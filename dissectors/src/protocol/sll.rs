@@ -6,12 +6,17 @@ use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::dissect::{Dissect, Next, Place, behind_ether_type};
+use crate::options::Options;
+use crate::protocol::Protocol;
+use crate::protocol::ethernet::MIN_TYPE;
 use crate::reason::Reason;
 
 /// ARP hardware type of a GRE tunnel device.
 const ARPHRD_IPGRE: u16 = 778;
 /// ARP hardware type of a netlink device.
 const ARPHRD_NETLINK: u16 = 824;
+/// Linux' own protocol number of LLC.
+const LLC: u16 = 4;
 
 /// Version 1 as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
@@ -147,15 +152,24 @@ fn ether_type(hardware_type: u16, protocol: u16) -> u16 {
     }
 }
 
+/// What follows: numbers below the first `EtherType` are Linux' own, not lengths.
+fn behind<'a>(ether_type: u16, payload: &'a [u8], options: &Options) -> Next<'a> {
+    match ether_type {
+        LLC => Next::Header(Protocol::Llc, payload),
+        MIN_TYPE.. => behind_ether_type(ether_type, payload, options),
+        other => Next::Network(other, payload),
+    }
+}
+
 impl<'a> Dissect<'a> for LinuxSll<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        behind_ether_type(self.ether_type(), self.payload, place.options)
+        behind(self.ether_type(), self.payload, place.options)
     }
 }
 
 impl<'a> Dissect<'a> for LinuxSll2<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        behind_ether_type(self.ether_type(), self.payload, place.options)
+        behind(self.ether_type(), self.payload, place.options)
     }
 }
 
