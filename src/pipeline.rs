@@ -178,7 +178,8 @@ impl Input {
                 kinds.push(kind);
             }
         }
-        let supported = "supported are Ethernet, raw IP, Linux cooked v1 and v2, BSD loopback";
+        let supported = "supported are Ethernet, raw IP, Linux cooked v1 and v2, BSD loopback, PPP, Cisco HDLC, \
+                         IEEE 802.11 with and without radiotap, MPLS";
         if skipped > 0 && skipped == frames {
             bail!("{} is not supported; {supported}", kinds.join(", "));
         }

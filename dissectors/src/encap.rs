@@ -4,15 +4,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::checksum::{checksum, with_ipv4_pseudo_header, with_ipv6_pseudo_header};
 use crate::dissect::{IPV4_IN_IP, IPV6_IN_IP};
 use crate::mirror::Direction;
 use crate::protocol::ipv4::DONT_FRAGMENT;
 use crate::protocol::{
-    ayiya, capwap, erspan2, erspan3, etherip, ethernet, geneve, gre, gtpu, hp_erm, ipv4, ipv6,
-    jmirror, l2tp, l2tpv3, lisp, mlnx, otv, stt, teredo, tzsp, udp, vxlan, vxlan_gpe, wccp,
+    arista, ayiya, capwap, cmd, erspan2, erspan3, etag, etherip, ethernet, fabricpath, geneve, gre,
+    gtpu, hp_erm, ipv4, ipv6, jmirror, l2tp, l2tpv3, lisp, mlnx, mpls, nsh, otv, pbb, ppp, pppoe,
+    stt, teredo, trill, tzsp, udp, vntag, vxlan, vxlan_gpe, wccp,
 };
 
 mod split;
@@ -25,6 +26,9 @@ pub use split::{fragment, segment};
 const GRE: u8 = 47;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+
+/// Length of the two addresses of an Ethernet frame.
+const ADDRESSES_LEN: usize = 12;
 
 /// The headers in front of an encapsulation.
 #[derive(Clone, Copy, Debug)]
@@ -258,6 +262,74 @@ pub enum Wrap<'a> {
     },
     /// AYIYA around an IP packet.
     Ayiya,
+    /// MPLS over Ethernet, around an IP packet or an Ethernet frame (pseudowire).
+    Mpls {
+        /// Labels (20 bits each), top first; at least one.
+        labels: &'a [u32],
+        /// Sequence number in the control word of a pseudowire that has one.
+        control_word: Option<u16>,
+    },
+    /// 802.1ah MAC-in-MAC.
+    Pbb {
+        /// Service instance, I-SID (24 bits).
+        service: u32,
+        /// Priority (3 bits).
+        priority: u8,
+    },
+    /// TRILL.
+    Trill {
+        /// Nickname of the first RBridge.
+        ingress: u16,
+        /// Nickname of the last RBridge.
+        egress: u16,
+        /// Hop count (6 bits).
+        hop_count: u8,
+    },
+    /// FabricPath; the outer addresses are those of switches.
+    FabricPath {
+        /// Forwarding tag (10 bits).
+        forwarding_tag: u16,
+        /// Time to live (6 bits).
+        ttl: u8,
+    },
+    /// PPPoE session around an IP packet.
+    Pppoe {
+        /// Session id.
+        session: u16,
+    },
+    /// NSH over Ethernet.
+    Nsh {
+        /// Service path (24 bits).
+        path: u32,
+        /// Service index.
+        index: u8,
+        /// Type of the payload: 1 IPv4, 2 IPv6, 3 Ethernet.
+        next: u8,
+    },
+    /// VN-Tag in an Ethernet frame.
+    VnTag {
+        /// Virtual interface of the sender (12 bits).
+        source: u16,
+        /// Virtual interface of the receiver (14 bits).
+        destination: u16,
+    },
+    /// 802.1BR E-Tag in an Ethernet frame.
+    ETag {
+        /// Channel (14 bits, group included).
+        channel: u16,
+    },
+    /// Cisco MetaData in an Ethernet frame.
+    CiscoMetaData {
+        /// Security group tag.
+        security_group: u16,
+    },
+    /// Arista time stamp header, in UTC, in an Ethernet frame.
+    Arista {
+        /// Seconds since 1970.
+        seconds: u32,
+        /// Nanoseconds within the second.
+        nanoseconds: u32,
+    },
 }
 
 /// What stands directly in front of an encapsulation's own header.
@@ -269,6 +341,10 @@ enum Carrier {
     Udp(u16),
     /// The encapsulation's own header, which looks like TCP's.
     Tcp,
+    /// Ethernet with this `EtherType`.
+    Ethernet(u16),
+    /// The addresses of the inner frame itself, then this `EtherType`.
+    Tagged(u16),
 }
 
 impl Wrap<'_> {
@@ -301,6 +377,16 @@ impl Wrap<'_> {
             Self::Lisp { .. } => Carrier::Udp(4341),
             Self::Teredo { .. } => Carrier::Udp(3544),
             Self::Ayiya => Carrier::Udp(5072),
+            Self::Mpls { .. } => Carrier::Ethernet(mpls::ETHER_TYPE),
+            Self::Pbb { .. } => Carrier::Ethernet(pbb::ETHER_TYPE),
+            Self::Trill { .. } => Carrier::Ethernet(trill::ETHER_TYPE),
+            Self::FabricPath { .. } => Carrier::Ethernet(fabricpath::ETHER_TYPE),
+            Self::Pppoe { .. } => Carrier::Ethernet(pppoe::ETHER_TYPE),
+            Self::Nsh { .. } => Carrier::Ethernet(nsh::ETHER_TYPE),
+            Self::VnTag { .. } => Carrier::Tagged(vntag::ETHER_TYPE),
+            Self::ETag { .. } => Carrier::Tagged(etag::ETHER_TYPE),
+            Self::CiscoMetaData { .. } => Carrier::Tagged(cmd::ETHER_TYPE),
+            Self::Arista { .. } => Carrier::Tagged(arista::ETHER_TYPE),
         }
     }
 }
@@ -313,7 +399,8 @@ fn number_of(packet: &[u8]) -> u8 {
     }
 }
 
-/// Appends a whole Ethernet frame that carries `inner` in an encapsulation.
+/// Appends a whole Ethernet frame that carries `inner` in an encapsulation; a tag is put into `inner`,
+/// which then keeps its addresses.
 ///
 /// An IP packet that would be longer than 65535 bytes gets the length 0, as on hosts that leave
 /// the splitting to their network card.
@@ -324,23 +411,32 @@ pub fn wrap(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
         write_udp_header(outer.udp_source_port, port, &mut payload);
     }
     write_encapsulation(outer, wrap, inner, &mut payload);
-    payload.extend_from_slice(inner);
+    payload.extend_from_slice(match carrier {
+        Carrier::Tagged(_) => inner
+            .get(size_of::<ethernet::Header>()..)
+            .unwrap_or_default(),
+        _ => inner,
+    });
     if let Wrap::Gre { checksum: true, .. } = wrap {
         let sum = checksum(&payload);
         set_u16(&mut payload, 4, sum);
     }
-    let protocol = match carrier {
-        Carrier::Ip(protocol) => protocol,
+    match carrier {
+        Carrier::Ip(protocol) => write_outer(outer, protocol, payload.len(), out),
         Carrier::Udp(_) => {
             finish_udp(outer, &mut payload);
-            UDP
+            write_outer(outer, UDP, payload.len(), out);
         }
         Carrier::Tcp => {
             finish_tcp(outer.source, outer.destination, &mut payload);
-            TCP
+            write_outer(outer, TCP, payload.len(), out);
         }
-    };
-    write_outer(outer, protocol, payload.len(), out);
+        Carrier::Ethernet(ether_type) => write_ethernet(outer, ether_type, out),
+        Carrier::Tagged(ether_type) => {
+            out.extend_from_slice(inner.get(..ADDRESSES_LEN).unwrap_or(inner));
+            out.extend_from_slice(&ether_type.to_be_bytes());
+        }
+    }
     out.extend_from_slice(&payload);
 }
 
@@ -349,15 +445,11 @@ fn write_outer(outer: &Outer, protocol: u8, payload_len: usize, out: &mut Vec<u8
         (IpAddr::V4(source), IpAddr::V4(destination)) => Ok((source, destination)),
         (source, destination) => Err((in_ipv6(source), in_ipv6(destination))),
     };
-    let ethernet = ethernet::Header {
-        destination: outer.destination_mac,
-        source: outer.source_mac,
-        ether_type: match addresses {
-            Ok(_) => ethernet::IPV4.into(),
-            Err(_) => ethernet::IPV6.into(),
-        },
+    let ether_type = match addresses {
+        Ok(_) => ethernet::IPV4,
+        Err(_) => ethernet::IPV6,
     };
-    out.extend_from_slice(ethernet.as_bytes());
+    write_ethernet(outer, ether_type, out);
     match addresses {
         Ok((source, destination)) => {
             let mut ip = ipv4::Header {
@@ -392,6 +484,15 @@ fn write_outer(outer: &Outer, protocol: u8, payload_len: usize, out: &mut Vec<u8
             out.extend_from_slice(ip.as_bytes());
         }
     }
+}
+
+fn write_ethernet(outer: &Outer, ether_type: u16, out: &mut Vec<u8>) {
+    let header = ethernet::Header {
+        destination: outer.destination_mac,
+        source: outer.source_mac,
+        ether_type: ether_type.into(),
+    };
+    out.extend_from_slice(header.as_bytes());
 }
 
 fn write_udp_header(source_port: u16, destination_port: u16, out: &mut Vec<u8>) {
@@ -431,6 +532,7 @@ fn finish_tcp(source: IpAddr, destination: IpAddr, segment: &mut [u8]) {
     set_u16(segment, 16, sum);
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm an encapsulation")]
 fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut Vec<u8>) {
     match *wrap {
         Wrap::Erspan1 => write_gre(gre::ERSPAN, false, None, None, out),
@@ -547,7 +649,44 @@ fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut V
             origin: Some(origin),
         } => teredo::write_origin(origin, out),
         Wrap::Ayiya => ayiya::write(number_of(inner), out),
+        Wrap::Mpls {
+            labels,
+            control_word,
+        } => mpls::write(labels, control_word, out),
+        Wrap::Pbb { service, priority } => pbb::write(service, priority, out),
+        Wrap::Trill {
+            ingress,
+            egress,
+            hop_count,
+        } => trill::write(ingress, egress, hop_count, out),
+        Wrap::FabricPath {
+            forwarding_tag,
+            ttl,
+        } => fabricpath::write(forwarding_tag, ttl, out),
+        Wrap::Pppoe { session } => {
+            pppoe::write(session, inner.len(), out);
+            ppp::write(inner, out);
+        }
+        Wrap::Nsh { path, index, next } => nsh::write(path, index, next, out),
+        Wrap::VnTag {
+            source,
+            destination,
+        } => vntag::write(source, destination, ether_type(inner), out),
+        Wrap::ETag { channel } => etag::write(channel, ether_type(inner), out),
+        Wrap::CiscoMetaData { security_group } => {
+            cmd::write(security_group, ether_type(inner), out);
+        }
+        Wrap::Arista {
+            seconds,
+            nanoseconds,
+        } => arista::write(seconds, nanoseconds, ether_type(inner), out),
     }
+}
+
+/// `EtherType` of an Ethernet frame; 0 if it is too short.
+fn ether_type(frame: &[u8]) -> u16 {
+    let header = ethernet::Header::ref_from_prefix(frame);
+    header.map_or(0, |(header, _)| header.ether_type.get())
 }
 
 fn write_gre(
@@ -755,6 +894,89 @@ mod tests {
         };
         let expected = hex!("0868 0dd8 0046 0000 0000f12ab9c82815");
         assert_eq!(encapsulation(&outer, teredo), expected);
+    }
+
+    #[test]
+    fn link_layer_headers_are_those_of_other_writers() {
+        let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let cases: [(Wrap<'_>, &[u8]); 6] = [
+            (
+                Wrap::Mpls {
+                    labels: &[24005, 24001],
+                    control_word: Some(5),
+                },
+                &hex!("8847 05dc5040 05dc1140 00000005"),
+            ),
+            (
+                Wrap::Pbb {
+                    service: 43981,
+                    priority: 3,
+                },
+                &hex!("88e7 6000abcd"),
+            ),
+            (
+                Wrap::Trill {
+                    ingress: 0x0a0a,
+                    egress: 0x0b0b,
+                    hop_count: 32,
+                },
+                &hex!("22f3 0020 0b0b 0a0a"),
+            ),
+            (
+                Wrap::FabricPath {
+                    forwarding_tag: 1,
+                    ttl: 32,
+                },
+                &hex!("8903 0060"),
+            ),
+            (Wrap::Pppoe { session: 7 }, &hex!("8864 11000007 0038 0021")),
+            (
+                Wrap::Nsh {
+                    path: 42,
+                    index: 255,
+                    next: 3,
+                },
+                &hex!("894f 0fc2 0203 00002aff"),
+            ),
+        ];
+        for (with, expected) in cases {
+            let header = header(&outer, &with);
+            assert_eq!(header[..12], hex!("02bb0000000202aa00000001"));
+            assert_eq!(header[12..], *expected, "{with:?}");
+        }
+    }
+
+    #[test]
+    fn tags_stand_between_addresses_and_type() {
+        let outer = outer([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        let cases: [(Wrap<'_>, &[u8]); 4] = [
+            (
+                Wrap::VnTag {
+                    source: 0x123,
+                    destination: 0xabc,
+                },
+                &hex!("8926 0abc0123"),
+            ),
+            (Wrap::ETag { channel: 0x2123 }, &hex!("893f 000021230000")),
+            (
+                Wrap::CiscoMetaData {
+                    security_group: 4660,
+                },
+                &hex!("8909 010100011234"),
+            ),
+            (
+                Wrap::Arista {
+                    seconds: 1_700_000_000,
+                    nanoseconds: 123_456_789,
+                },
+                &hex!("d28b 00010110 6553f100075bcd15"),
+            ),
+        ];
+        for (with, expected) in cases {
+            let mut out = Vec::new();
+            wrap(&outer, &with, &FRAME, &mut out);
+            assert_eq!(out, [&FRAME[..12], expected, &FRAME[12..]].concat());
+        }
     }
 
     #[test]

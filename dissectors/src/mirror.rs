@@ -123,6 +123,7 @@ impl Stripped<'_> {
             facts.vlan = facts.vlan.or(facts
                 .vlan_unless_tagged
                 .filter(|_| !self.has_tag_behind(index)));
+            facts.time = facts.time.or_else(|| self.stamp_behind(index));
             return Some(Mirror {
                 encapsulation: opened.encapsulation,
                 source,
@@ -168,6 +169,16 @@ impl Stripped<'_> {
             self.layers.get(index.saturating_add(2)),
             Some(Layer::Vlan(_))
         )
+    }
+
+    /// The time that a switch stamped behind the layer at `index`, or else in front of it: the stamp
+    /// in the mirrored frame is nearer to the mirror than that of whoever collects the copies.
+    fn stamp_behind(&self, index: usize) -> Option<DeviceTime> {
+        let (front, behind) = self.layers.split_at_checked(index)?;
+        behind.iter().chain(front).find_map(|layer| match layer {
+            Layer::Arista(header) => header.time(),
+            _ => None,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::transport::{Payload, Transport};
 /// The innermost packet of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// Addresses of the innermost Ethernet header.
+    /// Addresses of the innermost Ethernet or 802.11 header.
     pub macs: Option<Macs>,
     /// Outermost VLAN id (12 bits) in the innermost frame.
     pub vlan: Option<u16>,
@@ -36,7 +36,8 @@ pub enum Network<'a> {
     Ip(Ip<'a>),
     /// ARP or RARP.
     Arp(Arp),
-    /// Another `EtherType`, an 802.3 length, or 0 where the link layer has no `EtherType`.
+    /// Another `EtherType`, an 802.3 length, or 0 where the link layer has no `EtherType` or what it
+    /// carries stays closed.
     Other(u16),
     /// A header in front of the network layer, or its own, could not be used.
     Malformed(Malformed),
@@ -80,26 +81,29 @@ impl Ip<'_> {
 impl<'a> Stripped<'a> {
     /// Describes the innermost packet; after a fault, the one that carries what could not be read.
     pub fn packet(&self) -> Packet<'a> {
-        let first = self.inner.link_layer;
-        let macs = match self.layers.get(first) {
-            Some(Layer::Ethernet(ethernet)) => Some(ethernet.macs()),
-            _ => None,
-        };
-        let vlan = match self.layers.get(first.saturating_add(1)) {
-            Some(Layer::Vlan(tag)) => Some(tag.id()),
-            _ => None,
-        };
-        Packet {
-            macs,
-            vlan,
+        let mut packet = Packet {
+            macs: None,
+            vlan: None,
             network: self.network(),
+        };
+        for layer in self.layers.iter().skip(self.inner.link_layer) {
+            match layer {
+                Layer::Ethernet(ethernet) => packet.macs = Some(ethernet.macs()),
+                Layer::Ieee80211(frame) => packet.macs = frame.macs(),
+                Layer::Vlan(tag) => packet.vlan = packet.vlan.or(Some(tag.id())),
+                Layer::Ipv4(_) | Layer::Ipv6(_) => break,
+                _ => {}
+            }
         }
+        packet
     }
 
     fn network(&self) -> Network<'a> {
         let Some((ether_type, bytes)) = self.inner.network else {
             return Network::Malformed(match self.stop {
                 Stop::Malformed(malformed) => malformed,
+                // Closed in front of any network layer, by encryption for one.
+                Stop::Opaque { .. } => return Network::Other(0),
                 _ => Malformed {
                     protocol: first_header(self.inner.link, self.inner.bytes),
                     reason: Reason::TooDeep,

@@ -5,7 +5,7 @@ macro_rules! protocols {
     ($(
         $(#[doc = $doc:literal])+
         $name:ident($module:ident::$view:ident) = $text:literal
-        $(from [$($selector:expr),+])?
+        $(from [$($selector:expr),+ $(,)?])?
         $(opens { $($(#[doc = $opened_doc:literal])+ $opened:ident = $opened_text:literal,)+ })?;
     )+) => {
         $crate::reason::named! {

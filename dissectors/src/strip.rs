@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use crate::dissect::{Next, Place};
 use crate::link::LinkType;
 use crate::options::Options;
+use crate::protocol::chdlc::CiscoHdlc;
 use crate::protocol::vlan::MAX_TAGS;
 use crate::protocol::{Layer, Protocol, ethernet};
 use crate::reason::{Malformed, Reason};
@@ -154,6 +155,12 @@ pub(crate) fn first_header(link: LinkType, bytes: &[u8]) -> Protocol {
     match link {
         LinkType::Null | LinkType::Loop => Protocol::Loopback,
         LinkType::Ethernet => Protocol::Ethernet,
+        LinkType::Ppp if CiscoHdlc::starts(bytes) => Protocol::CiscoHdlc,
+        LinkType::Ppp => Protocol::Ppp,
+        LinkType::CiscoHdlc => Protocol::CiscoHdlc,
+        LinkType::Ieee80211 => Protocol::Ieee80211,
+        LinkType::Radiotap => Protocol::Radiotap,
+        LinkType::Mpls => Protocol::Mpls,
         LinkType::LinuxSll => Protocol::LinuxSll,
         LinkType::LinuxSll2 => Protocol::LinuxSll2,
         LinkType::Ipv4 => Protocol::Ipv4,

@@ -9,7 +9,7 @@ use crate::strip::Layers;
 /// The innermost frame: what the mirror copied, or the captured frame if nothing encapsulates it.
 #[derive(Clone, Copy, Debug)]
 pub struct InnerFrame<'a> {
-    /// What the first byte belongs to; Ethernet or raw IP for an encapsulated frame.
+    /// What the first byte belongs to; Ethernet, 802.11 or raw IP for an encapsulated frame.
     pub link: LinkType,
     /// The frame as far as it is present, padding and trailer included.
     pub bytes: &'a [u8],

@@ -374,9 +374,10 @@ impl State {
         let mut segment = None;
         if let Some(s) = self.sessions.get_mut(session) {
             s.count(frame.time, frame.wire_len, fault.is_some());
-            for (depth, (encapsulation, id)) in stripped.encapsulations().enumerate() {
+            let mut own = mirror.map(|m| (m.encapsulation, m.id));
+            for (encapsulation, id) in stripped.encapsulations() {
                 segment = id.or(segment);
-                if depth > 0 {
+                if own.take_if(|own| *own == (encapsulation, id)).is_none() {
                     s.carry(encapsulation, id);
                 }
             }
@@ -389,7 +390,7 @@ impl State {
             }
         }
         let guessed = self.hints.look(stripped, &packet, &self.options);
-        let hides = guessed || unopened(&stripped.stop, &packet.network);
+        let hides = guessed || unopened(&stripped.stop);
         let Some(place) = self
             .points
             .note(point, packet.macs.map(|m| m.source), hides)
@@ -416,31 +417,13 @@ impl State {
 /// Whether the packet carries others in an encapsulation that is not opened: a flow may hide in it. Encryption is left
 /// out, because what it hides is not one direction of a flow that is in the clear elsewhere; so is what the ends of a
 /// tunnel tell each other.
-fn unopened(stop: &Stop<'_>, network: &Network<'_>) -> bool {
-    let closed = |reason: &Reason| matches!(reason, Reason::Encrypted | Reason::ControlMessage);
-    match network {
-        _ if matches!(stop, Stop::Opaque { reason, .. } if closed(reason)) => false,
-        _ if matches!(stop, Stop::Opaque { .. } | Stop::TooDeep) => true,
-        // MPLS, PPPoE sessions, MAC-in-MAC, TRILL, FabricPath, Cisco MetaData, VN-Tag, NSH.
-        Network::Other(ether_type) => {
-            matches!(
-                ether_type,
-                0x8847 | 0x8848 | 0x8864 | 0x88e7 | 0x22f3 | 0x8903 | 0x8909 | 0x8926 | 0x894f
-            )
+fn unopened(stop: &Stop<'_>) -> bool {
+    match stop {
+        Stop::Opaque { reason, .. } => {
+            !matches!(reason, Reason::Encrypted | Reason::ControlMessage)
         }
-        Network::Ip(ip) => match (ip.transport, ip.ports) {
-            // Teredo, L2TP, GTP-U, LISP, GRE in UDP, VXLAN-GPE, CAPWAP, MPLS in UDP, jmirror, TZSP.
-            (Transport::Udp(_), Some((_, port))) => {
-                matches!(
-                    port,
-                    1701 | 2152 | 3544 | 4341 | 4754 | 4790 | 5247 | 6635 | 30_030 | 37_008
-                )
-            }
-            // IPv4, IPv6, EtherIP, L2TPv3, MPLS in IP.
-            (Transport::Other, _) => matches!(ip.protocol, 4 | 41 | 97 | 115 | 137),
-            _ => false,
-        },
-        Network::Arp(_) | Network::Malformed(_) => false,
+        Stop::TooDeep => true,
+        Stop::Inner | Stop::Fragment(_) | Stop::Malformed(_) => false,
     }
 }
 

@@ -4,21 +4,27 @@
 //! its [`Protocol`], its [`Layer`], the numbers that lead to it (which a user may change, see
 //! [`Options`]), and the encapsulations that it may turn out to be.
 
+pub(crate) mod arista;
 pub(crate) mod arp;
 pub(crate) mod ayiya;
 pub(crate) mod capwap;
+pub(crate) mod chdlc;
+pub(crate) mod cmd;
 pub(crate) mod erspan1;
 pub(crate) mod erspan2;
 pub(crate) mod erspan3;
 pub(crate) mod esp;
+pub(crate) mod etag;
 pub(crate) mod etherip;
 pub(crate) mod ethernet;
 pub(crate) mod extension;
+pub(crate) mod fabricpath;
 pub(crate) mod geneve;
 pub(crate) mod gre;
 pub(crate) mod gtpu;
 pub(crate) mod gue;
 pub(crate) mod hp_erm;
+pub(crate) mod ieee80211;
 pub(crate) mod ipcomp;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
@@ -27,15 +33,24 @@ pub(crate) mod l2tp;
 pub(crate) mod l2tpv3;
 pub(crate) mod lisp;
 pub(crate) mod llc;
+pub(crate) mod macsec;
 pub(crate) mod mlnx;
+pub(crate) mod mpls;
+pub(crate) mod nsh;
 pub(crate) mod null;
 pub(crate) mod otv;
+pub(crate) mod pbb;
+pub(crate) mod ppp;
+pub(crate) mod pppoe;
+pub(crate) mod radiotap;
 pub(crate) mod sll;
 pub(crate) mod stt;
 pub(crate) mod teredo;
+pub(crate) mod trill;
 pub(crate) mod tzsp;
 pub(crate) mod udp;
 pub(crate) mod vlan;
+pub(crate) mod vntag;
 pub(crate) mod vxlan;
 pub(crate) mod vxlan_gpe;
 pub(crate) mod wccp;
@@ -204,4 +219,59 @@ protocols! {
     };
     /// LLC and SNAP.
     Llc(llc::Llc) = "llc" from [EtherType(0x8870)];
+    /// MPLS.
+    Mpls(mpls::Mpls) = "mpls"
+        from [EtherType(mpls::ETHER_TYPE), EtherType(0x8848), IpProtocol(137), UdpPort(6635)] opens {
+        /// MPLS around IP.
+        Mpls = "mpls",
+        /// Ethernet pseudowire over MPLS; OTV in GRE is one too.
+        MplsPw = "mpls-pw",
+    };
+    /// 802.1ah MAC-in-MAC.
+    Pbb(pbb::Pbb) = "pbb" from [EtherType(pbb::ETHER_TYPE)] opens {
+        /// 802.1ah MAC-in-MAC.
+        Pbb = "pbb",
+    };
+    /// TRILL.
+    Trill(trill::Trill) = "trill" from [EtherType(trill::ETHER_TYPE)] opens {
+        /// TRILL.
+        Trill = "trill",
+    };
+    /// FabricPath.
+    FabricPath(fabricpath::FabricPath) = "fabricpath" from [EtherType(fabricpath::ETHER_TYPE)] opens {
+        /// FabricPath.
+        FabricPath = "fabricpath",
+    };
+    /// PPPoE session.
+    Pppoe(pppoe::Pppoe) = "pppoe" from [EtherType(pppoe::ETHER_TYPE)] opens {
+        /// PPPoE session.
+        Pppoe = "pppoe",
+    };
+    /// PPP.
+    Ppp(ppp::Ppp) = "ppp" from [EtherType(0x880b)];
+    /// Cisco HDLC.
+    CiscoHdlc(chdlc::CiscoHdlc) = "chdlc";
+    /// NSH.
+    Nsh(nsh::Nsh) = "nsh" from [EtherType(nsh::ETHER_TYPE)] opens {
+        /// NSH.
+        Nsh = "nsh",
+    };
+    /// VN-Tag.
+    VnTag(vntag::VnTag) = "vntag" from [EtherType(vntag::ETHER_TYPE)];
+    /// 802.1BR E-Tag.
+    ETag(etag::ETag) = "etag" from [EtherType(etag::ETHER_TYPE)];
+    /// Cisco MetaData in Ethernet.
+    CiscoMetaData(cmd::CiscoMetaData) = "cmd" from [EtherType(cmd::ETHER_TYPE)];
+    /// Cisco MetaData in GRE.
+    CiscoMetaDataGre(cmd::CiscoMetaDataGre) = "cmd-gre" from [GreType(cmd::ETHER_TYPE)];
+    /// Arista time stamp header.
+    Arista(arista::Arista) = "arista" from [EtherType(arista::ETHER_TYPE)];
+    /// MACsec.
+    MacSec(macsec::MacSec) = "macsec" from [EtherType(0x88e5)];
+    /// IEEE 802.11.
+    Ieee80211(ieee80211::Ieee80211) = "ieee80211" from [
+        GreType(0x8200), GreType(0x8210), GreType(0x8220), GreType(0x8230), GreType(0x8240), GreType(0x8250), GreType(0x8260), GreType(0x8270), GreType(0x8280), GreType(0x8290), GreType(0x82a0), GreType(0x82b0), GreType(0x82c0), GreType(0x82d0), GreType(0x82e0), GreType(0x82f0), GreType(0x8300), GreType(0x8310), GreType(0x8320), GreType(0x8330), GreType(0x8340), GreType(0x8350), GreType(0x8360), GreType(0x8370), GreType(0x9000),
+    ];
+    /// Radiotap.
+    Radiotap(radiotap::Radiotap) = "radiotap";
 }

@@ -18,13 +18,18 @@ const FRAME: [u8; 54] = hex!(
     "9c4001bb11223344000000005002faf0e63d0000"
 );
 
-const LINKS: [LinkType; 8] = [
+const LINKS: [LinkType; 13] = [
     LinkType::Null,
     LinkType::Ethernet,
+    LinkType::Ppp,
     LinkType::RawIp,
+    LinkType::CiscoHdlc,
+    LinkType::Ieee80211,
     LinkType::Loop,
     LinkType::LinuxSll,
     LinkType::LinuxSll2,
+    LinkType::Radiotap,
+    LinkType::Mpls,
     LinkType::Ipv4,
     LinkType::Ipv6,
 ];
@@ -107,7 +112,7 @@ fn a_recorded_overlay_inside_a_mirror_is_opened() {
 #[test]
 fn frames_of_every_link_type_reach_their_packet() {
     let ip = &FRAME[14..];
-    let cases: [(LinkType, &[u8], &str); 8] = [
+    let cases: [(LinkType, &[u8], &str); 16] = [
         (LinkType::Null, &hex!("02000000"), "loopback ipv4"),
         (LinkType::Null, &hex!("00000002"), "loopback ipv4"),
         (LinkType::Loop, &hex!("00000002"), "loopback ipv4"),
@@ -127,6 +132,29 @@ fn frames_of_every_link_type_reach_their_packet() {
             LinkType::Ethernet,
             &hex!("02000000000b02000000000a 88a820c8 8100e064 9300 0001 0800"),
             "ethernet vlan vlan vlan ipv4",
+        ),
+        (LinkType::Ppp, &hex!("ff03 0021"), "ppp ipv4"),
+        (LinkType::Ppp, &hex!("0f00 0800"), "ciscohdlc ipv4"),
+        (LinkType::Ppp, &hex!("0281 003e8140"), "ppp mpls ipv4"),
+        (LinkType::CiscoHdlc, &hex!("0f00 0800"), "ciscohdlc ipv4"),
+        (LinkType::Mpls, &hex!("003e8140"), "mpls ipv4"),
+        (
+            LinkType::Ieee80211,
+            &hex!("08010000 02000000000b02000000000a02000000000c 1000 aaaa030000000800"),
+            "ieee80211 llc ipv4",
+        ),
+        (
+            LinkType::Radiotap,
+            &hex!(
+                "00000900 02000000 10 08010000 02000000000b02000000000a02000000000c 1000"
+                "aaaa030000000800"
+            ),
+            "radiotap ieee80211 llc ipv4",
+        ),
+        (
+            LinkType::LinuxSll,
+            &hex!("0000 0001 0006 02000000000a0000 0004 aaaa030000000800"),
+            "linuxsll llc ipv4",
         ),
     ];
     for (link, header, expected) in cases {
@@ -671,6 +699,70 @@ fn id(with: &Wrap<'_>) -> Option<u64> {
     }
 }
 
+/// An encapsulation of Ethernet frames in the link layer.
+fn any_link_wrap() -> impl Strategy<Value = Wrap<'static>> {
+    prop_oneof![
+        (any_labels(), any::<Option<u16>>()).prop_map(|(labels, control_word)| Wrap::Mpls {
+            labels,
+            control_word,
+        }),
+        (any::<u32>(), any::<u8>()).prop_map(|(service, priority)| Wrap::Pbb { service, priority }),
+        (any::<u16>(), any::<u16>(), any::<u8>()).prop_map(|(ingress, egress, hop_count)| {
+            Wrap::Trill {
+                ingress,
+                egress,
+                hop_count,
+            }
+        }),
+        (any::<u16>(), any::<u8>()).prop_map(|(forwarding_tag, ttl)| Wrap::FabricPath {
+            forwarding_tag,
+            ttl,
+        }),
+        (any::<u32>(), any::<u8>()).prop_map(|(path, index)| Wrap::Nsh {
+            path,
+            index,
+            next: 3,
+        }),
+    ]
+}
+
+/// An encapsulation of IPv4 packets in the link layer.
+fn any_packet_wrap() -> impl Strategy<Value = Wrap<'static>> {
+    prop_oneof![
+        any_labels().prop_map(|labels| Wrap::Mpls {
+            labels,
+            control_word: None,
+        }),
+        any::<u16>().prop_map(|session| Wrap::Pppoe { session }),
+        (any::<u32>(), any::<u8>()).prop_map(|(path, index)| Wrap::Nsh {
+            path,
+            index,
+            next: 1,
+        }),
+    ]
+}
+
+fn any_labels() -> impl Strategy<Value = &'static [u32]> {
+    const LABELS: &[u32] = &[16001, 24007, 0xf_edcb, 16, 7, 0xabcde];
+    (1..=LABELS.len()).prop_map(|count| &LABELS[..count])
+}
+
+/// A tag that is put into an Ethernet frame.
+fn any_tag() -> impl Strategy<Value = Wrap<'static>> {
+    prop_oneof![
+        (any::<u16>(), any::<u16>()).prop_map(|(source, destination)| Wrap::VnTag {
+            source,
+            destination,
+        }),
+        any::<u16>().prop_map(|channel| Wrap::ETag { channel }),
+        any::<u16>().prop_map(|security_group| Wrap::CiscoMetaData { security_group }),
+        (any::<u32>(), any::<u32>()).prop_map(|(seconds, nanoseconds)| Wrap::Arista {
+            seconds,
+            nanoseconds,
+        }),
+    ]
+}
+
 fn any_outer() -> impl Strategy<Value = Outer> {
     let addresses = prop_oneof![
         any::<([u8; 4], [u8; 4])>().prop_map(|(a, b)| (a.into(), b.into())),
@@ -739,7 +831,10 @@ proptest! {
     #[test]
     fn damaged_frames_are_survived(
         outer in any_outer(),
-        wraps in prop::collection::vec(any_wrap(), 0..4),
+        wraps in prop::collection::vec(
+            prop_oneof![any_wrap(), any_link_wrap(), any_packet_wrap(), any_tag()],
+            0..4,
+        ),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
     ) {
@@ -783,6 +878,55 @@ proptest! {
         let stripped = strip(&mirrored);
         prop_assert_eq!(stripped.inner.bytes, packet);
         prop_assert_eq!(stripped.encapsulations().last().unwrap().1, id(&with));
+    }
+
+    #[test]
+    fn what_was_wrapped_in_the_link_layer_comes_out_again(
+        outer in any_outer(),
+        wraps in prop::collection::vec(any_link_wrap(), 1..=7),
+        tags in prop::collection::vec(any_tag(), 0..4),
+    ) {
+        let tagged = |frame: &[u8]| {
+            tags.iter().fold(frame.to_vec(), |frame, tag| {
+                let mut bytes = Vec::new();
+                wrap(&outer, tag, &frame, &mut bytes);
+                bytes
+            })
+        };
+        let inner = tagged(&FRAME);
+        let mut bytes = inner.clone();
+        for with in &wraps {
+            let frame = std::mem::take(&mut bytes);
+            wrap(&outer, with, &frame, &mut bytes);
+        }
+        let bytes = tagged(&bytes);
+        let stripped = strip(&bytes);
+        if stripped.layers.len() < MAX_LAYERS {
+            prop_assert_eq!(stripped.stop, Stop::Inner);
+            prop_assert_eq!(stripped.inner.bytes, &inner);
+            prop_assert_eq!(stripped.packet(), strip(&FRAME).packet());
+            prop_assert_eq!(stripped.encapsulations().count(), wraps.len());
+            prop_assert_eq!(stripped.mirror(), None);
+        }
+    }
+
+    #[test]
+    fn a_packet_that_was_wrapped_in_the_link_layer_keeps_the_addresses_in_front(
+        outer in any_outer(),
+        with in any_packet_wrap(),
+        padding in 0_usize..10,
+    ) {
+        let packet = &FRAME[14..];
+        let mut bytes = Vec::new();
+        wrap(&outer, &with, packet, &mut bytes);
+        bytes.resize(bytes.len() + padding, 0);
+        let stripped = strip(&bytes);
+        prop_assert_eq!(stripped.stop, Stop::Inner);
+        prop_assert_eq!(stripped.inner.bytes.get(..packet.len()), Some(packet));
+        prop_assert_eq!(stripped.inner.link, LinkType::RawIp);
+        let found = stripped.packet();
+        prop_assert_eq!(found.network, strip(&FRAME).packet().network);
+        prop_assert_eq!(found.macs.map(|macs| macs.source), Some(outer.source_mac));
     }
 
     #[test]
@@ -861,8 +1005,10 @@ fn what_capwap_does_not_show_is_told() {
         let stripped = strip(&bytes);
         let protocol = Protocol::Capwap;
         assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
-        let mirror = stripped.mirror().unwrap();
-        assert_eq!(mirror.encapsulation, Encapsulation::Capwap);
+        // What nobody can read is no mirror session.
+        let mirror = stripped.mirror().map(|mirror| mirror.encapsulation);
+        let readable = reason != Reason::Encrypted;
+        assert_eq!(mirror, readable.then_some(Encapsulation::Capwap));
     };
     closed(0, 0x01, Reason::Encrypted);
     closed(3, 0x08, Reason::ControlMessage);

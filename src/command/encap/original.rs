@@ -85,7 +85,13 @@ impl Original {
 /// `EtherType` and bytes of the network layer behind a link layer other than Ethernet.
 fn network(link: LinkType, bytes: &[u8]) -> Option<(u16, &[u8])> {
     let (ether_type, payload) = match link {
-        LinkType::Ethernet => return None,
+        // Frames of these links are no packets of hosts, or have no EtherType.
+        LinkType::Ethernet
+        | LinkType::Ppp
+        | LinkType::CiscoHdlc
+        | LinkType::Ieee80211
+        | LinkType::Radiotap
+        | LinkType::Mpls => return None,
         LinkType::LinuxSll => {
             let cooked = LinuxSll::parse(bytes).ok()?;
             (cooked.ether_type(), cooked.payload())

@@ -91,6 +91,7 @@ impl<'a> Dissect<'a> for Gre<'a> {
         match place.options.protocol(Selector::GreType(self.protocol())) {
             Some(Protocol::Erspan2) => Next::Header(self.erspan(), payload),
             Some(Protocol::Ethernet) => Next::Frame(LinkType::Ethernet, payload),
+            Some(Protocol::Ieee80211) => Next::Frame(LinkType::Ieee80211, payload),
             Some(protocol) => Next::Header(protocol, payload),
             None if CONTROL.contains(&self.protocol()) => Next::Opaque(Reason::ControlMessage),
             // A keepalive of EoIP, an acknowledgement of PPTP.
