@@ -135,7 +135,10 @@ impl Args for DecodeArgs {
                 Some(Selector::TcpPort(_)) => "TCP",
                 _ => "UDP",
             };
-            let defaults = defaults.collect::<Vec<_>>().join(",");
+            let mut defaults = defaults.collect::<Vec<_>>().join(",");
+            if defaults.is_empty() {
+                defaults.push_str("none");
+            }
             let title = protocol.title();
             let help = format!("{transport} ports that carry {title} [default: {defaults}]");
             let argument = Arg::new(name)

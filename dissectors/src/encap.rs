@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::checksum::{checksum, with_ipv4_pseudo_header, with_ipv6_pseudo_header};
 use crate::dissect::{IPV4_IN_IP, IPV6_IN_IP};
 use crate::mirror::Direction;
+use crate::protocol::erspan_marker::{self, Mark};
 use crate::protocol::ipv4::DONT_FRAGMENT;
 use crate::protocol::{
     arista, ayiya, capwap, cmd, erspan2, erspan3, etag, etherip, ethernet, fabricpath, geneve, gre,
@@ -330,6 +331,13 @@ pub enum Wrap<'a> {
         /// Nanoseconds within the second.
         nanoseconds: u32,
     },
+    /// A Cisco ERSPAN marker, which carries nothing.
+    ErspanMarker {
+        /// Destination port.
+        port: u16,
+        /// What it tells.
+        mark: Mark,
+    },
 }
 
 /// What stands directly in front of an encapsulation's own header.
@@ -352,7 +360,8 @@ impl Wrap<'_> {
         match *self {
             Self::Vxlan { port, .. }
             | Self::VxlanGroupPolicy { port, .. }
-            | Self::Geneve { port, .. } => Carrier::Udp(port),
+            | Self::Geneve { port, .. }
+            | Self::ErspanMarker { port, .. } => Carrier::Udp(port),
             Self::VxlanGpe { .. } => Carrier::Udp(vxlan_gpe::PORT),
             Self::Otv { .. } => Carrier::Udp(otv::PORT),
             Self::Tzsp { .. } => Carrier::Udp(tzsp::PORT),
@@ -680,6 +689,7 @@ fn write_encapsulation(outer: &Outer, wrap: &Wrap<'_>, inner: &[u8], out: &mut V
             seconds,
             nanoseconds,
         } => arista::write(seconds, nanoseconds, ether_type(inner), out),
+        Wrap::ErspanMarker { mark, .. } => erspan_marker::write(&mark, out),
     }
 }
 

@@ -57,6 +57,7 @@ pub use protocol::ayiya::Ayiya;
 pub use protocol::capwap::Capwap;
 pub use protocol::chdlc::CiscoHdlc;
 pub use protocol::cmd::{CiscoMetaData, CiscoMetaDataGre};
+pub use protocol::erspan_marker::{ErspanMarker, Mark};
 pub use protocol::erspan1::Erspan1;
 pub use protocol::erspan2::Erspan2;
 pub use protocol::erspan3::{Erspan3, Granularity};

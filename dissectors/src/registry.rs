@@ -1,11 +1,13 @@
 //! The macro behind the list of protocols.
 
-/// Makes everything that is kept by protocol from one list.
+/// Makes everything that is kept by protocol from one list. `at a named port`: over UDP, at no port but those that a
+/// user names.
 macro_rules! protocols {
     ($(
         $(#[doc = $doc:literal])+
         $name:ident($module:ident::$view:ident) = $text:literal
         $(from [$($selector:expr),+ $(,)?])?
+        $(at a $named:ident port)?
         $(opens { $($(#[doc = $opened_doc:literal])+ $opened:ident = $opened_text:literal,)+ })?;
     )+) => {
         $crate::reason::named! {
@@ -42,7 +44,15 @@ macro_rules! protocols {
                     $(Self::$name => concat!($text, "-port"),)+
                     Self::Arp | Self::Tcp => return None,
                 };
-                self.default_ports().next().map(|_| name)
+                (self.has_named_port() || self.default_ports().next().is_some()).then_some(name)
+            }
+
+            /// The protocol has no well-known port: users name theirs.
+            fn has_named_port(self) -> bool {
+                match self {
+                    $(Self::$name => !<[&str]>::is_empty(&[$(stringify!($named))?]),)+
+                    Self::Arp | Self::Tcp => false,
+                }
             }
 
             /// Whether a datagram from the protocol's port to any other is its answer; `claimed` is the

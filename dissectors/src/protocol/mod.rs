@@ -13,6 +13,7 @@ pub(crate) mod cmd;
 pub(crate) mod erspan1;
 pub(crate) mod erspan2;
 pub(crate) mod erspan3;
+pub(crate) mod erspan_marker;
 pub(crate) mod esp;
 pub(crate) mod etag;
 pub(crate) mod etherip;
@@ -274,4 +275,6 @@ protocols! {
     ];
     /// Radiotap.
     Radiotap(radiotap::Radiotap) = "radiotap";
+    /// Cisco ERSPAN markers.
+    ErspanMarker(erspan_marker::ErspanMarker) = "erspan-marker" at a named port;
 }
