@@ -12,6 +12,7 @@
 //! assert_eq!(engine.report().totals.frames, 0);
 //! ```
 
+pub mod clock;
 pub mod correlate;
 pub mod decode;
 mod engine;
