@@ -96,9 +96,22 @@ pub struct InputArgs {
     #[arg(long = "site", value_name = "NAME=PREFIX")]
     pub site: Vec<String>,
 
+    /// Which clock tells when packets passed
+    #[arg(long, value_enum, default_value_t = Clock::Arrival)]
+    pub clock: Clock,
+
     /// What numbers mean.
     #[command(flatten)]
     pub decode: DecodeArgs,
+}
+
+/// Which clock tells when packets passed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Clock {
+    /// The mirroring device's, by its time stamps (ERSPAN III), where they are good; else as arrival
+    Mirror,
+    /// The collector's
+    Arrival,
 }
 
 /// Ports and other numbers that lead to a protocol: an option for each protocol of the dissectors' list.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use mirrorscope_capture::Files;
 use mirrorscope_dissectors::{LinkType, Options};
 use mirrorscope_engine::point::printable;
-use mirrorscope_engine::receive::{Frame, Receiver};
+use mirrorscope_engine::receive::{Frame, Receiver, TimeSource};
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
@@ -106,6 +106,7 @@ impl Input {
             self.config.sites.clone(),
             Arc::clone(&self.registry),
         )
+        .timed_by(self.config.time)
     }
 
     /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error; true if nothing was.
@@ -238,6 +239,10 @@ fn config(args: &InputArgs) -> Result<Config> {
     Ok(Config {
         dissect,
         sites,
+        time: match args.clock {
+            cli::Clock::Mirror => TimeSource::Mirror,
+            cli::Clock::Arrival => TimeSource::Arrival,
+        },
         ..Config::default()
     })
 }

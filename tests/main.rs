@@ -14,6 +14,7 @@ mod errors;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;
 mod loss;
+mod mirror_time;
 mod output;
 mod recordings;
 mod samples;

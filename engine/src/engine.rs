@@ -1,6 +1,6 @@
 //! The pieces put together: frames in, report out.
 
-use mirrorscope_dissectors::{Options, Protocol, Reason};
+use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::correlate::Judgement;
 use crate::finding::Collector;
@@ -8,10 +8,13 @@ use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
-use crate::receive::{Frame, Receiver};
-use crate::report::{Carried, Cut, FlowReport, Report, SequenceReport, SessionReport, Totals};
+use crate::receive::{Frame, Receiver, TimeSource};
+use crate::report::{
+    Carried, ClockReport, Cut, FlowReport, PortReport, Report, SequenceReport, SessionReport,
+    Totals, WayReport,
+};
 use crate::sequence::{Assigned, Counter};
-use crate::session::{Registry, SessionId};
+use crate::session::{Registry, SessionId, Ways};
 use crate::site::Sites;
 use crate::time::{SECOND, Timestamp};
 use crate::track::{PointEvidence, Scope, Tracker};
@@ -30,6 +33,8 @@ pub struct Config {
     pub scope: Scope,
     /// Most flows held at once.
     pub max_flows: usize,
+    /// Which clock tells when packets passed.
+    pub time: TimeSource,
 }
 
 impl Default for Config {
@@ -39,6 +44,7 @@ impl Default for Config {
             sites: Sites::default(),
             scope: Scope::default(),
             max_flows: 1_000_000,
+            time: TimeSource::default(),
         }
     }
 }
@@ -46,6 +52,7 @@ impl Default for Config {
 /// One run: receives frames, tracks flows, and tells what it found at any time.
 pub struct Engine {
     receiver: Receiver,
+    time: TimeSource,
     tracker: Tracker,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
@@ -56,7 +63,8 @@ impl Engine {
     /// Starts a run. `registry` may be shared with views.
     pub fn new(config: Config, registry: Registry) -> Self {
         Self {
-            receiver: Receiver::new(config.dissect, config.sites, registry),
+            receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
+            time: config.time,
             tracker: Tracker::new(config.scope, config.max_flows),
             packets: Vec::new(),
             period: None,
@@ -153,7 +161,10 @@ impl Engine {
         self.tracker
             .flows(self.receiver.points().all(), evidence)
             .map(|flow| {
-                let judgement = context.judge(&flow);
+                let judgement = match self.time {
+                    TimeSource::Arrival => context.judge(&flow),
+                    TimeSource::Mirror => context.judge(&self.arrived(&flow)),
+                };
                 (flow, judgement)
             })
     }
@@ -213,6 +224,21 @@ impl Engine {
             });
         let context = Context::new(facts.collect(), self.period.unwrap_or_default().1);
         (context, evidence)
+    }
+
+    /// The flow as it arrived: the only time that all points share, and that of the mirrors' health.
+    fn arrived(&self, flow: &FlowObserved) -> FlowObserved {
+        flow.later(|point| self.behind(point))
+    }
+
+    /// By how much the times of a point's packets are behind arrival.
+    fn behind(&self, point: PointId) -> i64 {
+        let sessions = self.receiver.sessions();
+        let point = self.receiver.points().all().get(point.0 as usize);
+        let ids = point.into_iter().flat_map(|point| &point.sessions);
+        let clocks = ids.filter_map(|id| sessions.get(*id)?.clock.as_ref());
+        let offsets = clocks.filter_map(|clock| clock.offset());
+        offsets.max().unwrap_or_default()
     }
 
     fn losses(&self, counter: &Counter) -> Losses {
@@ -283,6 +309,9 @@ impl Engine {
                     packets,
                 })
                 .collect(),
+            clock: session.clock.as_ref().map(|clock| ClockReport::new(clock)),
+            directions: self.directions(id, &session.ways),
+            ports: self.ports(id, &session.ways),
             counter: assigned.map(|a| a.id),
             cut: Cut {
                 largest: session.largest_cut,
@@ -290,6 +319,52 @@ impl Engine {
                 overhead: session.overhead,
             },
         }
+    }
+
+    /// A session's packets by their way, in words.
+    fn directions(&self, id: SessionId, ways: &Ways) -> Vec<WayReport> {
+        let told = ways.iter().filter_map(|((port, direction), packets)| {
+            let way = self.receiver.points().of_way(id, (port, direction))?;
+            Some((way.way(direction?), packets))
+        });
+        let [ingress, egress, _] = ways.others;
+        let others = [(Direction::Ingress, ingress), (Direction::Egress, egress)];
+        let others = others.into_iter().filter_map(|(direction, packets)| {
+            let point = self.receiver.points().of_session(id)?;
+            (packets > 0).then(|| (point.way(direction), packets))
+        });
+        let mut directions: Vec<WayReport> = Vec::new();
+        for (way, packets) in told.chain(others) {
+            match directions.iter_mut().find(|known| known.way == way) {
+                Some(known) => known.packets += packets,
+                None => directions.push(WayReport { way, packets }),
+            }
+        }
+        directions
+    }
+
+    /// A session's packets by mirrored port.
+    fn ports(&self, id: SessionId, ways: &Ways) -> Vec<PortReport> {
+        let told = ways.iter().filter(|((port, _), _)| port.is_some());
+        let mut ports: Vec<PortReport> = told
+            .map(|(way, packets)| PortReport {
+                index: way.0,
+                way: way.1.and_then(|direction| {
+                    let point = self.receiver.points().of_way(id, way)?;
+                    Some(point.way(direction))
+                }),
+                packets,
+            })
+            .collect();
+        let others = ways.others.iter().sum();
+        if others > 0 {
+            ports.push(PortReport {
+                index: None,
+                way: None,
+                packets: others,
+            });
+        }
+        ports
     }
 
     fn totals(&self, sessions: &[SessionReport]) -> Totals {

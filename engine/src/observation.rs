@@ -115,6 +115,34 @@ impl FlowObserved {
         most.unwrap_or_default()
     }
 
+    /// The same, with what each point saw so many nanoseconds later.
+    #[must_use]
+    pub fn later(&self, by: impl Fn(PointId) -> i64) -> Self {
+        let mut flow = self.clone();
+        for observation in &mut flow.observations {
+            let by = by(observation.point);
+            for seen in &mut observation.sides {
+                seen.first = seen.first.plus(by);
+                seen.last = seen.last.plus(by);
+            }
+        }
+        flow.observations.sort_by_key(Observation::first);
+        let (first, last) = (Observation::first, Observation::last);
+        flow.first = flow
+            .observations
+            .iter()
+            .map(first)
+            .min()
+            .unwrap_or(self.first);
+        flow.last = flow
+            .observations
+            .iter()
+            .map(last)
+            .max()
+            .unwrap_or(self.last);
+        flow
+    }
+
     /// The flow's id.
     pub fn id(&self) -> String {
         self.key.id(self.first)

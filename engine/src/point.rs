@@ -3,7 +3,7 @@
 use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
-use crate::session::{SessionId, SessionKey};
+use crate::session::{SessionId, SessionKey, Way};
 use crate::site::{Carries, Origin, Role, Sites};
 use crate::table::{Map, Set};
 
@@ -34,6 +34,8 @@ pub struct Point {
     pub carries: Option<Carries>,
     /// One of this many packets is mirrored, if its owner says so.
     pub sampling: Option<u32>,
+    /// Its device's ingress is what others call egress.
+    pub reversed_direction: bool,
     /// Packets in encapsulations that cannot be opened.
     pub unopened: u64,
     /// Sessions that show it.
@@ -51,9 +53,27 @@ impl Point {
             described: false,
             carries: None,
             sampling: None,
+            reversed_direction: false,
             unopened: 0,
             sessions: Vec::new(),
             senders: Senders::default(),
+        }
+    }
+
+    /// The way of a packet through the mirrored port: into the mirroring switch, or out of it.
+    pub fn direction(&self, said: Direction) -> Direction {
+        match (said, self.reversed_direction) {
+            (said, false) => said,
+            (Direction::Ingress, true) => Direction::Egress,
+            (Direction::Egress, true) => Direction::Ingress,
+        }
+    }
+
+    /// The same in words. A bare ingress or egress would say nothing: each vendor means another side by it.
+    pub fn way(&self, said: Direction) -> String {
+        match self.direction(said) {
+            Direction::Ingress => format!("from {}", self.role.beside()),
+            Direction::Egress => format!("towards {}", self.role.beside()),
         }
     }
 }
@@ -158,13 +178,10 @@ pub struct Points {
     tunnels: Map<SessionKey, PointId>,
     by_session: Vec<Option<PointId>>,
     /// Where rules tell packets of one session apart: by what its encapsulation says of port and direction.
-    by_place: Map<(SessionId, Said), PointId>,
+    by_place: Map<(SessionId, Way), PointId>,
     /// MACs remembered by all points.
     macs: usize,
 }
-
-/// Port index and direction that an encapsulation gives.
-type Said = (Option<u32>, Option<Direction>);
 
 impl Points {
     /// Starts with the described sites and no point; points appear with their first packet.
@@ -245,6 +262,7 @@ impl Points {
                     described: true,
                     carries: rule.carries,
                     sampling: rule.sampling,
+                    reversed_direction: rule.reversed_direction,
                     ..Point::new(rule.name.clone(), site.name.clone())
                 });
             }
@@ -322,6 +340,14 @@ impl Points {
     pub fn of_session(&self, session: SessionId) -> Option<&Point> {
         let id = (*self.by_session.get(session.0 as usize)?)?;
         self.all.get(id.0 as usize)
+    }
+
+    /// The point that shows a port and way of a session.
+    pub fn of_way(&self, session: SessionId, way: Way) -> Option<&Point> {
+        match self.by_place.get(&(session, way)) {
+            Some(id) => self.all.get(id.0 as usize),
+            None => self.of_session(session),
+        }
     }
 
     /// All points in order of appearance; a [`PointId`] is the index.

@@ -1,8 +1,8 @@
 //! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
 
 use mirrorscope_dissectors::{
-    Fragment, InnerFrame, Ip, LinkType, Malformed, Mirror, Network, Options, Packet, Protocol,
-    Reason, Stop, Stripped, Transport, decapsulate,
+    Encapsulation, Fragment, InnerFrame, Ip, Layer, LinkType, Malformed, Mirror, Network, Options,
+    Packet, Protocol, Reason, Stop, Stripped, Transport, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
@@ -16,6 +16,25 @@ use crate::time::Timestamp;
 const MAX_FRAME: u32 = 262_144;
 /// Malformed frames that are remembered with their place.
 const EXAMPLES: usize = 10;
+
+/// Which clock tells when packets passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The collector's.
+    #[default]
+    Arrival,
+    /// The mirroring device's where it is good, else the collector's.
+    Mirror,
+}
+
+impl TimeSource {
+    fn of(self, arrival: Timestamp, mirrored_at: Option<Timestamp>) -> Timestamp {
+        match self {
+            Self::Arrival => arrival,
+            Self::Mirror => mirrored_at.unwrap_or(arrival),
+        }
+    }
+}
 
 /// One captured frame, as any source delivers it.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +66,12 @@ pub struct Mirrored<'a> {
     pub place: &'a Point,
     /// The capture interface that it came by.
     pub interface: Option<&'a InterfaceName>,
-    /// Arrival at the collector.
+    /// When it passed, for all analysis: as [`TimeSource`] says.
     pub time: Timestamp,
+    /// Arrival at the collector.
+    pub arrival: Timestamp,
+    /// When the device mirrored it, if the device's clock is good.
+    pub mirrored_at: Option<Timestamp>,
     /// What the outermost encapsulation says of it; `None` for frames that came bare.
     pub mirror: Option<Mirror>,
     /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
@@ -89,12 +112,38 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn malformed(&mut self, interface: u32, number: u64, fault: Malformed) {
+    /// Counts how the walk over a frame ended; true if something in it was wrong.
+    fn take(&mut self, frame: &Frame<'_>, stripped: &Stripped<'_>, packet: &Packet<'_>) -> bool {
+        let fault = match stripped.stop {
+            Stop::Malformed(fault) => Some(fault),
+            Stop::Opaque { protocol, reason } => {
+                self.opaque += 1;
+                self.closed.count(protocol, reason);
+                None
+            }
+            Stop::TooDeep => {
+                self.too_deep += 1;
+                None
+            }
+            Stop::Inner | Stop::Fragment(_) => None,
+        };
+        let fault = fault.or(match packet.network {
+            Network::Malformed(fault)
+            | Network::Ip(Ip {
+                transport: Transport::Malformed(fault),
+                ..
+            }) => Some(fault),
+            Network::Ip(_) | Network::Arp(_) | Network::Other(_) => None,
+        });
+        let Some(fault) = fault else {
+            return false;
+        };
         self.malformed += 1;
         self.faults.count(fault.protocol, fault.reason);
         if self.examples.len() < EXAMPLES {
-            self.examples.push((interface, number, fault));
+            self.examples.push((frame.interface, frame.number, fault));
         }
+        true
     }
 
     /// Layers, faults and how often, for those that occurred.
@@ -148,6 +197,7 @@ struct State {
     options: Options,
     interfaces: Vec<InterfaceName>,
     by_interface: bool,
+    time: TimeSource,
     sessions: Sessions,
     points: Points,
     counts: Counts,
@@ -162,6 +212,7 @@ impl Receiver {
             options,
             interfaces: Vec::new(),
             by_interface,
+            time: TimeSource::default(),
             sessions: Sessions::new(registry),
             points: Points::new(sites),
             counts: Counts::default(),
@@ -171,6 +222,13 @@ impl Receiver {
             fragments: Reassembler::default(),
             state,
         }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn timed_by(mut self, time: TimeSource) -> Self {
+        self.state.time = time;
+        self
     }
 
     /// Names a capture interface. Its text may come from a file, so characters that could move a cursor or turn text
@@ -316,32 +374,12 @@ impl State {
         uncaptured: u32,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
-        let fault = match &stripped.stop {
-            Stop::Malformed(fault) => Some(*fault),
-            Stop::Opaque { protocol, reason } => {
-                self.counts.opaque += 1;
-                self.counts.closed.count(*protocol, *reason);
-                None
-            }
-            Stop::TooDeep => {
-                self.counts.too_deep += 1;
-                None
-            }
-            Stop::Inner | Stop::Fragment(_) => None,
-        };
+        if self.take_marker(frame, stripped) {
+            return;
+        }
         let mirror = stripped.mirror();
         let packet = stripped.packet();
-        let fault = fault.or(match &packet.network {
-            Network::Malformed(fault)
-            | Network::Ip(Ip {
-                transport: Transport::Malformed(fault),
-                ..
-            }) => Some(*fault),
-            Network::Ip(_) | Network::Arp(_) | Network::Other(_) => None,
-        });
-        if let Some(fault) = fault {
-            self.counts.malformed(frame.interface, frame.number, fault);
-        }
+        let faulty = self.counts.take(frame, stripped, &packet);
         match mirror {
             Some(_) => self.counts.mirrored += 1,
             None => self.counts.plain += 1,
@@ -372,8 +410,10 @@ impl State {
         let cut = mirror.is_some_and(|m| m.facts.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
         let mut segment = None;
+        let mut mirrored_at = None;
         if let Some(s) = self.sessions.get_mut(session) {
-            s.count(frame.time, frame.wire_len, fault.is_some());
+            s.count(frame.time, frame.wire_len, faulty);
+            mirrored_at = mirror.as_ref().and_then(|m| s.mirrored(m, frame.time));
             let mut own = mirror.map(|m| (m.encapsulation, m.id));
             for (encapsulation, id) in stripped.encapsulations() {
                 segment = id.or(segment);
@@ -403,7 +443,9 @@ impl State {
             point,
             place,
             interface: self.interfaces.get(frame.interface as usize),
-            time: frame.time,
+            time: self.time.of(frame.time, mirrored_at),
+            arrival: frame.time,
+            mirrored_at,
             vlan: packet.vlan.or(mirror.and_then(|m| m.facts.vlan)),
             segment,
             mirror,
@@ -411,6 +453,41 @@ impl State {
             inner_len,
             packet,
         });
+    }
+
+    /// Takes a marker, if the frame is one: it sets the clock of the session between the same two devices that has its
+    /// id, and is itself no traffic.
+    fn take_marker(&mut self, frame: &Frame<'_>, stripped: &Stripped<'_>) -> bool {
+        let Stop::Opaque { protocol, reason } = stripped.stop else {
+            return false;
+        };
+        let Some(Layer::ErspanMarker(marker)) = stripped.layers.last() else {
+            return false;
+        };
+        self.counts.opaque += 1;
+        self.counts.closed.count(protocol, reason);
+        let addresses = stripped.layers.iter().rev().find_map(|layer| match layer {
+            Layer::Ipv4(ip) => Some((ip.source().into(), ip.destination().into())),
+            Layer::Ipv6(ip) => Some((ip.source().into(), ip.destination().into())),
+            _ => None,
+        });
+        let Some(mark) = marker.mark() else {
+            return true;
+        };
+        let key = SessionKey {
+            encapsulation: Some(Encapsulation::Erspan3),
+            addresses,
+            id: Some(mark.session_id.into()),
+            one_way_id: false,
+            interface: self.by_interface.then_some(frame.interface),
+        };
+        if let Some(session) = self.sessions.known(&key)
+            && let Some(clock) = &mut session.clock
+            && let Ok(utc) = i64::try_from(mark.utc.as_nanos())
+        {
+            clock.mark(mark.counter as u32, Timestamp(utc), frame.time);
+        }
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::clock::Clock;
 use crate::correlate::Judgement;
 use crate::finding::{Finding, protocol_name};
 use crate::flow::community_id;
@@ -145,6 +146,12 @@ pub struct SessionReport {
     pub sequence: Option<SequenceReport>,
     /// Encapsulations inside its own.
     pub carries: Vec<Carried>,
+    /// The device's clock, if its encapsulation tells its time.
+    pub clock: Option<ClockReport>,
+    /// Packets by their way through the mirrored port, if the encapsulation tells it.
+    pub directions: Vec<WayReport>,
+    /// Packets by mirrored port, if the encapsulation tells it.
+    pub ports: Vec<PortReport>,
     /// Equal for sessions that share a sequence counter.
     #[serde(skip)]
     pub counter: Option<usize>,
@@ -185,6 +192,60 @@ pub struct SequenceReport {
     /// Separate gaps.
     #[serde(skip)]
     pub gaps: usize,
+}
+
+/// The clock of a mirroring device.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClockReport {
+    /// Length of a tick, such as `100us` or `0.1ns`; `None` if none fits.
+    pub unit: Option<String>,
+    /// The unit that the device declares, if it declares one.
+    pub declared: Option<String>,
+    /// `unix`, `device` or `unknown`.
+    pub epoch: &'static str,
+    /// Bits of the counter, or of the seconds where nanoseconds are apart.
+    pub bits: u8,
+    /// Times it started again at 0.
+    pub wraps: u64,
+    /// Times the device set it anew.
+    pub restarts: u64,
+    /// Arrival less mirror time of the fastest packet lately, for a clock on Unix time.
+    pub offset_ns: Option<i64>,
+}
+
+impl ClockReport {
+    /// What there is to tell of a clock.
+    pub fn new(clock: &Clock) -> Self {
+        Self {
+            unit: clock.unit().map(|tick| tick.to_string()),
+            declared: clock.declared().map(|tick| tick.to_string()),
+            epoch: clock.epoch().as_str(),
+            bits: clock.bits(),
+            wraps: clock.wraps,
+            restarts: clock.restarts,
+            offset_ns: clock.offset(),
+        }
+    }
+}
+
+/// Packets that went one way through the mirrored ports.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayReport {
+    /// In words, by what stands there: `towards the firewall`.
+    pub way: String,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// Packets of a mirrored port.
+#[derive(Clone, Debug, Serialize)]
+pub struct PortReport {
+    /// The device's number of the port; `None` for all ports beyond those that are told apart.
+    pub index: Option<u32>,
+    /// The way through it, in words, if the encapsulation tells it.
+    pub way: Option<String>,
+    /// Packets.
+    pub packets: u64,
 }
 
 /// An encapsulation inside a session's own.

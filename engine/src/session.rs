@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use mirrorscope_dissectors::{Encapsulation, Mirror};
+use mirrorscope_dissectors::{Direction, Encapsulation, Mirror};
 
+use crate::clock::Clock;
 use crate::sequence::Sequences;
 use crate::table::{Map, Seed};
 use crate::time::Timestamp;
@@ -17,6 +18,8 @@ pub const MAX_SESSIONS: usize = 16_384;
 const MAX_IDS: usize = 12_288;
 /// Sessions that are found without a hash.
 const RECENT: usize = 64;
+/// Ports and ways through them that are told apart for a session.
+const MAX_WAYS: usize = 64;
 /// Inner encapsulations listed for a session.
 const MAX_CARRIED: usize = 16;
 
@@ -102,6 +105,54 @@ pub struct Session {
     pub overhead: u32,
     /// Encapsulations inside the session's own: kind, id, frames.
     pub carries: Vec<(Encapsulation, Option<u64>, u64)>,
+    /// The device's clock, if its encapsulation tells its time.
+    pub clock: Option<Box<Clock>>,
+    /// Packets by mirrored port and way through it, as far as the encapsulation tells.
+    pub ways: Ways,
+}
+
+/// Port of the mirroring device, by its own index, and way through it, as its packets tell.
+pub type Way = (Option<u32>, Option<Direction>);
+
+/// Packets by port and way.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    told: Vec<(Way, u64)>,
+    /// Where the last packet was counted.
+    recent: usize,
+    /// Packets of ports beyond those that are told apart, by way: ingress, egress, untold.
+    pub others: [u64; 3],
+}
+
+impl Ways {
+    fn count(&mut self, way: Way) {
+        if let Some((known, packets)) = self.told.get_mut(self.recent)
+            && *known == way
+        {
+            *packets += 1;
+            return;
+        }
+        if let Some(index) = self.told.iter().position(|(known, _)| *known == way) {
+            self.recent = index;
+        } else if self.told.len() < MAX_WAYS {
+            self.recent = self.told.len();
+            self.told.push((way, 0));
+        } else {
+            let [ingress, egress, untold] = &mut self.others;
+            *match way.1 {
+                Some(Direction::Ingress) => ingress,
+                Some(Direction::Egress) => egress,
+                None => untold,
+            } += 1;
+            return;
+        }
+        self.count(way);
+    }
+
+    /// Ports, ways through them and packets, in order of appearance.
+    pub fn iter(&self) -> impl Iterator<Item = (Way, u64)> {
+        self.told.iter().copied()
+    }
 }
 
 impl Session {
@@ -119,6 +170,8 @@ impl Session {
             cut_to: 0,
             overhead: 0,
             carries: Vec::new(),
+            clock: None,
+            ways: Ways::default(),
         }
     }
 
@@ -137,6 +190,20 @@ impl Session {
         self.largest_cut = self.largest_cut.max(before);
         self.cut_to = self.cut_to.max(left);
         self.overhead = self.overhead.max(overhead);
+    }
+
+    /// Takes what the device tells of a frame: counts it by port and way, and gives the time of mirroring as far as
+    /// the device's clock can be believed.
+    pub fn mirrored(&mut self, mirror: &Mirror, arrival: Timestamp) -> Option<Timestamp> {
+        let way = (mirror.facts.port_index, mirror.facts.direction);
+        if way != (None, None) {
+            self.ways.count(way);
+        }
+        let time = mirror.facts.time?;
+        if self.clock.is_none() {
+            self.clock = Clock::new(time).map(Box::new);
+        }
+        self.clock.as_mut()?.push(time, arrival)
     }
 
     /// Counts one inner encapsulation.
@@ -214,6 +281,12 @@ impl Sessions {
             *slot = Some((key, id));
         }
         Some(id)
+    }
+
+    /// The session of a key, if there is one.
+    pub fn known(&mut self, key: &SessionKey) -> Option<&mut Session> {
+        let id = *self.known.get(key)?;
+        self.get_mut(id)
     }
 
     /// A session that `find` returned.

@@ -50,6 +50,18 @@ impl Role {
         }
     }
 
+    /// What is at the other end of the port that is mirrored there.
+    pub fn beside(self) -> &'static str {
+        match self {
+            Self::Firewall => "the firewall",
+            Self::Router => "the router",
+            Self::Dci => "the DCI",
+            Self::Vnic => "the VM",
+            Self::Uplink => "the uplink",
+            Self::Switch => "the station at the port",
+        }
+    }
+
     /// Whether traffic between sites passes the place on its way (a machine's own port is where the way ends).
     pub fn on_path(self) -> bool {
         self != Self::Vnic
@@ -170,6 +182,9 @@ pub struct PointRule {
     pub carries: Option<Carries>,
     /// The mirror takes one of this many packets.
     pub sampling: Option<u32>,
+    /// The device sets the direction bit the other way round: on what it sends out of the mirrored port it says ingress.
+    #[serde(default, rename = "reversed-direction")]
+    pub reversed_direction: bool,
 }
 
 /// One site.

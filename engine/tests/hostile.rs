@@ -7,8 +7,8 @@
 
 use std::net::IpAddr;
 
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_dissectors::encap::{Outer, Wrap, fragment, wrap};
+use mirrorscope_dissectors::{Direction, LinkType};
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine};
@@ -51,7 +51,7 @@ fn inner(protocol: u8, ports: (u16, u16), flags: u8, payload: u8) -> Vec<u8> {
 prop_compose! {
     /// A mirrored frame, some bytes of it changed, perhaps cut, perhaps in fragments.
     fn frame()(
-        wrapping in 0..6_u8,
+        wrapping in 0..8_u8,
         protocol in prop_oneof![Just(6_u8), Just(17), Just(1), Just(47), any::<u8>()],
         ports in (0..30_u16, prop_oneof![Just(4789_u16), Just(6081), 0..30_u16]),
         flags in any::<u8>(),
@@ -68,6 +68,13 @@ prop_compose! {
             0 => Wrap::Erspan1,
             1 => Wrap::Erspan2 { session: id, vlan: 1, cos: 0, en: 0, truncated: false, index: 0, sequence },
             2 => Wrap::Gre { key: Some(sequence), sequence: Some(sequence), checksum: true, protocol: 0x6558 },
+            6 | 7 => Wrap::Erspan3 {
+                frame_type: 0,
+                session: id, vlan: 0, cos: 0, truncated: false, timestamp: sequence, sgt: 0, hw_id: 0,
+                direction: if flags & 1 == 0 { Direction::Ingress } else { Direction::Egress },
+                granularity: flags >> 6, sequence: None,
+                platform: (wrapping == 7).then_some([(id as u8 + 3) << 2, 0, 0, flags, payload, flags, 0, id as u8]),
+            },
             3 => Wrap::Vxlan { vni: u32::from(id), port: 4789 },
             _ => Wrap::Geneve { vni: u32::from(id), port: 6081, protocol: 0x6558, options: &[] },
         };

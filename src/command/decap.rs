@@ -161,7 +161,7 @@ impl Output {
                     mirrored
                         .mirror
                         .and_then(|m| m.facts.direction)
-                        .map(direction),
+                        .map(|said| direction(mirrored.place.direction(said))),
                 )?;
             }
             Sink::Pcap(pcap) => {

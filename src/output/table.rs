@@ -4,15 +4,17 @@ use std::io::Write;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use mirrorscope_engine::report::{FlowReport, SessionReport};
+use mirrorscope_engine::report::{FlowReport, PortReport, SessionReport};
 use mirrorscope_tui::theme::Meaning;
 
-use super::Screen;
+use super::{Screen, text};
 
 /// From this width on, tables have all their columns.
 const WIDE: u16 = 120;
 /// Below this width, two endpoints and a verdict are all that a flow's line holds.
 const MIDDLE: u16 = 96;
+/// Ports of a session that are listed.
+const PORTS: usize = 8;
 
 /// Writes sessions; wide screens get more columns.
 pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
@@ -110,7 +112,47 @@ pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport])
             )
         )?;
     }
+    notes(out, screen, sessions)
+}
+
+/// What is worth telling of sessions beside their figures: which way their packets went, and clocks that are not what
+/// they say.
+fn notes(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
+    for session in sessions {
+        let ways = session.directions.iter();
+        let ways = ways.map(|way| format!("{} packets {}", way.packets, way.way));
+        let mut parts: Vec<String> = ways.collect();
+        if !parts.is_empty() {
+            parts.extend(ports(&session.ports));
+        }
+        if let Some(clock) = &session.clock
+            && let Some(declared) = &clock.declared
+        {
+            match &clock.unit {
+                Some(unit) if unit != declared => parts.push(format!(
+                    "its time stamps count {unit}, not the {declared} that they claim"
+                )),
+                Some(_) => {}
+                None => parts.push("its time stamps fit no clock".to_owned()),
+            }
+        }
+        if !parts.is_empty() {
+            let note = format!("{}: {}", session.name, parts.join(", "));
+            text::paragraph(out, screen, "", "  ", &note)?;
+        }
+    }
     Ok(())
+}
+
+/// The mirrored ports by number: `ports 3, 7`, or the first few of many.
+fn ports(ports: &[PortReport]) -> Option<String> {
+    let mut numbers: Vec<u32> = ports.iter().filter_map(|port| port.index).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let shown: Vec<String> = numbers.iter().take(PORTS).map(u32::to_string).collect();
+    let word = if numbers.len() == 1 { "port" } else { "ports" };
+    let more = if numbers.len() > PORTS { ", …" } else { "" };
+    (!shown.is_empty()).then(|| format!("{word} {}{more}", shown.join(", ")))
 }
 
 /// Flows in blocks, so that any number of them needs little memory.

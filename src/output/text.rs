@@ -230,7 +230,7 @@ fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn paragraph(
+pub(super) fn paragraph(
     out: &mut dyn Write,
     screen: Screen,
     first: &str,
