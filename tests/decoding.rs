@@ -86,5 +86,10 @@ fn rules_that_cannot_be_read_are_told() {
     let sites = folder.path().join("sites.toml");
     fs::write(&sites, "[ports]\nvlan = [1]\n").unwrap();
     let output = run(&["report", "--sites", text(&sites), SAMPLE]);
-    assert!(stderr(&output).contains("\"vlan\" has no ports; known are vxlan"));
+    let told = stderr(&output);
+    assert!(told.contains("\"vlan\" has no ports; known are "), "{told}");
+    assert!(
+        told.contains("vxlan, ") && told.contains("geneve, "),
+        "{told}"
+    );
 }

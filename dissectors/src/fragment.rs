@@ -401,7 +401,7 @@ mod tests {
     proptest! {
         #[test]
         fn frames_in_parts_are_joined_again(
-            inner in prop::collection::vec(any::<u8>(), 60..3000),
+            mut inner in prop::collection::vec(any::<u8>(), 60..3000),
             mtu in 120_usize..1500,
             ipv6 in any::<bool>(),
             over_stt in any::<bool>(),
@@ -412,6 +412,7 @@ mod tests {
                 Outer::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into())
             };
             let with = if over_stt { STT } else { CAPWAP };
+            inner[12..14].copy_from_slice(&hex!("88b5"));
             let mut frame = Vec::new();
             wrap(&outer, &with, &inner, &mut frame);
             let frames = segment(&frame, mtu);

@@ -7,6 +7,12 @@ use serde_json::Value;
 use super::Counted;
 use super::truth::{Conversation, Key, key};
 
+/// Encapsulations that are GRE and say so in one header.
+const GRE: [&str; 4] = ["gre", "nvgre", "eoip", "pptp"];
+
+/// What stands behind a GRE header that opens nothing by itself.
+const IN_GRE: [&str; 2] = ["mlnx", "wccp"];
+
 /// Mirror sessions, added up.
 #[derive(Default)]
 pub struct Sessions {
@@ -23,24 +29,26 @@ pub struct Sessions {
     /// Headers in all, and those with a sequence number.
     pub gre: Counted,
     pub gre_keys: Counted,
+    /// Headers of other encapsulations, by name and id.
+    pub others: BTreeMap<String, Counted>,
 }
 
 impl Sessions {
     pub fn of(sessions: &[Value]) -> Self {
         let mut all = Self::default();
         let mut numbered = 0.0;
-        for session in sessions
-            .iter()
-            .filter(|session| session["encapsulation"] != "plain")
-        {
+        for session in sessions {
+            for carried in session["carries"].as_array().unwrap() {
+                all.header(carried);
+            }
+            if session["encapsulation"] == "plain" {
+                continue;
+            }
             all.count += 1;
             let text = |name: &str| session[name].as_str().unwrap();
             let pair = format!("{}>{}", text("source"), text("destination"));
             *all.pairs.entry(pair).or_default() += session["packets"].as_u64().unwrap();
             all.header(session);
-            for carried in session["carries"].as_array().unwrap() {
-                all.header(carried);
-            }
             let sequence = &session["sequence"];
             if !sequence.is_null() {
                 // Sessions with one counter each tell the figures of all.
@@ -60,24 +68,28 @@ impl Sessions {
     fn header(&mut self, value: &Value) {
         let kind = value["encapsulation"].as_str().unwrap();
         let packets = value["packets"].as_u64().unwrap();
-        let id = value["id"].as_u64();
-        let mut add = |counted: fn(&mut Self) -> &mut Counted, name: String| {
-            *counted(self).entry(name).or_default() += packets;
+        let add = |counted: &mut Counted, name: String| {
+            *counted.entry(name).or_default() += packets;
         };
-        add(|all| &mut all.encapsulations, kind.to_owned());
+        add(&mut self.encapsulations, kind.to_owned());
         if kind.starts_with("erspan") {
-            add(|all| &mut all.erspan, kind.to_owned());
+            add(&mut self.erspan, kind.to_owned());
         }
-        if kind == "gre" || kind.starts_with("erspan") {
-            add(|all| &mut all.gre, kind.to_owned());
+        if GRE.contains(&kind) || IN_GRE.contains(&kind) || kind.starts_with("erspan") {
+            add(&mut self.gre, kind.to_owned());
         }
-        let Some(id) = id else { return };
-        match kind {
-            "gre" | "erspan1" => add(|all| &mut all.gre_keys, format!("{id:#010x}")),
-            "vxlan" => add(|all| &mut all.vxlan, id.to_string()),
-            "geneve" => add(|all| &mut all.geneve, id.to_string()),
-            _ => add(|all| &mut all.span_ids, id.to_string()),
-        }
+        let Some(id) = value["id"].as_u64() else {
+            return;
+        };
+        let counted = match kind {
+            "gre" | "erspan1" => return add(&mut self.gre_keys, format!("{id:#010x}")),
+            "vxlan" | "vxlan-gpe" => &mut self.vxlan,
+            "geneve" => &mut self.geneve,
+            "erspan2" | "erspan3" => &mut self.span_ids,
+            "mpls-pw" => self.others.entry("mpls".to_owned()).or_default(),
+            other => self.others.entry(other.to_owned()).or_default(),
+        };
+        add(counted, id.to_string());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What tshark says of a capture.
 
-use std::iter;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,10 +8,6 @@ use serde_json::Value;
 use super::Counted;
 
 /// One `.truth.json`, with its corrections applied.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts that have nothing to do with each other"
-)]
 pub struct Truth {
     /// Name of the capture beside it.
     pub file: String,
@@ -36,16 +32,12 @@ pub struct Truth {
     pub erspan: Counted,
     pub span_ids: Counted,
     pub vxlan: Counted,
-    /// The identifiers are also those of VXLAN-GPE, which the chain of protocols leaves out.
-    pub vxlan_gpe: bool,
     pub geneve: Counted,
     /// Headers in all, and those with a sequence number.
     pub gre: Counted,
     pub gre_keys: Counted,
-    /// Headers by version.
-    pub gre_versions: Counted,
-    /// There are backbone service tags, which the chain of protocols may leave out.
-    pub backbone: bool,
+    /// Headers of link-layer and other encapsulations, by our name for them and id.
+    pub others: BTreeMap<&'static str, Counted>,
     pub conversations: Vec<Conversation>,
     /// How many there are; the list has no more than 50.
     pub conversations_total: usize,
@@ -110,7 +102,18 @@ impl Truth {
         let notes = value["notes"].as_array().cloned().unwrap_or_default();
         let tunnels = &value["tunnels"];
         let gre = &tunnels["gre"];
-        let vxlan = counted(&tunnels["vxlan"]["vni"]);
+        let (gre_keys, mut others) = keys(gre);
+        let stacks = counted(&tunnels["mpls"]["label_stacks"]);
+        others.extend([
+            ("mpls", bottom_labels(&stacks)),
+            ("pbb", decimal(counted(&tunnels["pbb_isid"]))),
+            ("gtp-u", decimal(counted(&tunnels["gtp_teids"]))),
+        ]);
+        if layers.contains_key("pppoes") && !layers.contains_key("pppoed") {
+            // The sessions are also those of discovery, which carries nothing.
+            let sessions = counted(&tunnels["pppoe_sessions"]);
+            others.insert("pppoe", decimal(sessions));
+        }
         let total_of = |name: &str| (name.to_owned(), gre[name].as_u64().unwrap_or(0));
         Self {
             file: value["file"].as_str().unwrap().to_owned(),
@@ -130,18 +133,15 @@ impl Truth {
                 .map(|(number, count)| (format!("erspan{}", number.len()), count))
                 .collect(),
             span_ids: counted(&tunnels["erspan"]["spanid"]),
-            vxlan_gpe: vxlan.values().sum::<u64>()
-                > tunnels["vxlan"]["headers"].as_u64().unwrap_or(0),
-            vxlan,
+            vxlan: counted(&tunnels["vxlan"]["vni"]),
             geneve: counted(&tunnels["geneve"]["vni"]),
             gre: if gre.is_null() {
                 Counted::new()
             } else {
                 [total_of("headers"), total_of("with_seq")].into()
             },
-            gre_keys: counted(&gre["key"]),
-            gre_versions: counted(&gre["version"]),
-            backbone: !tunnels["pbb_isid"].is_null(),
+            gre_keys,
+            others,
             conversations_total: if corrected("conversations") {
                 conversations.len()
             } else {
@@ -152,14 +152,63 @@ impl Truth {
     }
 }
 
-/// `-d udp.port==N,vxlan` in tshark's words means a VXLAN port beside the registered one.
+/// What tshark was told by `-d` is told in the same words, where it is a protocol of a port.
 fn options(tshark: &str) -> Vec<String> {
-    let more = tshark.split("udp.port==").skip(1).filter_map(|rule| {
-        let (port, protocol) = rule.split_once(',')?;
-        protocol.starts_with("vxlan").then_some(port)
-    });
-    let ports: Vec<&str> = iter::once("4789").chain(more).collect();
-    vec!["--vxlan-port".to_owned(), ports.join(",")]
+    let words: Vec<&str> = tshark.split_whitespace().collect();
+    let rules = words
+        .windows(2)
+        .filter(|pair| pair[0] == "-d" && pair[1].starts_with("udp.port=="));
+    rules
+        .flat_map(|pair| pair.iter().map(|&word| word.to_owned()))
+        .collect()
+}
+
+/// Bottom labels of MPLS stacks such as `18/16`.
+fn bottom_labels(stacks: &Counted) -> Counted {
+    let mut labels = Counted::new();
+    for (stack, count) in stacks {
+        let bottom = stack.rsplit('/').next().unwrap_or(stack);
+        *labels.entry(bottom.to_owned()).or_default() += count;
+    }
+    labels
+}
+
+/// Keys of GRE, and what some of them are read as: a tunnel of EoIP (length, id in little-endian) or a subnet of NVGRE
+/// (id, flow), whose small numbers are reserved.
+fn keys(gre: &Value) -> (Counted, BTreeMap<&'static str, Counted>) {
+    let kinds = counted(&gre["proto"]);
+    let plain = gre["with_seq"] == 0 && gre["with_csum"] == 0 && kinds.contains_key("0x6558");
+    let mut others = BTreeMap::from([("eoip", Counted::new()), ("nvgre", Counted::new())]);
+    let mut keys = Counted::new();
+    for (name, count) in counted(&gre["key"]) {
+        let key = u32::from_str_radix(name.trim_start_matches("0x"), 16).unwrap();
+        let (kind, id) = if kinds.contains_key("0x6400") {
+            ("eoip", (key as u16).swap_bytes().into())
+        } else if plain && key >= 0x0010_0000 && key != 0x0200_0000 {
+            ("nvgre", key >> 8)
+        } else {
+            keys.insert(name, count);
+            continue;
+        };
+        *others
+            .entry(kind)
+            .or_default()
+            .entry(id.to_string())
+            .or_default() += count;
+    }
+    (keys, others)
+}
+
+/// Numbers that tshark writes in hexadecimal, as ours are written.
+fn decimal(counted: Counted) -> Counted {
+    let name = |name: String| match name.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).unwrap().to_string(),
+        None => name,
+    };
+    counted
+        .into_iter()
+        .map(|(id, count)| (name(id), count))
+        .collect()
 }
 
 fn counted(value: &Value) -> Counted {

@@ -23,6 +23,8 @@ const DTLS: u8 = 0x01;
 const DTLS_HEADER_LEN: usize = 4;
 
 const NATIVE: u32 = 0x100;
+/// Binding of IEEE 802.11.
+const IEEE80211: u8 = 1;
 const FRAGMENT: u32 = 0x80;
 const LAST: u32 = 0x40;
 const KEEPALIVE: u32 = 0x08;
@@ -174,10 +176,12 @@ impl<'a> Dissect<'a> for Capwap<'a> {
             return Fragment::carried(place, whole, offset, !self.is_last(), self.payload)
                 .map_or(Next::Opaque(Reason::UnsupportedType), Next::Fragment);
         }
-        if self.is_native() {
-            return Next::Opaque(Reason::UnsupportedType);
-        }
-        Next::Frame(LinkType::Ethernet, self.payload)
+        let link = match (self.is_native(), self.binding()) {
+            (false, _) => LinkType::Ethernet,
+            (true, IEEE80211) => LinkType::Ieee80211,
+            (true, _) => return Next::Opaque(Reason::UnsupportedType),
+        };
+        Next::Frame(link, self.payload)
     }
 
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {

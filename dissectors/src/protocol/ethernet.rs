@@ -40,6 +40,9 @@ pub(crate) struct Header {
     pub(crate) ether_type: U16,
 }
 
+/// Length of the header.
+pub(crate) const HEADER_LEN: u16 = size_of::<Header>() as u16;
+
 /// Source and destination MAC address of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Macs {

@@ -8,6 +8,7 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
+use crate::protocol::ethernet;
 use crate::reason::Reason;
 
 pub(crate) mod payload;
@@ -133,6 +134,8 @@ impl<'a> Gre<'a> {
     /// The packet behind the header, as long as a key of version 1 says it is.
     pub fn payload(&self) -> &'a [u8] {
         match self.call() {
+            // A length that does not even hold the frame's own header is wrong.
+            Some((1..ethernet::HEADER_LEN, _)) if self.tunnel_id().is_some() => self.payload,
             Some((len, _)) => self.payload.get(..len.into()).unwrap_or(self.payload),
             None => self.payload,
         }

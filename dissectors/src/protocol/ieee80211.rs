@@ -66,6 +66,8 @@ pub enum FrameType {
 #[derive(Clone, Copy, Debug)]
 pub struct Ieee80211<'a> {
     control: u16,
+    /// The fields are in the other byte order.
+    swapped: bool,
     /// Only of data frames: others have other fields.
     data: Option<Data<'a>>,
 }
@@ -86,11 +88,16 @@ impl<'a> Ieee80211<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (control, _) =
             little_endian::U16::read_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
+        let control = control.get();
+        // Some controllers swap the bytes of each field. What then stands in place of the version,
+        // which is 0, are the bits that tell where the frame comes from or goes to: one is set.
+        let swapped = version(control) != 0 && version(control.swap_bytes()) == 0;
         let mut frame = Self {
-            control: control.get(),
+            control: in_order(control, swapped),
+            swapped,
             data: None,
         };
-        if frame.control & 3 != 0 {
+        if version(frame.control) != 0 {
             return Err(Reason::BadVersion);
         }
         if frame.frame_type() == FrameType::Data {
@@ -109,7 +116,7 @@ impl<'a> Ieee80211<'a> {
         };
         let (qos, rest) = if self.subtype() & QOS != 0 {
             let (qos, rest) = rest.split_first_chunk().ok_or(Reason::Truncated)?;
-            (Some(u16::from_le_bytes(*qos)), rest)
+            (Some(in_order(u16::from_le_bytes(*qos), self.swapped)), rest)
         } else {
             (None, rest)
         };
@@ -153,7 +160,7 @@ impl<'a> Ieee80211<'a> {
 
     /// Sequence number of a data frame (12 bits).
     pub fn sequence(&self) -> Option<u16> {
-        self.data.map(|data| data.header.sequence.get() >> 4)
+        Some(self.sequence_control()? >> 4)
     }
 
     /// QoS control of a data frame that has it: traffic identifier (4 bits from the lowest) and so on.
@@ -201,10 +208,25 @@ impl<'a> Ieee80211<'a> {
         self.subtype() & NULL == 0
     }
 
-    fn is_later_fragment(&self) -> bool {
-        self.data
-            .is_some_and(|data| data.header.sequence.get() & 0x0f != 0)
+    fn sequence_control(&self) -> Option<u16> {
+        let sequence = self.data?.header.sequence.get();
+        Some(in_order(sequence, self.swapped))
     }
+
+    fn is_later_fragment(&self) -> bool {
+        self.sequence_control()
+            .is_some_and(|sequence| sequence & 0x0f != 0)
+    }
+}
+
+/// Version of a frame control, which is 0.
+fn version(control: u16) -> u16 {
+    control & 3
+}
+
+/// A field as the standard has it.
+fn in_order(field: u16, swapped: bool) -> u16 {
+    if swapped { field.swap_bytes() } else { field }
 }
 
 impl Data<'_> {
@@ -295,7 +317,7 @@ mod tests {
             );
         }
         assert_eq!(
-            Ieee80211::parse(&hex!("0900")).unwrap_err(),
+            Ieee80211::parse(&hex!("0901")).unwrap_err(),
             Reason::BadVersion
         );
     }
@@ -341,6 +363,23 @@ mod tests {
             Ieee80211::parse(&bytes[..39]).unwrap_err(),
             Reason::Truncated
         );
+    }
+
+    #[test]
+    fn a_frame_control_with_swapped_bytes_is_read() {
+        let mut bytes = frame(hex!("0208"), &[], &[&LLC[..], &IP].concat());
+        // Sequence number 0x763, which is fragment 6 in the right order.
+        bytes[22..24].copy_from_slice(&hex!("7630"));
+        let swapped = Ieee80211::parse(&bytes).unwrap();
+        assert_eq!(swapped.frame_type(), FrameType::Data);
+        assert_eq!(swapped.sequence(), Some(0x763));
+        assert_eq!(
+            read(&bytes),
+            read(&frame(hex!("0802"), &[], &[&LLC[..], &IP].concat()))
+        );
+        assert!(read(&bytes).is_some());
+        let neither = hex!("0302 0000");
+        assert_eq!(Ieee80211::parse(&neither).unwrap_err(), Reason::BadVersion);
     }
 
     #[test]

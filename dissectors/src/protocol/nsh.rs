@@ -64,7 +64,7 @@ impl<'a> Nsh<'a> {
         })
     }
 
-    /// The packet is one of operation and maintenance (O bit).
+    /// The packet is one of operation and maintenance (O bit); what it carries is opened all the same.
     pub fn is_oam(&self) -> bool {
         self.header.control.get() & 0x2000 != 0
     }
@@ -108,7 +108,6 @@ impl<'a> Nsh<'a> {
 impl<'a> Dissect<'a> for Nsh<'a> {
     fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
         match self.next_protocol() {
-            _ if self.is_oam() => Next::Opaque(Reason::ControlMessage),
             1 | 2 => Next::Frame(LinkType::RawIp, self.payload),
             3 => Next::Frame(LinkType::Ethernet, self.payload),
             4 => Next::Bare(Protocol::Nsh, self.payload),
@@ -179,17 +178,21 @@ mod tests {
     }
 
     #[test]
-    fn maintenance_packets_stay_closed() {
+    fn unknown_payloads_stay_closed_and_those_of_maintenance_do_not() {
         let frame = [&hex!("02000000000b 02000000000a 894f")[..], &VARIABLE].concat();
-        for (control, next, reason) in [
-            (0x2a, 3, Reason::ControlMessage),
-            (0x0a, 9, Reason::UnsupportedType),
-        ] {
+        let stop = |control, next| {
             let mut frame = frame.clone();
             (frame[14], frame[17]) = (control, next);
-            let stripped = decapsulate(LinkType::Ethernet, &frame, &Options::default());
-            let protocol = Protocol::Nsh;
-            assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
-        }
+            decapsulate(LinkType::Ethernet, &frame, &Options::default())
+                .layers
+                .len()
+        };
+        assert_eq!(stop(0x0a, 9), 2);
+        assert_eq!(stop(0x0a, 3), stop(0x2a, 3));
+        let mut unknown = frame.clone();
+        unknown[17] = 9;
+        let stripped = decapsulate(LinkType::Ethernet, &unknown, &Options::default());
+        let (protocol, reason) = (Protocol::Nsh, Reason::UnsupportedType);
+        assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
     }
 }

@@ -183,6 +183,8 @@ impl<'a> Dissect<'a> for Tzsp<'a> {
         let link = match self.encapsulation() {
             1 => LinkType::Ethernet,
             7 => LinkType::RawIp,
+            18 => LinkType::Ieee80211,
+            126 => LinkType::Radiotap,
             _ => return Next::Opaque(Reason::UnsupportedType),
         };
         Next::Frame(link, self.payload)

@@ -1012,7 +1012,7 @@ fn what_capwap_does_not_show_is_told() {
     };
     closed(0, 0x01, Reason::Encrypted);
     closed(3, 0x08, Reason::ControlMessage);
-    closed(2, 0x43, Reason::UnsupportedType);
+    closed(2, 0x45, Reason::UnsupportedType);
 }
 
 #[test]

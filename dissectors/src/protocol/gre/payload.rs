@@ -209,6 +209,8 @@ mod tests {
         let bytes = [&eoip[..], &UNTAGGED, &[0xaa; 4]].concat();
         assert_eq!(Gre::parse(&bytes).unwrap().payload(), UNTAGGED);
         assert!(next(&bytes).starts_with("Frame(Ethernet"));
+        let wrong = [&hex!("20016400 000a0201")[..], &UNTAGGED].concat();
+        assert_eq!(Gre::parse(&wrong).unwrap().payload(), UNTAGGED);
         let keepalive = hex!("20016400 00000201");
         assert_eq!(next(&keepalive), "Opaque(ControlMessage)");
 
