@@ -6,6 +6,9 @@
     reason = "a test that cannot go on should stop there"
 )]
 
+mod encapsulations;
+mod formats;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
