@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mirrorscope_capture::writer::{OutputFile, PcapWriter};
-use mirrorscope_dissectors::encap::Outer;
+use mirrorscope_dissectors::encap::{Outer, Wrap};
 
 use crate::formats::{self, Carries, Format};
 use crate::{assert_same, run, text};
@@ -44,7 +44,7 @@ fn every_format_is_read_by_tshark_and_by_us_as_the_same_packets() {
             ),
         ];
         // tshark looks for STT in IPv4 alone.
-        let only_ipv4 = !format.over_ip() || format.name == "STT";
+        let only_ipv4 = !over_ip(&format) || format.name == "STT";
         for outer in &carriers[..if only_ipv4 { 1 } else { 2 }] {
             let what = format!("{}: {:?} from {}", format.name, format.wrap, outer.source);
             let (bare, wrapped, inner) =
@@ -76,6 +76,23 @@ fn every_format_is_read_by_tshark_and_by_us_as_the_same_packets() {
     eprintln!("{compared} packets in {} formats", formats::all().len());
 }
 
+/// Whether it stands in IP, of either version.
+fn over_ip(format: &Format) -> bool {
+    !matches!(
+        format.wrap,
+        Wrap::Mpls { .. }
+            | Wrap::Pbb { .. }
+            | Wrap::Trill { .. }
+            | Wrap::FabricPath { .. }
+            | Wrap::Pppoe { .. }
+            | Wrap::Nsh { .. }
+            | Wrap::VnTag { .. }
+            | Wrap::ETag { .. }
+            | Wrap::CiscoMetaData { .. }
+            | Wrap::Arista { .. }
+    )
+}
+
 /// What comes out has more bytes: a tag that was put into the frame is a part of it, and the bytes that tshark takes for
 /// a checksum are there.
 fn has_more(format: &Format) -> bool {
@@ -105,11 +122,13 @@ fn write(format: &Format, outer: &Outer, bare: &Path, wrapped: &Path) {
     let frames = format.carries == Carries::Frames;
     let mut plain = create(bare, if frames { ETHERNET } else { RAW_IP });
     let mut mirrored = create(wrapped, ETHERNET);
-    for (number, original) in formats::originals().iter().enumerate() {
+    for (original, time) in formats::originals()
+        .iter()
+        .zip(1_700_000_000_000_000_000_i64..)
+    {
         let Some(mut frame) = format.frame(outer, original) else {
             continue;
         };
-        let time = 1_700_000_000_000_000_000 + number as i64;
         let inner = if frames {
             &original[..]
         } else {

@@ -27,23 +27,6 @@ pub struct Format {
 }
 
 impl Format {
-    /// Whether it stands in IP, of either version.
-    pub fn over_ip(&self) -> bool {
-        !matches!(
-            self.wrap,
-            Wrap::Mpls { .. }
-                | Wrap::Pbb { .. }
-                | Wrap::Trill { .. }
-                | Wrap::FabricPath { .. }
-                | Wrap::Pppoe { .. }
-                | Wrap::Nsh { .. }
-                | Wrap::VnTag { .. }
-                | Wrap::ETag { .. }
-                | Wrap::CiscoMetaData { .. }
-                | Wrap::Arista { .. }
-        )
-    }
-
     /// A frame with `inner`, an Ethernet frame with an IP packet, as the format carries it; `None` if it cannot.
     pub fn frame(&self, outer: &Outer, inner: &[u8]) -> Option<Vec<u8>> {
         let ipv6 = inner[12..14] == [0x86, 0xdd];
