@@ -1,4 +1,4 @@
-//! Any bytes as a capture file (pcap, pcapng, compressed or not): frames, then at most one problem.
+//! Any bytes as a capture file (pcap, pcapng, compressed or not): frames, and few problems.
 #![no_main]
 
 use std::io::Write;
@@ -24,5 +24,6 @@ fuzz_target!(|bytes: &[u8]| {
         number = frame.number;
         assert!(frame.bytes.len() <= 262_144, "no record is longer");
     }
-    assert!(files.problems().len() <= 1);
+    // What ended the file, and once that packets of an interface that nobody declared were left out.
+    assert!(files.problems().len() <= 2);
 });
