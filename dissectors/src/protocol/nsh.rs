@@ -107,13 +107,7 @@ impl<'a> Nsh<'a> {
 
 impl<'a> Dissect<'a> for Nsh<'a> {
     fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
-        match self.next_protocol() {
-            1 | 2 => Next::Frame(LinkType::RawIp, self.payload),
-            3 => Next::Frame(LinkType::Ethernet, self.payload),
-            4 => Next::Bare(Protocol::Nsh, self.payload),
-            5 => Next::Bare(Protocol::Mpls, self.payload),
-            _ => Next::Opaque(Reason::UnsupportedType),
-        }
+        carried(self.next_protocol(), self.payload)
     }
 
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
@@ -122,6 +116,17 @@ impl<'a> Dissect<'a> for Nsh<'a> {
             Some(self.service_path().into()),
             self.payload,
         ))
+    }
+}
+
+/// What a next protocol of NSH stands for, and one of VXLAN-GPE, whose numbers are the same.
+pub(crate) fn carried(next_protocol: u8, payload: &[u8]) -> Next<'_> {
+    match next_protocol {
+        1 | 2 => Next::Frame(LinkType::RawIp, payload),
+        3 => Next::Frame(LinkType::Ethernet, payload),
+        4 => Next::Bare(Protocol::Nsh, payload),
+        5 => Next::Bare(Protocol::Mpls, payload),
+        _ => Next::Opaque(Reason::UnsupportedType),
     }
 }
 

@@ -5,9 +5,9 @@
 use zerocopy::byteorder::network_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::dissect::{Dissect, Next, Opened, Place, carried};
+use crate::dissect::{Dissect, Next, Opened, Place};
 use crate::link::LinkType;
-use crate::protocol::{Encapsulation, ethernet};
+use crate::protocol::{Encapsulation, nsh};
 use crate::reason::Reason;
 
 /// UDP port.
@@ -17,11 +17,6 @@ const VERSION: u8 = 0x30;
 const VALID_VNI: u8 = 0x08;
 const NEXT_PROTOCOL: u8 = 0x04;
 const CONTROL: u8 = 0x01;
-
-/// Next protocol: an Ethernet frame.
-const ETHERNET: u8 = 3;
-const ETHER_TYPE_NSH: u16 = 0x894f;
-const ETHER_TYPE_MPLS: u16 = 0x8847;
 
 /// The header as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
@@ -95,20 +90,16 @@ pub(crate) fn write(vni: u32, next_protocol: u8, out: &mut Vec<u8>) {
 }
 
 impl<'a> Dissect<'a> for VxlanGpe<'a> {
-    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+    fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
         if self.is_control() {
             return Next::Opaque(Reason::ControlMessage);
         }
-        let ether_type = match self.next_protocol() {
-            1 => ethernet::IPV4,
-            2 => ethernet::IPV6,
-            ETHERNET => ethernet::BRIDGING,
-            4 => ETHER_TYPE_NSH,
-            5 => ETHER_TYPE_MPLS,
-            _ if self.has_next_protocol() => return Next::Opaque(Reason::UnsupportedType),
-            _ => return Next::Frame(LinkType::Ethernet, self.payload),
-        };
-        carried(ether_type, self.payload, place.options)
+        match nsh::carried(self.next_protocol(), self.payload) {
+            Next::Opaque(_) if !self.has_next_protocol() => {
+                Next::Frame(LinkType::Ethernet, self.payload)
+            }
+            next => next,
+        }
     }
 
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
