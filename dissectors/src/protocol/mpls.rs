@@ -172,11 +172,17 @@ impl<'a> Mpls<'a> {
         let ethernet = || plausibility(self.payload);
         match *self.payload {
             [] => Content::Ip,
-            [0x40..=0x4f | 0x60..=0x6f, ..] if as_ip(self.payload) >= ethernet() => Content::Ip,
+            [0x40..=0x4f | 0x60..=0x6f, ..] if is_likelier_ip(self.payload) => Content::Ip,
             [0x10, 0, ..] if ethernet() != Plausibility::Confirmed => Content::Channel,
             _ => Content::Ethernet,
         }
     }
+}
+
+/// The bytes, which start with a version of IP, are rather an IP packet than an Ethernet frame.
+fn is_likelier_ip(bytes: &[u8]) -> bool {
+    let ip = as_ip(bytes);
+    ip == Plausibility::Confirmed || ip >= plausibility(bytes)
 }
 
 /// How surely an IP packet starts with the first of `bytes`, measured as for Ethernet.
