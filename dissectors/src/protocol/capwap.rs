@@ -28,6 +28,7 @@ const IEEE80211: u8 = 1;
 const FRAGMENT: u32 = 0x80;
 const LAST: u32 = 0x40;
 const KEEPALIVE: u32 = 0x08;
+const RESERVED: u32 = 0x07;
 
 /// The fixed part as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
@@ -188,9 +189,10 @@ impl<'a> Dissect<'a> for Capwap<'a> {
         Some(Opened::new(Encapsulation::Capwap, None, self.payload))
     }
 
-    /// Controllers answer from the port to whatever port the access point has.
+    /// The binding is that of IEEE 802.11, the only one that is specified, and the reserved bits are
+    /// clear.
     fn answers(&self, _: Option<usize>) -> bool {
-        true
+        self.is_encrypted() || self.binding() == IEEE80211 && !self.has(RESERVED)
     }
 }
 
