@@ -68,7 +68,7 @@ fn rules_that_cannot_be_read_are_told() {
     for (arguments, told) in [
         (
             ["-d", "udp.port==1,vxlans"],
-            "unknown protocol; known are ethernet, vlan",
+            "unknown protocol; known are ethernet, linux-sll, ",
         ),
         (["-d", "udp.port=1"], "want FIELD==NUMBER,PROTOCOL"),
         (

@@ -91,6 +91,37 @@ pub(crate) enum Next<'a> {
     Opaque(Reason),
 }
 
+impl Next<'_> {
+    /// An encapsulation ends with the header: whatever it carries starts behind it, if only in part.
+    pub(crate) fn ends_encapsulation(&self) -> bool {
+        match self {
+            Self::Frame(..)
+            | Self::Bare(..)
+            | Self::BareNetwork(..)
+            | Self::Fragment(_)
+            | Self::Opaque(_) => true,
+            Self::Header(..) | Self::Network(..) | Self::Transport => false,
+        }
+    }
+}
+
+/// What a number leads to behind the header of IP, UDP or a tunnel: a header of its own kind, or the
+/// frame or packet that starts with such a one.
+pub(crate) fn led(protocol: Protocol, payload: &[u8]) -> Next<'_> {
+    match LinkType::starting_with(protocol) {
+        Some(link) => Next::Frame(link, payload),
+        None => Next::Header(protocol, payload),
+    }
+}
+
+/// What an encapsulation carries that is this protocol's.
+pub(crate) fn carried_protocol(protocol: Protocol, payload: &[u8]) -> Next<'_> {
+    match led(protocol, payload) {
+        Next::Header(protocol, payload) => Next::Bare(protocol, payload),
+        next => next,
+    }
+}
+
 /// What follows an `EtherType` in the same frame.
 pub(crate) fn behind_ether_type<'a>(
     ether_type: u16,
@@ -102,7 +133,8 @@ pub(crate) fn behind_ether_type<'a>(
         ethernet::IPV6 => Next::Header(Protocol::Ipv6, payload),
         len @ ..=ethernet::MAX_LENGTH => llc::behind_length(len, payload),
         other => match options.protocol(Selector::EtherType(other)) {
-            Some(protocol) => Next::Header(protocol, payload),
+            Some(protocol @ (Protocol::Ipv4 | Protocol::Ipv6)) => Next::Header(protocol, payload),
+            Some(protocol) => led(protocol, payload),
             None => Next::Network(other, payload),
         },
     }
@@ -113,9 +145,9 @@ pub(crate) fn carried<'a>(ether_type: u16, payload: &'a [u8], options: &Options)
     match ether_type {
         ethernet::BRIDGING => Next::Frame(LinkType::Ethernet, payload),
         ethernet::IPV4 | ethernet::IPV6 => Next::Frame(LinkType::RawIp, payload),
-        ethernet::ARP => Next::BareNetwork(ethernet::ARP, payload),
+        ethernet::ARP | ethernet::RARP => Next::BareNetwork(ether_type, payload),
         other => match options.protocol(Selector::EtherType(other)) {
-            Some(protocol) => Next::Bare(protocol, payload),
+            Some(protocol) => carried_protocol(protocol, payload),
             None => Next::Opaque(Reason::UnsupportedType),
         },
     }
@@ -129,7 +161,7 @@ const TCP: u8 = 6;
 
 /// Whether what starts with the first of `bytes` is the IP that this protocol number stands for; a
 /// packet that was cut in front of its version may be.
-pub(crate) fn has_version_of(number: u8, bytes: &[u8]) -> bool {
+fn has_version_of(number: u8, bytes: &[u8]) -> bool {
     let version = bytes.first().map(|byte| byte >> 4);
     match number {
         IPV4_IN_IP => version.is_none_or(|version| version == 4),
@@ -152,7 +184,7 @@ pub(crate) fn behind_ip<'a>(number: u8, payload: &'a [u8], options: &Options) ->
             let leads = |port| options.protocol(Selector::UdpPort(port)).is_some();
             // A datagram cut behind its ports is still known as a tunnel's, and told as damaged.
             if destination_port().is_some_and(leads)
-                || Udp::parse(payload).is_ok_and(|udp| udp.tunnel(options).is_some())
+                || Udp::parse(payload).is_ok_and(|udp| udp.answering(options).is_some())
             {
                 Next::Header(Protocol::Udp, payload)
             } else {
@@ -160,7 +192,8 @@ pub(crate) fn behind_ip<'a>(number: u8, payload: &'a [u8], options: &Options) ->
             }
         }
         // IP of the wrong version is for the header to refuse.
-        Some(protocol) => Next::Header(protocol, payload),
+        Some(protocol @ (Protocol::Ipv4 | Protocol::Ipv6)) => Next::Header(protocol, payload),
+        Some(protocol) => led(protocol, payload),
         None if number == TCP => {
             let leads = |port| options.protocol(Selector::TcpPort(port));
             match destination_port().and_then(leads) {

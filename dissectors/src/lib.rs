@@ -1,9 +1,16 @@
 //! Wire formats of mirrored traffic: captured bytes in, borrowed views out.
 //!
 //! [`decapsulate`] walks one captured frame from the link layer through every encapsulation it
-//! knows (ERSPAN, GRE, VXLAN, Geneve) down to the innermost packet. It keeps no state, allocates
-//! nothing and never panics, whatever the bytes are; what could not be read is told as a
-//! [`Malformed`] with the protocol, a stable [`Reason`] and the offset.
+//! knows down to the innermost packet. It keeps no state, allocates nothing and never panics,
+//! whatever the bytes are; what could not be read is told as a [`Malformed`] with the protocol, a
+//! stable [`Reason`] and the offset. Known are
+//!
+//! - mirrors: ERSPAN I, II and III, frames in GRE and in UDP, TZSP, HP ERM, jmirror, NVIDIA's header;
+//! - overlays and tunnels: VXLAN with its extensions, Geneve, GUE, STT, OTV, LISP, GTP-U, CAPWAP,
+//!   L2TP, EtherIP, IP in IP and others in GRE and UDP;
+//! - what the link layer encapsulates: MPLS, MAC-in-MAC, TRILL, FabricPath, PPPoE, NSH, and tags.
+//!
+//! [`Protocol`] lists them all, [`Encapsulation`] what makes a session of its own.
 //!
 //! ```
 //! use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
@@ -20,8 +27,8 @@
 //! assert_eq!(stripped.inner.bytes, [0; 60]);
 //! ```
 //!
-//! To add a protocol: one file with the view, its variants in [`Protocol`] and [`Layer`], the arms
-//! that the compiler then asks for, and the place in `strip` that leads to it.
+//! To add a protocol: one file in `protocol` with its view, and its entry in the list there. To write
+//! it too: its variant of [`encap::Wrap`].
 
 #![forbid(unsafe_code)]
 #![deny(clippy::panic)]

@@ -2,6 +2,8 @@
 //!
 //! Specification: the LINKTYPE list of pcap (draft-ietf-opsawg-pcaplinktype).
 
+use crate::protocol::Protocol;
+
 /// Link type of a captured frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkType {
@@ -52,6 +54,19 @@ impl LinkType {
             228 => Self::Ipv4,
             229 => Self::Ipv6,
             276 => Self::LinuxSll2,
+            _ => return None,
+        })
+    }
+
+    /// The link type of the frames that start with this protocol, where they are known by it alone.
+    pub(crate) fn starting_with(protocol: Protocol) -> Option<Self> {
+        Some(match protocol {
+            Protocol::Ethernet => Self::Ethernet,
+            Protocol::Ieee80211 => Self::Ieee80211,
+            Protocol::Radiotap => Self::Radiotap,
+            Protocol::LinuxSll => Self::LinuxSll,
+            Protocol::LinuxSll2 => Self::LinuxSll2,
+            Protocol::Ipv4 | Protocol::Ipv6 => Self::RawIp,
             _ => return None,
         })
     }

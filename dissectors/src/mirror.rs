@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::dissect::Opened;
 use crate::protocol::erspan3::Granularity;
 use crate::protocol::{Encapsulation, Layer};
 use crate::reason::{Reason, named};
@@ -99,11 +100,11 @@ impl Stripped<'_> {
         for (index, layer) in self.layers.iter().take(self.open_layers()).enumerate() {
             match layer {
                 Layer::Ipv4(ip) => {
-                    addresses = Some((ip.source().into(), ip.destination().into()));
+                    addresses = Some(ip.addresses());
                     outer = ip.header_bytes();
                 }
                 Layer::Ipv6(ip) => {
-                    addresses = Some((ip.source().into(), ip.destination().into()));
+                    addresses = Some(ip.addresses());
                     outer = ip.header_bytes();
                 }
                 Layer::Gre(gre) => {
@@ -112,7 +113,7 @@ impl Stripped<'_> {
                 }
                 _ => {}
             }
-            let Some(opened) = layer.opened(key) else {
+            let Some(opened) = self.opened(index, layer, key) else {
                 continue;
             };
             let Some((source, destination)) = addresses else {
@@ -141,14 +142,21 @@ impl Stripped<'_> {
     /// Every encapsulation whose header was read, with its id, outermost first.
     pub fn encapsulations(&self) -> impl Iterator<Item = (Encapsulation, Option<u64>)> {
         let mut key = None;
-        self.layers.iter().filter_map(move |layer| {
-            if let Layer::Gre(gre) = layer {
-                key = gre.key();
-            }
-            layer
-                .opened(key)
-                .map(|opened| (opened.encapsulation, opened.id))
-        })
+        self.layers
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, layer)| {
+                if let Layer::Gre(gre) = layer {
+                    key = gre.key();
+                }
+                self.opened(index, layer, key)
+                    .map(|opened| (opened.encapsulation, opened.id))
+            })
+    }
+
+    /// What ends with the layer at `index`, if an encapsulation does.
+    fn opened<'l>(&self, index: usize, layer: &Layer<'l>, key: Option<u32>) -> Option<Opened<'l>> {
+        self.openings.contain(index).then(|| layer.opened(key))?
     }
 
     /// Layers in front of one whose payload nobody can read.

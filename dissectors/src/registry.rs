@@ -47,6 +47,12 @@ macro_rules! protocols {
                 (self.has_named_port() || self.default_ports().next().is_some()).then_some(name)
             }
 
+            /// The protocol has an `EtherType` of its own.
+            pub(crate) fn has_ether_type(self) -> bool {
+                let is_type = |selector: &_| matches!(selector, $crate::options::Selector::EtherType(_));
+                self.selectors().iter().any(is_type)
+            }
+
             /// The protocol has no well-known port: users name theirs.
             fn has_named_port(self) -> bool {
                 match self {

@@ -9,7 +9,7 @@ use crate::protocol::chdlc::CiscoHdlc;
 use crate::protocol::vlan::MAX_TAGS;
 use crate::protocol::{Layer, Protocol, ethernet};
 use crate::reason::{Malformed, Reason};
-use crate::stripped::{InnerFrame, Stop, Stripped};
+use crate::stripped::{InnerFrame, Openings, Stop, Stripped};
 
 /// Layers that are kept of one frame.
 pub const MAX_LAYERS: usize = 32;
@@ -39,18 +39,20 @@ pub(crate) fn decapsulate_from<'a>(
             ip_seen: false,
             network: None,
         },
+        openings: Openings::default(),
         stop: Stop::Inner,
     };
-    stripped.stop = walk(first, &mut stripped.layers, &mut stripped.inner, options);
+    stripped.stop = walk(first, &mut stripped, options);
     stripped
 }
 
-fn walk<'a>(
-    mut protocol: Protocol,
-    layers: &mut Layers<'a>,
-    inner: &mut InnerFrame<'a>,
-    options: &Options,
-) -> Stop<'a> {
+fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Options) -> Stop<'a> {
+    let Stripped {
+        layers,
+        inner,
+        openings,
+        ..
+    } = stripped;
     let frame = inner.bytes;
     let mut encapsulations = 0_usize;
     let mut tags = 0_usize;
@@ -79,12 +81,7 @@ fn walk<'a>(
         }
         if bare && matches!(protocol, Protocol::Ipv4 | Protocol::Ipv6) {
             bare = false;
-            inner.enter(
-                LinkType::RawIp,
-                bytes,
-                offset_in(frame, bytes),
-                layers.len(),
-            );
+            inner.enter(LinkType::RawIp, bytes, layers.len());
         }
         let (layer, next) = match Layer::read(protocol, bytes, &place) {
             Ok(read) => read,
@@ -100,20 +97,19 @@ fn walk<'a>(
                 return Stop::TooDeep;
             }
         }
-        match &layer {
-            Layer::Ipv4(ip) => {
-                inner.network = Some((ethernet::IPV4, bytes));
-                inner.ip_seen = true;
-                place.addresses = Some((ip.source().into(), ip.destination().into()));
-                place.packet = bytes;
-            }
-            Layer::Ipv6(ip) => {
-                inner.network = Some((ethernet::IPV6, bytes));
-                inner.ip_seen = true;
-                place.addresses = Some((ip.source().into(), ip.destination().into()));
-                place.packet = bytes;
-            }
-            _ => {}
+        let (ether_type, addresses) = match &layer {
+            Layer::Ipv4(ip) => (ethernet::IPV4, Some(ip.addresses())),
+            Layer::Ipv6(ip) => (ethernet::IPV6, Some(ip.addresses())),
+            _ => (0, None),
+        };
+        if addresses.is_some() {
+            inner.network = Some((ether_type, bytes));
+            inner.ip_seen = true;
+            place.addresses = addresses;
+            place.packet = bytes;
+        }
+        if next.ends_encapsulation() {
+            openings.add(layers.len());
         }
         if layers.try_push(layer).is_err() {
             return Stop::TooDeep;
@@ -124,7 +120,7 @@ fn walk<'a>(
                 bytes = rest;
             }
             Next::Frame(link, rest) => {
-                inner.enter(link, rest, offset_in(frame, rest), layers.len());
+                inner.enter(link, rest, layers.len());
                 bare = false;
                 tags = 0;
                 protocol = first_header(link, rest);
@@ -140,7 +136,7 @@ fn walk<'a>(
                 return Stop::Inner;
             }
             Next::Network(ether_type, rest) | Next::BareNetwork(ether_type, rest) => {
-                inner.enter(LinkType::RawIp, rest, offset_in(frame, rest), layers.len());
+                inner.enter(LinkType::RawIp, rest, layers.len());
                 inner.network = Some((ether_type, rest));
                 return Stop::Inner;
             }

@@ -4,7 +4,7 @@ use crate::fragment::Fragment;
 use crate::link::LinkType;
 use crate::protocol::Protocol;
 use crate::reason::{Malformed, Reason};
-use crate::strip::Layers;
+use crate::strip::{Layers, MAX_LAYERS, offset_in};
 
 /// The innermost frame: what the mirror copied, or the captured frame if nothing encapsulates it.
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +26,14 @@ pub struct InnerFrame<'a> {
 
 impl<'a> InnerFrame<'a> {
     /// Makes this the frame that starts with the next layer.
-    pub(crate) fn enter(&mut self, link: LinkType, bytes: &'a [u8], offset: usize, layer: usize) {
+    pub(crate) fn enter(&mut self, link: LinkType, bytes: &'a [u8], layer: usize) {
         // The addresses in front of an MPLS label are still those of who sent the packet; behind an
         // IP header they are those of a tunnel's end.
         let keeps_link = link == LinkType::RawIp && !self.ip_seen;
         *self = Self {
             link,
             bytes,
-            offset,
+            offset: self.offset.saturating_add(offset_in(self.bytes, bytes)),
             link_layer: if keeps_link { self.link_layer } else { layer },
             ip_seen: false,
             network: None,
@@ -68,6 +68,25 @@ pub struct Stripped<'a> {
     pub layers: Layers<'a>,
     /// The innermost frame.
     pub inner: InnerFrame<'a>,
+    /// Which layers end an encapsulation.
+    pub(crate) openings: Openings,
     /// Why the layers end where they end.
     pub stop: Stop<'a>,
+}
+
+/// Positions of the layers behind which an encapsulated frame starts, not another header of the
+/// same one; one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Openings(u32);
+
+const _: () = assert!(MAX_LAYERS <= u32::BITS as usize);
+
+impl Openings {
+    pub(crate) fn add(&mut self, layer: usize) {
+        self.0 |= 1_u32.unbounded_shl(layer as u32);
+    }
+
+    pub(crate) fn contain(self, layer: usize) -> bool {
+        self.0.unbounded_shr(layer as u32) & 1 != 0
+    }
 }

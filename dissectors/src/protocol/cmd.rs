@@ -6,7 +6,8 @@
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::dissect::{Dissect, Next, Place, behind_ether_type, carried};
+use crate::dissect::{Dissect, Next, Opened, Place, behind_ether_type, carried};
+use crate::protocol::Encapsulation;
 use crate::protocol::ethernet::check_type;
 use crate::reason::Reason;
 
@@ -127,6 +128,11 @@ impl<'a> Dissect<'a> for CiscoMetaData<'a> {
 impl<'a> Dissect<'a> for CiscoMetaDataGre<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         carried(self.ether_type, self.payload, place.options)
+    }
+
+    fn opened(&self, key: Option<u32>) -> Option<Opened<'a>> {
+        let id = key.map(u64::from);
+        Some(Opened::new(Encapsulation::Gre, id, self.payload))
     }
 }
 

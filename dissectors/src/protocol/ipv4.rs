@@ -2,15 +2,13 @@
 //!
 //! Specification: RFC 791 §3.1. Options are kept but not read.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::checksum;
-use crate::dissect::{
-    Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip, has_version_of,
-};
+use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
 use crate::fragment::Fragment;
 use crate::protocol::Encapsulation;
 use crate::protocol::extension::skip_authentication;
@@ -153,6 +151,11 @@ impl<'a> Ipv4<'a> {
         self.header.destination.into()
     }
 
+    /// Sender and receiver.
+    pub(crate) fn addresses(&self) -> (IpAddr, IpAddr) {
+        (self.source().into(), self.destination().into())
+    }
+
     /// The header with its options.
     pub fn header_bytes(&self) -> &'a [u8] {
         self.packet.get(..self.header.len()).unwrap_or_default()
@@ -202,7 +205,7 @@ impl<'a> Dissect<'a> for Ipv4<'a> {
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         let (protocol, payload) = self.transport();
         let encapsulation = match protocol {
-            _ if self.is_fragment() || !has_version_of(protocol, payload) => return None,
+            _ if self.is_fragment() => return None,
             IPV4_IN_IP => Encapsulation::Ipip,
             IPV6_IN_IP => Encapsulation::SixInFour,
             _ => return None,

@@ -3,14 +3,12 @@
 //! Specification: RFC 8200 §3 and §4. Options inside the extension headers are not read, so the
 //! length of a jumbogram is that of what is present.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::dissect::{
-    Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip, has_version_of,
-};
+use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
 use crate::fragment::Fragment;
 use crate::protocol::Encapsulation;
 use crate::protocol::extension::{Chain, FragmentHeader, walk};
@@ -118,6 +116,11 @@ impl<'a> Ipv6<'a> {
         self.header.destination.into()
     }
 
+    /// Sender and receiver.
+    pub(crate) fn addresses(&self) -> (IpAddr, IpAddr) {
+        (self.source().into(), self.destination().into())
+    }
+
     /// Protocol number of the payload, behind the extension headers.
     pub fn protocol(&self) -> u8 {
         self.protocol
@@ -175,7 +178,6 @@ impl<'a> Dissect<'a> for Ipv6<'a> {
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         let encapsulation = match self.protocol {
             _ if self.is_fragment() => return None,
-            protocol if !has_version_of(protocol, self.payload()) => return None,
             IPV4_IN_IP => Encapsulation::FourInSix,
             IPV6_IN_IP => Encapsulation::SixInSix,
             _ => return None,

@@ -1,8 +1,11 @@
 //! The list of all protocols: what is read, what leads to it, and what it opens.
 //!
 //! A protocol is one file here, with its `mod` line and its entry in the list below. The entry makes
-//! its [`Protocol`], its [`Layer`], the numbers that lead to it (which a user may change, see
-//! [`Options`]), and the encapsulations that it may turn out to be.
+//! its [`Protocol`], whose first line of documentation is also its title in help texts; its
+//! [`Layer`]; the numbers that lead to it, which a user may change (see [`Options`]); and the
+//! encapsulations that it may turn out to be.
+//!
+//! [`Options`]: crate::Options
 
 pub(crate) mod arista;
 pub(crate) mod arp;
@@ -59,18 +62,43 @@ pub(crate) mod wccp;
 use crate::options::Selector::{EtherType, GreType, IpProtocol, TcpPort, UdpPort};
 use crate::registry::protocols;
 
+// Where several could be meant, the order counts: a number is looked up from the front, and a tunnel on
+// an unknown port is the first that leads to a packet. So the frequent come first, and those whose
+// header proves little (labels, jmirror) behind those whose header proves more.
 protocols! {
+    // Link layer.
+
     /// Ethernet II or 802.3.
     Ethernet(ethernet::Ethernet) = "ethernet";
-    /// One 802.1Q or 802.1ad tag.
-    Vlan(vlan::Vlan) = "vlan"
-        from [EtherType(0x8100), EtherType(0x88a8), EtherType(0x9100), EtherType(0x9200), EtherType(0x9300)];
     /// Linux cooked capture, version 1.
     LinuxSll(sll::LinuxSll) = "linux-sll";
     /// Linux cooked capture, version 2.
     LinuxSll2(sll::LinuxSll2) = "linux-sll2";
     /// BSD loopback, NULL or LOOP.
     Loopback(null::Loopback) = "loopback";
+    /// PPP.
+    Ppp(ppp::Ppp) = "ppp" from [EtherType(0x880b)];
+    /// Cisco HDLC.
+    CiscoHdlc(chdlc::CiscoHdlc) = "chdlc";
+    /// LLC and SNAP.
+    Llc(llc::Llc) = "llc" from [EtherType(0x8870)];
+
+    // Tags.
+
+    /// One 802.1Q or 802.1ad tag.
+    Vlan(vlan::Vlan) = "vlan"
+        from [EtherType(0x8100), EtherType(0x88a8), EtherType(0x9100), EtherType(0x9200), EtherType(0x9300)];
+    /// VN-Tag.
+    VnTag(vntag::VnTag) = "vntag" from [EtherType(vntag::ETHER_TYPE)];
+    /// 802.1BR E-Tag.
+    ETag(etag::ETag) = "etag" from [EtherType(etag::ETHER_TYPE)];
+    /// Cisco MetaData in Ethernet.
+    CiscoMetaData(cmd::CiscoMetaData) = "cmd" from [EtherType(cmd::ETHER_TYPE)];
+    /// Arista time stamp header.
+    Arista(arista::Arista) = "arista" from [EtherType(arista::ETHER_TYPE)];
+
+    // IP, and what it carries.
+
     /// IPv4.
     Ipv4(ipv4::Ipv4) = "ipv4" from [EtherType(0x0800), IpProtocol(4)] opens {
         /// IPv4 in IPv4.
@@ -86,7 +114,23 @@ protocols! {
         SixInSix = "6in6",
     };
     /// UDP.
-    Udp(udp::Udp) = "udp" from [IpProtocol(17)];
+    Udp(udp::Udp) = "udp" from [IpProtocol(17)] opens {
+        /// UDP around a frame or packet without a header of its own.
+        Udp = "udp",
+    };
+    /// EtherIP.
+    EtherIp(etherip::EtherIp) = "etherip" from [IpProtocol(97)] opens {
+        /// EtherIP.
+        EtherIp = "etherip",
+    };
+    /// L2TPv3.
+    L2tpv3(l2tpv3::L2tpv3) = "l2tpv3" from [IpProtocol(115)] opens {
+        /// L2TP, version 3.
+        L2tpv3 = "l2tpv3",
+    };
+
+    // GRE, and mirrors and tunnels in it.
+
     /// GRE.
     Gre(gre::Gre) = "gre" from [IpProtocol(47), UdpPort(4754)] opens {
         /// GRE around what has no session of its own.
@@ -113,31 +157,79 @@ protocols! {
         /// ERSPAN Type III.
         Erspan3 = "erspan3",
     };
+    /// Mellanox (NVIDIA) mirror.
+    Mlnx(mlnx::Mlnx) = "mlnx" from [GreType(mlnx::GRE_TYPE)] opens {
+        /// Mellanox (NVIDIA) mirror.
+        Mlnx = "mlnx",
+    };
+    /// WCCP redirection.
+    Wccp(wccp::Wccp) = "wccp" from [GreType(wccp::GRE_TYPE)] opens {
+        /// WCCP redirection.
+        Wccp = "wccp",
+    };
+    /// Cisco MetaData in GRE.
+    CiscoMetaDataGre(cmd::CiscoMetaDataGre) = "cmd-gre" from [GreType(cmd::ETHER_TYPE)];
+
+    // Overlays and tunnels over UDP, or over what looks like TCP.
+
     /// VXLAN.
     Vxlan(vxlan::Vxlan) = "vxlan" from [UdpPort(4789), UdpPort(8472), UdpPort(48879)] opens {
         /// VXLAN.
         Vxlan = "vxlan",
-    };
-    /// GUE.
-    Gue(gue::Gue) = "gue" from [UdpPort(6080)] opens {
-        /// GUE around an IP packet.
-        Gue = "gue",
-    };
-    /// Geneve.
-    Geneve(geneve::Geneve) = "geneve" from [UdpPort(6081)] opens {
-        /// Geneve.
-        Geneve = "geneve",
     };
     /// VXLAN-GPE.
     VxlanGpe(vxlan_gpe::VxlanGpe) = "vxlan-gpe" from [UdpPort(vxlan_gpe::PORT)] opens {
         /// VXLAN-GPE.
         VxlanGpe = "vxlan-gpe",
     };
+    /// Geneve.
+    Geneve(geneve::Geneve) = "geneve" from [UdpPort(6081)] opens {
+        /// Geneve.
+        Geneve = "geneve",
+    };
     /// OTV over UDP.
     Otv(otv::Otv) = "otv" opens {
         /// OTV.
         Otv = "otv",
     };
+    /// GUE.
+    Gue(gue::Gue) = "gue" from [UdpPort(6080)] opens {
+        /// GUE around an IP packet.
+        Gue = "gue",
+    };
+    /// STT.
+    Stt(stt::Stt) = "stt" from [TcpPort(stt::PORT)] opens {
+        /// STT.
+        Stt = "stt",
+    };
+    /// LISP.
+    Lisp(lisp::Lisp) = "lisp" from [UdpPort(4341)] opens {
+        /// LISP.
+        Lisp = "lisp",
+    };
+    /// GTP-U.
+    Gtpu(gtpu::Gtpu) = "gtp-u" from [UdpPort(2152)] opens {
+        /// GTP-U.
+        Gtpu = "gtp-u",
+    };
+    /// L2TP.
+    L2tp(l2tp::L2tp) = "l2tp" from [UdpPort(1701)] opens {
+        /// L2TP, version 2.
+        L2tp = "l2tp",
+    };
+    /// Teredo.
+    Teredo(teredo::Teredo) = "teredo" from [UdpPort(3544)] opens {
+        /// Teredo.
+        Teredo = "teredo",
+    };
+    /// AYIYA.
+    Ayiya(ayiya::Ayiya) = "ayiya" from [UdpPort(5072)] opens {
+        /// AYIYA.
+        Ayiya = "ayiya",
+    };
+
+    // Mirror transports over UDP.
+
     /// TZSP.
     Tzsp(tzsp::Tzsp) = "tzsp" from [UdpPort(tzsp::PORT)] opens {
         /// TZSP.
@@ -153,73 +245,29 @@ protocols! {
         /// jmirror.
         Jmirror = "jmirror",
     };
+    /// Cisco ERSPAN markers.
+    ErspanMarker(erspan_marker::ErspanMarker) = "erspan-marker" at a named port;
+
+    // Wireless networks.
+
     /// CAPWAP data.
     Capwap(capwap::Capwap) = "capwap" from [UdpPort(capwap::PORT)] opens {
         /// CAPWAP data.
         Capwap = "capwap",
     };
-    /// STT.
-    Stt(stt::Stt) = "stt" from [TcpPort(stt::PORT)] opens {
-        /// STT.
-        Stt = "stt",
-    };
-    /// WCCP redirection.
-    Wccp(wccp::Wccp) = "wccp" from [GreType(wccp::GRE_TYPE)] opens {
-        /// WCCP redirection.
-        Wccp = "wccp",
-    };
-    /// Mellanox (NVIDIA) mirror.
-    Mlnx(mlnx::Mlnx) = "mlnx" from [GreType(mlnx::GRE_TYPE)] opens {
-        /// Mellanox (NVIDIA) mirror.
-        Mlnx = "mlnx",
-    };
-    /// EtherIP.
-    EtherIp(etherip::EtherIp) = "etherip" from [IpProtocol(97)] opens {
-        /// EtherIP.
-        EtherIp = "etherip",
-    };
-    /// L2TP.
-    L2tp(l2tp::L2tp) = "l2tp" from [UdpPort(1701)] opens {
-        /// L2TP, version 2.
-        L2tp = "l2tp",
-    };
-    /// L2TPv3.
-    L2tpv3(l2tpv3::L2tpv3) = "l2tpv3" from [IpProtocol(115)] opens {
-        /// L2TP, version 3.
-        L2tpv3 = "l2tpv3",
-    };
-    /// GTP-U.
-    Gtpu(gtpu::Gtpu) = "gtp-u" from [UdpPort(2152)] opens {
-        /// GTP-U.
-        Gtpu = "gtp-u",
-    };
-    /// LISP.
-    Lisp(lisp::Lisp) = "lisp" from [UdpPort(4341)] opens {
-        /// LISP.
-        Lisp = "lisp",
-    };
-    /// Teredo.
-    Teredo(teredo::Teredo) = "teredo" from [UdpPort(3544)] opens {
-        /// Teredo.
-        Teredo = "teredo",
-    };
-    /// AYIYA.
-    Ayiya(ayiya::Ayiya) = "ayiya" from [UdpPort(5072)] opens {
-        /// AYIYA.
-        Ayiya = "ayiya",
-    };
-    /// ESP.
-    Esp(esp::Esp) = "esp" from [IpProtocol(50), UdpPort(4500)] opens {
-        /// ESP.
-        Esp = "esp",
-    };
-    /// IPComp.
-    IpComp(ipcomp::IpComp) = "ipcomp" from [IpProtocol(108)] opens {
-        /// IPComp.
-        IpComp = "ipcomp",
-    };
-    /// LLC and SNAP.
-    Llc(llc::Llc) = "llc" from [EtherType(0x8870)];
+    /// IEEE 802.11.
+    Ieee80211(ieee80211::Ieee80211) = "ieee80211" from [
+        GreType(0x8200), GreType(0x8210), GreType(0x8220), GreType(0x8230), GreType(0x8240),
+        GreType(0x8250), GreType(0x8260), GreType(0x8270), GreType(0x8280), GreType(0x8290),
+        GreType(0x82a0), GreType(0x82b0), GreType(0x82c0), GreType(0x82d0), GreType(0x82e0),
+        GreType(0x82f0), GreType(0x8300), GreType(0x8310), GreType(0x8320), GreType(0x8330),
+        GreType(0x8340), GreType(0x8350), GreType(0x8360), GreType(0x8370), GreType(0x9000),
+    ];
+    /// Radiotap.
+    Radiotap(radiotap::Radiotap) = "radiotap";
+
+    // Encapsulations of the link layer.
+
     /// MPLS.
     Mpls(mpls::Mpls) = "mpls"
         from [EtherType(mpls::ETHER_TYPE), EtherType(0x8848), IpProtocol(137), UdpPort(6635)] opens {
@@ -248,33 +296,24 @@ protocols! {
         /// PPPoE session.
         Pppoe = "pppoe",
     };
-    /// PPP.
-    Ppp(ppp::Ppp) = "ppp" from [EtherType(0x880b)];
-    /// Cisco HDLC.
-    CiscoHdlc(chdlc::CiscoHdlc) = "chdlc";
     /// NSH.
     Nsh(nsh::Nsh) = "nsh" from [EtherType(nsh::ETHER_TYPE)] opens {
         /// NSH.
         Nsh = "nsh",
     };
-    /// VN-Tag.
-    VnTag(vntag::VnTag) = "vntag" from [EtherType(vntag::ETHER_TYPE)];
-    /// 802.1BR E-Tag.
-    ETag(etag::ETag) = "etag" from [EtherType(etag::ETHER_TYPE)];
-    /// Cisco MetaData in Ethernet.
-    CiscoMetaData(cmd::CiscoMetaData) = "cmd" from [EtherType(cmd::ETHER_TYPE)];
-    /// Cisco MetaData in GRE.
-    CiscoMetaDataGre(cmd::CiscoMetaDataGre) = "cmd-gre" from [GreType(cmd::ETHER_TYPE)];
-    /// Arista time stamp header.
-    Arista(arista::Arista) = "arista" from [EtherType(arista::ETHER_TYPE)];
+
+    // Closed: encrypted, or compressed.
+
     /// MACsec.
     MacSec(macsec::MacSec) = "macsec" from [EtherType(0x88e5)];
-    /// IEEE 802.11.
-    Ieee80211(ieee80211::Ieee80211) = "ieee80211" from [
-        GreType(0x8200), GreType(0x8210), GreType(0x8220), GreType(0x8230), GreType(0x8240), GreType(0x8250), GreType(0x8260), GreType(0x8270), GreType(0x8280), GreType(0x8290), GreType(0x82a0), GreType(0x82b0), GreType(0x82c0), GreType(0x82d0), GreType(0x82e0), GreType(0x82f0), GreType(0x8300), GreType(0x8310), GreType(0x8320), GreType(0x8330), GreType(0x8340), GreType(0x8350), GreType(0x8360), GreType(0x8370), GreType(0x9000),
-    ];
-    /// Radiotap.
-    Radiotap(radiotap::Radiotap) = "radiotap";
-    /// Cisco ERSPAN markers.
-    ErspanMarker(erspan_marker::ErspanMarker) = "erspan-marker" at a named port;
+    /// ESP.
+    Esp(esp::Esp) = "esp" from [IpProtocol(50), UdpPort(4500)] opens {
+        /// ESP.
+        Esp = "esp",
+    };
+    /// IPComp.
+    IpComp(ipcomp::IpComp) = "ipcomp" from [IpProtocol(108)] opens {
+        /// IPComp.
+        IpComp = "ipcomp",
+    };
 }

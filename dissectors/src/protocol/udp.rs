@@ -7,9 +7,9 @@
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::dissect::{Dissect, Next, Place};
+use crate::dissect::{Dissect, Next, Opened, Place, led};
 use crate::options::{Options, Selector};
-use crate::protocol::Protocol;
+use crate::protocol::{Encapsulation, Protocol};
 use crate::reason::Reason;
 
 /// The header as it is on the wire.
@@ -84,23 +84,27 @@ impl<'a> Dissect<'a> for Udp<'a> {
         if usize::from(self.len()) == size_of::<Header>() {
             return Next::Transport;
         }
-        match self.tunnel(place.options) {
-            Some(protocol) => Next::Header(protocol, self.payload),
+        let addressed = Selector::UdpPort(self.destination_port());
+        let protocol = place.options.protocol(addressed);
+        match protocol.or_else(|| self.answering(place.options)) {
+            Some(protocol) => led(protocol, self.payload),
             None => Next::Transport,
         }
+    }
+
+    fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
+        Some(Opened::new(Encapsulation::Udp, None, self.payload))
     }
 }
 
 impl Udp<'_> {
-    /// The tunnel of the port that the datagram goes to, or comes from: one end may have any port.
+    /// The tunnel whose port the datagram comes from, if it is an answer: one end may have any port.
     ///
     /// Any host may send from the same port by chance, so that the payload must leave no doubt.
-    pub(crate) fn tunnel(&self, options: &Options) -> Option<Protocol> {
-        let leads = |port| options.protocol(Selector::UdpPort(port));
+    pub(crate) fn answering(&self, options: &Options) -> Option<Protocol> {
+        let protocol = options.protocol(Selector::UdpPort(self.source_port()))?;
         let claimed = usize::from(self.len()).checked_sub(size_of::<Header>());
-        leads(self.destination_port()).or_else(|| {
-            leads(self.source_port()).filter(|protocol| protocol.answers(self.payload, claimed))
-        })
+        protocol.answers(self.payload, claimed).then_some(protocol)
     }
 }
 

@@ -1110,3 +1110,57 @@ fn type_one_with_a_sequence_number_is_found_by_its_frame() {
     assert_eq!((mirror.id, mirror.facts.sequence), (None, Some(7)));
     assert_eq!(stripped.inner.bytes, FRAME);
 }
+
+#[test]
+fn a_type_of_gre_that_a_user_names_leads_to_the_session_behind_it() {
+    let mut bytes = wrapped(&erspan2(101), &FRAME);
+    bytes[36..38].copy_from_slice(&hex!("88b6"));
+    let mut options = Options::default();
+    let mut read = |rule: &str| {
+        options.decode_as(rule).unwrap();
+        let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+        let mirror = stripped.mirror().unwrap();
+        assert_eq!(stripped.encapsulations().count(), 1);
+        assert_eq!(mirror.present_len as usize, stripped.inner.bytes.len());
+        (mirror.encapsulation, mirror.id, mirror.present_len)
+    };
+    let expected = (Encapsulation::Erspan2, Some(101), 54);
+    assert_eq!(read("gre.proto==0x88b6,erspan2"), expected);
+    // And away from it: what is no ERSPAN to its user is GRE.
+    let expected = (Encapsulation::Gre, None, 62);
+    assert_eq!(read("gre.proto==0x88b6,ethernet"), expected);
+}
+
+#[test]
+fn a_frame_straight_in_udp_is_one_of_its_own() {
+    let vxlan = wrapped(&Wrap::Vxlan { vni: 0, port: 5555 }, &FRAME);
+    // The header of VXLAN taken out.
+    let mut bytes = [&vxlan[..42], &vxlan[50..]].concat();
+    bytes[17] -= 8;
+    bytes[39] -= 8;
+    let mut options = Options::default();
+    options.decode_as("udp.port==5555,ethernet").unwrap();
+    let stripped = decapsulate(LinkType::Ethernet, &bytes, &options);
+    assert_eq!(stripped.inner.bytes, FRAME);
+    assert_eq!(stripped.packet(), strip(&FRAME).packet());
+    let mirror = stripped.mirror().unwrap();
+    assert_eq!(
+        (mirror.encapsulation, mirror.id),
+        (Encapsulation::Udp, None)
+    );
+    assert_eq!((mirror.outer_len, mirror.present_len), (28, 54));
+    // What is a datagram to all others is no encapsulation.
+    assert_eq!(strip(&bytes).encapsulations().count(), 0);
+}
+
+#[test]
+fn a_packet_behind_a_security_group_in_gre_starts_behind_it() {
+    let shim = [&hex!("0800 0101 0001 1234")[..], &FRAME[14..]].concat();
+    let bytes = wrapped(&plain_gre(0x8909), &shim);
+    let stripped = strip(&bytes);
+    assert_eq!(stripped.inner.bytes, &FRAME[14..]);
+    let mirror = stripped.mirror().unwrap();
+    assert_eq!(mirror.encapsulation, Encapsulation::Gre);
+    assert_eq!((mirror.outer_len, mirror.present_len), (32, 40));
+    assert_eq!(stripped.encapsulations().count(), 1);
+}

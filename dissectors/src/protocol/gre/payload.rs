@@ -3,13 +3,13 @@
 //! Specification: RFC 2637 §4.1 (PPTP), RFC 7637 §3.2 (NVGRE). MikroTik does not document EoIP; its
 //! layout is what devices send.
 
-use crate::dissect::{Dissect, Next, Opened, Place, carried};
+use crate::dissect::{Dissect, Next, Opened, Place, carried, carried_protocol, led};
 use crate::link::LinkType;
 use crate::options::Selector;
 use crate::protocol::ethernet::{BRIDGING, Ethernet, PPP, Plausibility, plausibility};
 use crate::protocol::gre::{CHECKSUM, Gre, Header, KEY, ROUTING, SEQUENCE};
 use crate::protocol::vlan::Vlan;
-use crate::protocol::{Encapsulation, Protocol, erspan2, erspan3, mlnx, wccp};
+use crate::protocol::{Encapsulation, Protocol, erspan2, erspan3};
 use crate::reason::Reason;
 
 /// Protocol type of Ethernet over IP.
@@ -90,9 +90,8 @@ impl<'a> Dissect<'a> for Gre<'a> {
         let payload = self.payload();
         match place.options.protocol(Selector::GreType(self.protocol())) {
             Some(Protocol::Erspan2) => Next::Header(self.erspan(), payload),
-            Some(Protocol::Ethernet) => Next::Frame(LinkType::Ethernet, payload),
-            Some(Protocol::Ieee80211) => Next::Frame(LinkType::Ieee80211, payload),
-            Some(protocol) => Next::Header(protocol, payload),
+            Some(protocol) if protocol.has_ether_type() => carried_protocol(protocol, payload),
+            Some(protocol) => led(protocol, payload),
             None if CONTROL.contains(&self.protocol()) => Next::Opaque(Reason::ControlMessage),
             // A keepalive of EoIP, an acknowledgement of PPTP.
             None if self.call().is_some() && payload.is_empty() => {
@@ -123,10 +122,6 @@ impl<'a> Dissect<'a> for Gre<'a> {
                 one_way_id: true,
                 ..opened
             });
-        }
-        // The header behind this one names the session.
-        if self.carries_erspan() || matches!(self.protocol(), wccp::GRE_TYPE | mlnx::GRE_TYPE) {
-            return None;
         }
         let id = key.map(u64::from);
         Some(Opened::new(Encapsulation::Gre, id, payload))
