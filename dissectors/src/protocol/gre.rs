@@ -18,10 +18,10 @@ pub(crate) const ERSPAN: u16 = 0x88be;
 /// Protocol type of ERSPAN III.
 pub(crate) const ERSPAN3: u16 = 0x22eb;
 
-pub(crate) const CHECKSUM: u16 = 0x8000;
+const CHECKSUM: u16 = 0x8000;
 const ROUTING: u16 = 0x4000;
-pub(crate) const KEY: u16 = 0x2000;
-pub(crate) const SEQUENCE: u16 = 0x1000;
+const KEY: u16 = 0x2000;
+const SEQUENCE: u16 = 0x1000;
 /// Only in version 1.
 const ACKNOWLEDGEMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
@@ -35,20 +35,20 @@ const MAX_ROUTES: usize = 16;
 /// The fixed part as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
 #[repr(C)]
-pub(crate) struct Header {
+struct Header {
     /// Checksum, routing, key, sequence present (4 bits), reserved (4), acknowledgement present (1),
     /// reserved (4), version (3).
-    pub(crate) flags_version: U16,
+    flags_version: U16,
     /// `EtherType` of the payload.
-    pub(crate) protocol: U16,
+    protocol: U16,
 }
 
 /// The part that the checksum flag announces, as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
 #[repr(C)]
-pub(crate) struct ChecksumPart {
-    pub(crate) checksum: U16,
-    pub(crate) reserved: U16,
+struct ChecksumPart {
+    checksum: U16,
+    reserved: U16,
 }
 
 /// The head of a source route entry as it is on the wire.
@@ -188,6 +188,40 @@ fn skip_routing(mut bytes: &[u8]) -> Result<&[u8], Reason> {
         bytes = rest.get(entry.len.into()..).ok_or(Reason::Truncated)?;
     }
     Err(Reason::TooManyHeaders)
+}
+
+/// Writes the header; a checksum stays 0 until what follows is known.
+pub(crate) fn write(
+    protocol: u16,
+    checksum: bool,
+    key: Option<u32>,
+    sequence: Option<u32>,
+    out: &mut Vec<u8>,
+) {
+    let flags = [
+        (checksum, CHECKSUM),
+        (key.is_some(), KEY),
+        (sequence.is_some(), SEQUENCE),
+    ];
+    let header = Header {
+        flags_version: flags
+            .into_iter()
+            .filter(|(present, _)| *present)
+            .fold(0, |flags, (_, flag)| flags | flag)
+            .into(),
+        protocol: protocol.into(),
+    };
+    out.extend_from_slice(header.as_bytes());
+    if checksum {
+        let part = ChecksumPart {
+            checksum: 0.into(),
+            reserved: 0.into(),
+        };
+        out.extend_from_slice(part.as_bytes());
+    }
+    for part in [key, sequence].into_iter().flatten() {
+        out.extend_from_slice(&part.to_be_bytes());
+    }
 }
 
 #[cfg(test)]
