@@ -6,10 +6,14 @@ use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::dissect::{Dissect, Next, Place, behind_ether_type};
+use crate::protocol::arista::{self, Arista};
 use crate::protocol::arp::Arp;
+use crate::protocol::cmd::{self, CiscoMetaData};
+use crate::protocol::etag::{self, ETag};
 use crate::protocol::ipv4::Ipv4;
 use crate::protocol::ipv6::Ipv6;
 use crate::protocol::vlan::{MAX_TAGS, Vlan};
+use crate::protocol::vntag::{self, VnTag};
 use crate::reason::Reason;
 
 /// `EtherType` of IPv4.
@@ -121,6 +125,25 @@ pub(crate) enum Plausibility {
     Confirmed,
 }
 
+/// `EtherType` and bytes behind a tag, if the `EtherType` is that of one.
+fn behind_tag(ether_type: u16, bytes: &[u8]) -> Option<Result<(u16, &[u8]), Reason>> {
+    // Some are as long as a cookie or a control word: behind so many bytes of the addresses, another
+    // frame would seem to start whose type is the one behind the tag.
+    Some(match ether_type {
+        vntag::ETHER_TYPE => VnTag::parse(bytes).map(|tag| (tag.ether_type(), tag.payload())),
+        etag::ETHER_TYPE => ETag::parse(bytes).map(|tag| (tag.ether_type(), tag.payload())),
+        cmd::ETHER_TYPE => CiscoMetaData::parse(bytes).map(|tag| (tag.ether_type(), tag.payload())),
+        arista::ETHER_TYPE => match Arista::parse(bytes) {
+            Ok(stamp) => Ok((stamp.ether_type()?, stamp.payload())),
+            Err(reason) => Err(reason),
+        },
+        _ if Vlan::is_tag(ether_type) => {
+            Vlan::parse(bytes).map(|tag| (tag.ether_type(), tag.payload()))
+        }
+        _ => return None,
+    })
+}
+
 /// Judges whether an Ethernet frame starts with the first of `bytes`.
 pub(crate) fn plausibility(bytes: &[u8]) -> Plausibility {
     let Ok(ethernet) = Ethernet::parse(bytes) else {
@@ -134,23 +157,20 @@ pub(crate) fn plausibility(bytes: &[u8]) -> Plausibility {
     let mut ether_type = ethernet.ether_type();
     let mut payload = ethernet.payload();
     for _ in 0..MAX_TAGS {
-        if !Vlan::is_tag(ether_type) {
-            break;
+        match behind_tag(ether_type, payload) {
+            Some(Ok(behind)) => (ether_type, payload) = behind,
+            Some(Err(_)) => return Plausibility::No,
+            None => break,
         }
-        let Ok(tag) = Vlan::parse(payload) else {
-            return Plausibility::No;
-        };
-        ether_type = tag.ether_type();
-        payload = tag.payload();
     }
     let confirmed = match ether_type {
         IPV4 => Ipv4::parse(payload).is_ok_and(|ip| ip.checksum_ok()),
         IPV6 => Ipv6::parse(payload).is_ok(),
         ARP | RARP => Arp::parse(payload).is_ok_and(|arp| arp.is_some()),
-        // LLDP, slow protocols, CFM, MPLS, PPPoE, MACsec, MAC-in-MAC, TRILL, FabricPath, NSH, VN-Tag,
-        // E-Tag, Cisco MetaData, Arista's time: real frames, but nothing to check.
+        // LLDP, slow protocols, CFM, MPLS, PPPoE, MACsec, MAC-in-MAC, TRILL, FabricPath, NSH, what
+        // Arista has besides its time: real frames, but nothing to check.
         0x88cc | 0x8809 | 0x8902 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88e5 | 0x88e7 | 0x22f3
-        | 0x8903 | 0x894f | 0x8926 | 0x893f | 0x8909 | 0xd28b => {
+        | 0x8903 | 0x894f | 0xd28b => {
             return Plausibility::Possible;
         }
         // A length that fits, with the LLC headers of SNAP, spanning tree or IS-IS behind it.
