@@ -1,7 +1,5 @@
 //! What every header can tell once it was read: what follows it, and what it says of the mirror.
 
-use std::net::IpAddr;
-
 use crate::fragment::Fragment;
 use crate::link::LinkType;
 use crate::mirror::Facts;
@@ -24,6 +22,12 @@ pub(crate) trait Dissect<'a> {
         None
     }
 
+    /// The part of a datagram or frame that follows, if that is what follows.
+    fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
+        let _ = place;
+        None
+    }
+
     /// Whether a UDP datagram that comes from the protocol's port, and goes to any other, is certainly
     /// the protocol's. `claimed` is the length of the payload by the UDP header.
     fn answers(&self, claimed: Option<usize>) -> bool {
@@ -38,9 +42,7 @@ pub(crate) struct Place<'a, 'o> {
     pub(crate) options: &'o Options,
     /// An encapsulation was opened before.
     pub(crate) encapsulated: bool,
-    /// Source and destination of the IP header read last, if it was read in this frame.
-    pub(crate) addresses: Option<(IpAddr, IpAddr)>,
-    /// The bytes from that IP header on.
+    /// The bytes from the IP header on that was read last.
     pub(crate) packet: &'a [u8],
 }
 
@@ -85,8 +87,8 @@ pub(crate) enum Next<'a> {
     Network(u16, &'a [u8]),
     /// The payload of the innermost IP packet.
     Transport,
-    /// A part of something that must be joined first.
-    Fragment(Fragment<'a>),
+    /// A part of something that must be joined first: what [`Dissect::fragment`] gives.
+    Fragment,
     /// Recognised, but closed.
     Opaque(Reason),
 }
@@ -98,7 +100,7 @@ impl Next<'_> {
             Self::Frame(..)
             | Self::Bare(..)
             | Self::BareNetwork(..)
-            | Self::Fragment(_)
+            | Self::Fragment
             | Self::Opaque(_) => true,
             Self::Header(..) | Self::Network(..) | Self::Transport => false,
         }

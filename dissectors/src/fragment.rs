@@ -129,9 +129,12 @@ impl<'a> Fragment<'a> {
         more: bool,
         payload: &'a [u8],
     ) -> Option<Self> {
-        let (source, destination) = place.addresses?;
         let header = place.packet.get(..offset_in(place.packet, payload))?;
-        let (transport, missing) = transport(place.packet)?;
+        let Carrier {
+            addresses: (source, destination),
+            transport,
+            missing,
+        } = Carrier::of(place.packet)?;
         let &[a, b, c, d] = header.get(transport..)?.first_chunk()?;
         Some(Self {
             source,
@@ -195,17 +198,40 @@ impl Part {
     }
 }
 
-/// Where the transport header is in an IP packet, and how many bytes of the packet are not present.
-fn transport(packet: &[u8]) -> Option<(usize, usize)> {
-    let (transport, payload, claimed) = if packet.first()? >> 4 == 4 {
-        let ip = Ipv4::parse(packet).ok()?;
-        (ip.transport().1, ip.payload(), ip.claimed_payload())
-    } else {
-        let ip = Ipv6::parse(packet).ok()?;
-        (ip.payload(), ip.payload(), ip.claimed_payload())
-    };
-    let missing = claimed.saturating_sub(payload.len());
-    Some((offset_in(packet, transport), missing))
+/// The IP packet that carries a fragment in its payload.
+struct Carrier {
+    addresses: (IpAddr, IpAddr),
+    /// Place of the transport header, in bytes.
+    transport: usize,
+    /// Bytes of the payload that the header claims and that are not present.
+    missing: usize,
+}
+
+impl Carrier {
+    fn of(packet: &[u8]) -> Option<Self> {
+        let (addresses, transport, payload, claimed) = if packet.first()? >> 4 == 4 {
+            let ip = Ipv4::parse(packet).ok()?;
+            (
+                ip.addresses(),
+                ip.transport().1,
+                ip.payload(),
+                ip.claimed_payload(),
+            )
+        } else {
+            let ip = Ipv6::parse(packet).ok()?;
+            (
+                ip.addresses(),
+                ip.payload(),
+                ip.payload(),
+                ip.claimed_payload(),
+            )
+        };
+        Some(Self {
+            addresses,
+            transport: offset_in(packet, transport),
+            missing: claimed.saturating_sub(payload.len()),
+        })
+    }
 }
 
 /// Makes the IP header at the start of `headers` fit a payload of `len` bytes behind all of them,
@@ -213,7 +239,7 @@ fn transport(packet: &[u8]) -> Option<(usize, usize)> {
 ///
 /// A packet that would be too long gets the length 0, as one that a network card is to split.
 pub(crate) fn fit_ip(headers: &mut [u8], len: usize) -> Option<&mut [u8]> {
-    let (transport, _) = transport(headers)?;
+    let Carrier { transport, .. } = Carrier::of(headers)?;
     let packet_len = headers.len().checked_add(len)?;
     let (ip, rest) = headers.split_at_mut_checked(transport)?;
     if ip.first()? >> 4 == 4 {

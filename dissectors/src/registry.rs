@@ -88,19 +88,32 @@ macro_rules! protocols {
         }
 
         impl<'a> Layer<'a> {
-            /// Reads one header and tells what follows it.
+            /// Reads one header, keeps it among `layers`, which have room for it, and tells what follows.
             pub(crate) fn read(
                 protocol: Protocol,
                 bytes: &'a [u8],
                 place: &$crate::dissect::Place<'a, '_>,
-            ) -> Result<(Self, $crate::dissect::Next<'a>), $crate::reason::Reason> {
+                layers: &mut $crate::strip::Layers<'a>,
+            ) -> Result<$crate::dissect::Next<'a>, $crate::reason::Reason> {
                 match protocol {
                     $(Protocol::$name => {
                         let header = $module::$view::parse(bytes)?;
-                        Ok((Self::$name(header), $crate::dissect::Dissect::next(&header, place)))
+                        let next = $crate::dissect::Dissect::next(&header, place);
+                        let _ = layers.try_push(Self::$name(header));
+                        Ok(next)
                     })+
                     // Nothing leads here.
                     Protocol::Arp | Protocol::Tcp => Err($crate::reason::Reason::UnsupportedType),
+                }
+            }
+
+            /// The part of a datagram or frame that follows the header.
+            pub(crate) fn fragment(
+                &self,
+                place: &$crate::dissect::Place<'a, '_>,
+            ) -> Option<$crate::fragment::Fragment<'a>> {
+                match self {
+                    $(Self::$name(header) => $crate::dissect::Dissect::fragment(header, place),)+
                 }
             }
 

@@ -61,7 +61,6 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
     let mut place = Place {
         options,
         encapsulated: false,
-        addresses: None,
         packet: &[],
     };
     let mut bytes = frame;
@@ -83,8 +82,12 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
             bare = false;
             inner.enter(LinkType::RawIp, bytes, layers.len());
         }
-        let (layer, next) = match Layer::read(protocol, bytes, &place) {
-            Ok(read) => read,
+        if layers.is_full() {
+            return Stop::TooDeep;
+        }
+        let layer = layers.len();
+        let next = match Layer::read(protocol, bytes, &place, layers) {
+            Ok(next) => next,
             Err(reason) => return malformed(reason),
         };
         if matches!(
@@ -94,25 +97,22 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
             encapsulations = encapsulations.saturating_add(1);
             place.encapsulated = true;
             if encapsulations > options.max_encapsulations {
+                layers.truncate(layer);
                 return Stop::TooDeep;
             }
         }
-        let (ether_type, addresses) = match &layer {
-            Layer::Ipv4(ip) => (ethernet::IPV4, Some(ip.addresses())),
-            Layer::Ipv6(ip) => (ethernet::IPV6, Some(ip.addresses())),
-            _ => (0, None),
+        let network = match protocol {
+            Protocol::Ipv4 => Some(ethernet::IPV4),
+            Protocol::Ipv6 => Some(ethernet::IPV6),
+            _ => None,
         };
-        if addresses.is_some() {
+        if let Some(ether_type) = network {
             inner.network = Some((ether_type, bytes));
             inner.ip_seen = true;
-            place.addresses = addresses;
             place.packet = bytes;
         }
         if next.ends_encapsulation() {
-            openings.add(layers.len());
-        }
-        if layers.try_push(layer).is_err() {
-            return Stop::TooDeep;
+            openings.add(layer);
         }
         match next {
             Next::Header(next_protocol, rest) => {
@@ -141,10 +141,17 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
                 return Stop::Inner;
             }
             Next::Transport => return Stop::Inner,
-            Next::Fragment(fragment) => return Stop::Fragment(fragment),
+            Next::Fragment => return part(layers, &place, protocol),
             Next::Opaque(reason) => return Stop::Opaque { protocol, reason },
         }
     }
+}
+
+/// The end of a walk at a part of something larger.
+fn part<'a>(layers: &Layers<'a>, place: &Place<'a, '_>, protocol: Protocol) -> Stop<'a> {
+    let fragment = layers.last().and_then(|layer| layer.fragment(place));
+    let reason = Reason::UnsupportedType;
+    fragment.map_or(Stop::Opaque { protocol, reason }, Stop::Fragment)
 }
 
 pub(crate) fn first_header(link: LinkType, bytes: &[u8]) -> Protocol {

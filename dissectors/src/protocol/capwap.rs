@@ -161,7 +161,7 @@ pub(crate) fn fit(headers: &mut [u8], part: Part) -> Option<()> {
 }
 
 impl<'a> Dissect<'a> for Capwap<'a> {
-    fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
+    fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
         if self.is_encrypted() {
             return Next::Opaque(Reason::Encrypted);
         }
@@ -169,13 +169,7 @@ impl<'a> Dissect<'a> for Capwap<'a> {
             return Next::Opaque(Reason::ControlMessage);
         }
         if self.is_fragment() {
-            let whole = |ports| Whole::Capwap {
-                ports,
-                fragment_id: self.fragment_id(),
-            };
-            let offset = self.fragment_offset();
-            return Fragment::carried(place, whole, offset, !self.is_last(), self.payload)
-                .map_or(Next::Opaque(Reason::UnsupportedType), Next::Fragment);
+            return Next::Fragment;
         }
         let link = match (self.is_native(), self.binding()) {
             (false, _) => LinkType::Ethernet,
@@ -193,6 +187,15 @@ impl<'a> Dissect<'a> for Capwap<'a> {
     /// clear.
     fn answers(&self, _: Option<usize>) -> bool {
         self.is_encrypted() || self.binding() == IEEE80211 && !self.has(RESERVED)
+    }
+
+    fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
+        let whole = |ports| Whole::Capwap {
+            ports,
+            fragment_id: self.fragment_id(),
+        };
+        let offset = self.fragment_offset();
+        Fragment::carried(place, whole, offset, !self.is_last(), self.payload)
     }
 }
 

@@ -195,8 +195,8 @@ impl<'a> Ipv4<'a> {
 
 impl<'a> Dissect<'a> for Ipv4<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        if let Some(fragment) = Fragment::from_ipv4(self, place.encapsulated) {
-            return Next::Fragment(fragment);
+        if self.is_fragment() {
+            return Next::Fragment;
         }
         let (protocol, payload) = self.transport();
         behind_ip(protocol, payload, place.options)
@@ -211,6 +211,10 @@ impl<'a> Dissect<'a> for Ipv4<'a> {
             _ => return None,
         };
         Some(Opened::new(encapsulation, None, payload))
+    }
+
+    fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
+        Fragment::from_ipv4(self, place.encapsulated)
     }
 }
 

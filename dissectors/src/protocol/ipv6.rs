@@ -169,8 +169,8 @@ impl<'a> Ipv6<'a> {
 
 impl<'a> Dissect<'a> for Ipv6<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        if let Some(fragment) = Fragment::from_ipv6(self, place.encapsulated) {
-            return Next::Fragment(fragment);
+        if self.is_fragment() {
+            return Next::Fragment;
         }
         behind_ip(self.protocol, self.payload(), place.options)
     }
@@ -183,6 +183,10 @@ impl<'a> Dissect<'a> for Ipv6<'a> {
             _ => return None,
         };
         Some(Opened::new(encapsulation, None, self.payload()))
+    }
+
+    fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
+        Fragment::from_ipv6(self, place.encapsulated)
     }
 }
 

@@ -272,7 +272,7 @@ impl<'a> Dissect<'a> for Stt<'a> {
             (Some(fragment), Some(frame)) if !fragment.more => {
                 Next::Frame(LinkType::Ethernet, frame.payload)
             }
-            (Some(fragment), _) => Next::Fragment(fragment),
+            (Some(_), _) => Next::Fragment,
             (None, _) => Next::Opaque(Reason::UnsupportedType),
         }
     }
@@ -286,6 +286,10 @@ impl<'a> Dissect<'a> for Stt<'a> {
             },
             ..Opened::new(Encapsulation::Stt, Some(frame.context_id()), frame.payload)
         })
+    }
+
+    fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
+        self.segment?.fragment(place)
     }
 }
 

@@ -151,7 +151,6 @@ mod tests {
         let place = Place {
             options: &options,
             encapsulated: false,
-            addresses: None,
             packet: &[],
         };
         let next = |flags, protocol| {

@@ -162,7 +162,6 @@ mod tests {
         let place = Place {
             options: &options,
             encapsulated: false,
-            addresses: None,
             packet: &[],
         };
         format!("{:?}", Gre::parse(bytes).unwrap().next(&place))
