@@ -223,7 +223,7 @@ impl Clock {
     pub fn push(&mut self, time: DeviceTime, arrival: Timestamp) -> Option<Timestamp> {
         if Form::of(time) != self.form {
             // A cut sub-header takes half of a stamp away.
-            self.strangers += 1;
+            self.strangers = self.strangers.saturating_add(1);
             if self.strangers >= STRANGERS
                 && let Some(fresh) = Self::new(time)
             {

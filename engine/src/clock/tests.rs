@@ -365,6 +365,26 @@ fn half_a_stamp_is_none() {
 }
 
 #[test]
+fn stamps_of_another_form_that_are_no_times_change_nothing() {
+    let device = device(Tick::NANOSECONDS_100, Granularity::Nanoseconds100);
+    let mut clock = None;
+    run(&mut clock, device, &packets(50, 100 * MILLISECOND, 1));
+    let mut clock = clock.unwrap();
+    let zero = DeviceTime::Seconds {
+        seconds: 0,
+        nanoseconds: 0,
+        bits: 16,
+        tai: false,
+    };
+    let sent = START + 5 * SECOND;
+    for _ in 0..1000 {
+        assert_eq!(clock.push(zero, Timestamp(sent + WAY)), None);
+    }
+    let time = clock.push(device.stamp(sent), Timestamp(sent + WAY));
+    assert_eq!(time, Some(Timestamp(sent + WAY)));
+}
+
+#[test]
 fn units_are_written_as_people_write_them() {
     for (tick, text) in [
         (Tick::MICROSECONDS_100, "100us"),
