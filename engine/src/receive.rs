@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 
 /// No capture holds longer frames (libpcap's own limit); a header that claims more is wrong.
 const MAX_FRAME: u32 = 262_144;
+/// How often what was joined may be joined again: IP splits what STT or CAPWAP split. Hostile packets hold thousands of
+/// fragment headers one behind the other.
+const MAX_JOINS: u8 = 2;
 /// Malformed frames that are remembered with their place.
 const EXAMPLES: usize = 10;
 
@@ -258,12 +261,19 @@ impl Receiver {
         self.state.counts.frames += 1;
         self.state.counts.bytes += u64::from(frame.wire_len);
         let uncaptured = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
-        self.take(frame, uncaptured, &mut sink);
+        self.take(frame, uncaptured, MAX_JOINS, &mut sink);
         self.salvage(&mut sink);
     }
 
-    /// Takes a frame, or what others were joined to; `uncaptured` bytes of it stayed on the wire.
-    fn take(&mut self, frame: &Frame<'_>, uncaptured: u32, sink: &mut impl FnMut(&Mirrored<'_>)) {
+    /// Takes a frame, or what others were joined to; `uncaptured` bytes of it stayed on the wire. What it
+    /// completes may be a part again, `joins` times.
+    fn take(
+        &mut self,
+        frame: &Frame<'_>,
+        uncaptured: u32,
+        joins: u8,
+        sink: &mut impl FnMut(&Mirrored<'_>),
+    ) {
         let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
         let Some(fragment) = outer_fragment(&stripped) else {
             self.state.accept(frame, &stripped, uncaptured, sink);
@@ -285,7 +295,7 @@ impl Receiver {
             ..*frame
         };
         let stripped = decapsulate(whole.link, bytes, &self.state.options);
-        if outer_fragment(&stripped).is_none() {
+        if joins == 0 || outer_fragment(&stripped).is_none() {
             self.state.accept(&whole, &stripped, 0, sink);
             return;
         }
@@ -296,7 +306,7 @@ impl Receiver {
             bytes: &bytes,
             ..whole
         };
-        self.take(&whole, 0, sink);
+        self.take(&whole, 0, joins - 1, sink);
     }
 
     /// Ends the capture: what still waits for fragments is used as far as it goes.

@@ -121,3 +121,51 @@ fn a_sensor_tells_how_long_the_frame_was() {
     let original_len = Some(overlay.len() as u16);
     assert_eq!(receive(&[wrapped(&tzsp(original_len), &cut)])[0].3, 100);
 }
+
+/// A fragment over IPv6 whose payload starts with another fragment header.
+fn nested_fragment(identification: u32, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
+    const FRAGMENT: u8 = 44;
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
+    frame.extend([0x60, 0, 0, 0]);
+    frame.extend((payload.len() as u16 + 8).to_be_bytes());
+    frame.extend([FRAGMENT, 64]);
+    frame.extend([[0xfd; 16], [0xfc; 16]].concat());
+    frame.extend(fragment_header(identification, offset, more));
+    frame.extend(payload);
+    frame
+}
+
+fn fragment_header(identification: u32, offset: u16, more: bool) -> Vec<u8> {
+    let place = (offset | u16::from(more)).to_be_bytes();
+    [&[44, 0][..], &place, &identification.to_be_bytes()].concat()
+}
+
+#[test]
+fn fragments_in_fragments_are_joined_a_few_times_only() {
+    const DEPTH: u32 = 1500;
+    let mut headers: Vec<u8> = (1..DEPTH)
+        .flat_map(|identification| fragment_header(identification, 0, true))
+        .collect();
+    headers.extend([0; 8]);
+    let len = headers.len() as u16;
+    let lasts =
+        (0..DEPTH).map(|identification| nested_fragment(identification, len, false, &[0; 8]));
+    let first = nested_fragment(0, 0, true, &headers);
+    let mut receiver = Receiver::new(
+        Options::default(),
+        Sites::default(),
+        std::sync::Arc::default(),
+    );
+    for bytes in lasts.chain([first]) {
+        let frame = Frame {
+            time: Timestamp(0),
+            wire_len: bytes.len() as u32,
+            link: LinkType::Ethernet,
+            interface: 0,
+            number: 1,
+            bytes: &bytes,
+        };
+        receiver.receive(&frame, |_| {});
+    }
+    assert_eq!(receiver.fragment_counts().joined, 3);
+}
