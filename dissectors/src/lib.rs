@@ -55,7 +55,7 @@ mod transport;
 
 pub use fragment::{Fragment, FragmentPosition, Whole};
 pub use link::LinkType;
-pub use mirror::{DeviceTime, Direction, Mirror};
+pub use mirror::{Carried, DeviceTime, Direction, Mirror};
 pub use options::{DecodeAsError, Options, Selector};
 pub use packet::{Ip, Network, Packet};
 pub use protocol::arista::Arista;

@@ -41,6 +41,17 @@ pub struct Mirror {
     pub present_len: u32,
 }
 
+/// One encapsulation of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Its kind.
+    pub encapsulation: Encapsulation,
+    /// What names the session or the network, as in [`Mirror::id`].
+    pub id: Option<u64>,
+    /// Packets back have another id: it names no network.
+    pub one_way_id: bool,
+}
+
 /// What an encapsulation may say of the frame that it carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -85,6 +96,13 @@ pub enum DeviceTime {
         /// The seconds are TAI's, which were 37 ahead of UTC since 2017.
         tai: bool,
     },
+}
+
+impl Carried {
+    /// The network that packets of both directions are in.
+    pub fn segment(self) -> Option<u64> {
+        self.id.filter(|_| !self.one_way_id)
+    }
 }
 
 impl Stripped<'_> {
@@ -139,8 +157,8 @@ impl Stripped<'_> {
         None
     }
 
-    /// Every encapsulation whose header was read, with its id, outermost first.
-    pub fn encapsulations(&self) -> impl Iterator<Item = (Encapsulation, Option<u64>)> {
+    /// Every encapsulation whose header was read, outermost first.
+    pub fn encapsulations(&self) -> impl Iterator<Item = Carried> {
         let mut key = None;
         self.layers
             .iter()
@@ -149,8 +167,11 @@ impl Stripped<'_> {
                 if let Layer::Gre(gre) = layer {
                     key = gre.key();
                 }
-                self.opened(index, layer, key)
-                    .map(|opened| (opened.encapsulation, opened.id))
+                self.opened(index, layer, key).map(|opened| Carried {
+                    encapsulation: opened.encapsulation,
+                    id: opened.id,
+                    one_way_id: opened.one_way_id,
+                })
             })
     }
 
@@ -341,7 +362,10 @@ mod tests {
         wrap(&outer, &vxlan, &UNTAGGED, &mut inner);
         wrap(&outer, &Wrap::Erspan1, &inner, &mut frame);
         let stripped = decapsulate(LinkType::Ethernet, &frame, &Options::default());
-        let listed: Vec<_> = stripped.encapsulations().collect();
+        let listed: Vec<_> = stripped
+            .encapsulations()
+            .map(|carried| (carried.encapsulation, carried.id))
+            .collect();
         assert_eq!(
             listed,
             [

@@ -1,8 +1,8 @@
 //! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
 
 use mirrorscope_dissectors::{
-    Encapsulation, Fragment, InnerFrame, Ip, Layer, LinkType, Malformed, Mirror, Network, Options,
-    Packet, Protocol, Reason, Stop, Stripped, Transport, decapsulate,
+    Carried, Encapsulation, Fragment, InnerFrame, Ip, Layer, LinkType, Malformed, Mirror, Network,
+    Options, Packet, Protocol, Reason, Stop, Stripped, Transport, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
@@ -79,7 +79,7 @@ pub struct Mirrored<'a> {
     pub mirror: Option<Mirror>,
     /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
     pub vlan: Option<u16>,
-    /// Segment (VNI, GRE key) of the innermost encapsulation that has one.
+    /// Segment (VNI, GRE key) of the innermost encapsulation that has one, the same for both directions of a flow.
     pub segment: Option<u64>,
     /// The innermost frame.
     pub inner: InnerFrame<'a>,
@@ -425,8 +425,11 @@ impl State {
             s.count(frame.time, frame.wire_len, faulty);
             mirrored_at = mirror.as_ref().and_then(|m| s.mirrored(m, frame.time));
             let mut own = mirror.map(|m| (m.encapsulation, m.id));
-            for (encapsulation, id) in stripped.encapsulations() {
-                segment = id.or(segment);
+            for carried in stripped.encapsulations() {
+                let Carried {
+                    encapsulation, id, ..
+                } = carried;
+                segment = carried.segment().or(segment);
                 if own.take_if(|own| *own == (encapsulation, id)).is_none() {
                     s.carry(encapsulation, id);
                 }

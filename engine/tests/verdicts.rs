@@ -20,6 +20,7 @@ use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Scope;
 use mirrorscope_engine::{Config, Engine};
 
 const SITES: &str = r#"
@@ -569,6 +570,53 @@ fn the_two_ends_of_a_tunnel_are_one_place() {
     assert_eq!(report.sessions.len(), 2);
     assert_eq!(report.sessions[0].point, report.sessions[1].point);
     assert_eq!(report.totals.verdicts.get("symmetric"), Some(&1));
+}
+
+#[test]
+fn a_tunnel_whose_ends_choose_their_ids_is_one_place_and_one_scope() {
+    // A station behind a base station, as captures on the way to the gateway show it: each bearer of it has one TEID up
+    // and another down. The second bearer's packets are of the same flow.
+    let up = |teid| (teid, [10, 60, 0, 1], [10, 60, 0, 2]);
+    let down = |teid| (teid, [10, 60, 0, 2], [10, 60, 0, 1]);
+    let story = [
+        (up(100), "r1>server", ["S", "1", "0", "0"]),
+        (down(7_000_000), "server>r1", ["SA", "500", "2", "0"]),
+        (up(100), "r1>server", ["A", "2", "501", "0"]),
+        (up(101), "r1>server", ["A", "2", "501", "300"]),
+        (down(7_000_001), "server>r1", ["A", "501", "302", "900"]),
+        (up(101), "r1>server", ["A", "302", "1401", "0"]),
+    ];
+    for scope in [Scope::None, Scope::Segment] {
+        let config = Config {
+            scope,
+            ..Config::default()
+        };
+        let mut engine = Engine::new(config, std::sync::Arc::default());
+        for (number, ((teid, from, to), who, words)) in story.into_iter().enumerate() {
+            let packet = inner(&[&[who][..], &words[..]].concat());
+            let gtpu = Wrap::Gtpu {
+                teid,
+                sequence: None,
+                extension: None,
+            };
+            let mut bytes = Vec::new();
+            wrap(
+                &Outer::new(from.into(), to.into()),
+                &gtpu,
+                &packet[14..],
+                &mut bytes,
+            );
+            feed(&mut engine, number as f64, &bytes);
+        }
+        engine.finish();
+        let report = engine.report();
+        assert_eq!(report.sessions.len(), 4);
+        let points = report.sessions.iter().map(|session| &session.point);
+        assert!(points.clone().all(|point| point == "gtp-u-100@10.60.0.1"));
+        assert_eq!(report.totals.flows, 1, "{scope:?}");
+        assert_eq!(report.totals.verdicts.get("symmetric"), Some(&1));
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use hex_literal::hex;
 
 use super::*;
 use crate::encap::{SttHeader, segment};
+use crate::mirror::Carried;
 
 #[test]
 fn only_the_destination_port_opens_a_tunnel_and_ports_can_be_changed() {
@@ -54,7 +55,12 @@ fn what_is_encrypted_or_compressed_is_listed_but_no_session() {
         assert_eq!(stripped.stop, Stop::Opaque { protocol, reason });
         assert_eq!(stripped.mirror(), None);
         let listed: Vec<_> = stripped.encapsulations().collect();
-        assert_eq!(listed, [(encapsulation, Some(id))]);
+        let carried = Carried {
+            encapsulation,
+            id: Some(id),
+            one_way_id: true,
+        };
+        assert_eq!(listed, [carried]);
         assert!(matches!(stripped.packet().network, Network::Ip(ip) if ip.protocol == number));
 
         let mirrored = wrapped(&VXLAN, &packet);
