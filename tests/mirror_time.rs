@@ -109,7 +109,7 @@ fn a_unit_that_contradicts_the_header_is_found_and_told() {
     assert!(clock["offset_ns"].is_null());
     let shown = stdout(&run(&["sessions", text(&path)]));
     let note =
-        "erspan3-5@10.60.0.1: 200 packets from the station at the port, its time stamps count 1ns";
+        "erspan3-5@10.60.0.1: 200 packets from the station at the port; its time stamps count 1ns";
     assert!(shown.contains(note), "{shown}");
 }
 
@@ -297,7 +297,7 @@ fn directions_are_told_by_what_stands_at_the_port() {
             .output()
             .unwrap();
         let shown = stdout(&output);
-        let note = "4 packets from the VM, 2 packets towards the VM, ports 3, 1048574";
+        let note = "4 packets from the VM, 2 packets towards the VM; ports 3, 1048574";
         assert!(shown.contains(note), "{shown}");
         assert!(!shown.contains("gress"), "{shown}");
     }

@@ -280,6 +280,7 @@ impl Engine {
             source: session.key.addresses.map(|a| a.0),
             destination: session.key.addresses.map(|a| a.1),
             id: session.key.id,
+            one_way_id: session.key.one_way_id,
             site: point.map_or_else(String::new, |p| p.site.clone()),
             point: point.map_or_else(String::new, |p| p.name.clone()),
             role: point.map(|p| p.role).unwrap_or_default().as_str(),

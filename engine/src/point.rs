@@ -155,10 +155,20 @@ pub fn printable(text: &str) -> String {
 pub fn session_name(key: &SessionKey, interface: Option<&InterfaceName>) -> String {
     match (key.encapsulation, key.addresses) {
         (Some(encapsulation), Some((source, _))) => match key.id {
-            Some(id) => format!("{}-{id}@{source}", encapsulation.as_str()),
+            Some(id) => format!("{}-{}@{source}", encapsulation.as_str(), readable(id)),
             None => format!("{}@{source}", encapsulation.as_str()),
         },
         _ => interface.map_or_else(|| "plain".to_owned(), InterfaceName::label),
+    }
+}
+
+/// An id as people write it, in a form that a sites file takes too: those too long to be remembered are the MAC address
+/// of a sensor or several numbers in one.
+pub fn readable(id: u64) -> String {
+    if id > u32::MAX.into() {
+        format!("{id:#014x}")
+    } else {
+        id.to_string()
     }
 }
 

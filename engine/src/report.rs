@@ -122,6 +122,9 @@ pub struct SessionReport {
     pub destination: Option<IpAddr>,
     /// ERSPAN session id, GRE key or VNI.
     pub id: Option<u64>,
+    /// Packets back have another id.
+    #[serde(skip)]
+    pub one_way_id: bool,
     /// Site of its point.
     pub site: String,
     /// The point that it shows.

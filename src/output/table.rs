@@ -120,9 +120,11 @@ pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport])
 fn notes(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
     for session in sessions {
         let ways = session.directions.iter();
-        let ways = ways.map(|way| format!("{} packets {}", way.packets, way.way));
-        let mut parts: Vec<String> = ways.collect();
-        if !parts.is_empty() {
+        let ways = ways.map(|way| format!("{} {}", text::count(way.packets, "packet"), way.way));
+        let ways: Vec<String> = ways.collect();
+        let mut parts = Vec::new();
+        if !ways.is_empty() {
+            parts.push(ways.join(", "));
             parts.extend(ports(&session.ports));
         }
         if let Some(clock) = &session.clock
@@ -137,7 +139,7 @@ fn notes(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Res
             }
         }
         if !parts.is_empty() {
-            let note = format!("{}: {}", session.name, parts.join(", "));
+            let note = format!("{}: {}", session.name, parts.join("; "));
             text::paragraph(out, screen, "", "  ", &note)?;
         }
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use mirrorscope_engine::finding::{Finding, Severity};
+use mirrorscope_engine::point::readable;
 use mirrorscope_engine::report::{Report, Totals};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::time::{SECOND, Timestamp};
@@ -124,11 +125,7 @@ fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
         writeln!(out, "no frames")?;
     }
     paragraph(out, screen, "", "", &frames(t))?;
-    let mut flows = format!(
-        "{} {}",
-        t.flows,
-        if t.flows == 1 { "flow" } else { "flows" }
-    );
+    let mut flows = count(t.flows, "flow");
     let verdicts: Vec<String> = t
         .verdicts
         .iter()
@@ -166,7 +163,11 @@ fn frames(t: &Totals) -> String {
         (t.opaque, format!("{} opaque", t.opaque)),
         (
             t.fragments,
-            format!("{} fragments joined to {} packets", t.fragments, r.joined),
+            format!(
+                "{} joined to {}",
+                count(t.fragments, "fragment"),
+                count(r.joined, "packet")
+            ),
         ),
         (lost, format!("{lost} fragmented packets not joined")),
         (t.duplicates, format!("{} duplicates", t.duplicates)),
@@ -210,7 +211,9 @@ fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     let (Some(source), id) = (session.source, session.id) else {
         return Ok(());
     };
-    let id = id.map_or_else(String::new, |id| format!(", session = {id}"));
+    // A tunnel's place is that of both its directions, each of which has its own id.
+    let id = id.filter(|_| !session.one_way_id);
+    let id = id.map_or_else(String::new, |id| format!(", session = {}", readable(id)));
     let text = format!(
         "{} of {} sessions are not described. Tell what they show with --sites FILE:",
         unknown.len(),
@@ -248,6 +251,12 @@ pub(super) fn paragraph(
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// `1 packet`, `2 packets`.
+pub(super) fn count(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 /// A time to the millisecond.
