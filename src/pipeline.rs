@@ -191,9 +191,7 @@ impl Input {
             );
         }
         if self.stop.load(Ordering::Relaxed) {
-            eprintln!(
-                "mirrorscope: interrupted after {frames} frames; what follows is what was found so far"
-            );
+            eprintln!("mirrorscope: interrupted after {frames} frames; the rest was not read");
         }
         Ok(problems.is_empty() && skipped == 0)
     }

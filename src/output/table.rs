@@ -1,20 +1,83 @@
 //! Tables for people: sessions and flows, fitted to the width of the screen.
 
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use mirrorscope_engine::report::{FlowReport, PortReport, SessionReport};
 use mirrorscope_tui::theme::Meaning;
 
 use super::{Screen, text};
 
-/// From this width on, tables have all their columns.
+/// From this width on, sessions have their first and last times too.
+const WIDEST: u16 = 140;
+/// From this width on, tables have all their other columns.
 const WIDE: u16 = 120;
 /// Below this width, two endpoints and a verdict are all that a flow's line holds.
 const MIDDLE: u16 = 96;
+/// Blanks between columns.
+const GAP: u16 = 2;
 /// Ports of a session that are listed.
 const PORTS: usize = 8;
+
+/// A column of a table.
+struct Column<T> {
+    title: &'static str,
+    /// Screens at least this wide have it.
+    from: u16,
+    /// It holds numbers.
+    figures: bool,
+    cell: fn(&T) -> String,
+}
+
+impl<T> Column<T> {
+    const fn new(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
+        Self {
+            title,
+            from,
+            figures: false,
+            cell,
+        }
+    }
+
+    const fn figures(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
+        Self {
+            figures: true,
+            ..Self::new(title, from, cell)
+        }
+    }
+}
+
+const SESSIONS: &[Column<SessionReport>] = &[
+    Column::new("session", 0, |s| s.name.clone()),
+    Column::new("destination", WIDE, |s| or_dash(s.destination)),
+    Column::new("site", 0, |s| s.site.clone()),
+    Column::new("point", 0, |s| {
+        let point = if s.point == s.name {
+            "(not described)"
+        } else {
+            &s.point
+        };
+        point.to_owned()
+    }),
+    Column::new("role", WIDE, |s| s.role.to_owned()),
+    Column::figures("packets", 0, |s| s.packets.to_string()),
+    Column::figures("bytes", WIDE, |s| s.bytes.to_string()),
+    Column::figures("lost", 0, |s| {
+        let mark = if loses_together(s) { "*" } else { "" };
+        or_dash(s.sequence.as_ref().map(|q| format!("{}{mark}", q.missing)))
+    }),
+    Column::figures("doubled", WIDE, |s| {
+        or_dash(s.sequence.as_ref().map(|q| q.duplicate))
+    }),
+    Column::figures("late", WIDE, |s| {
+        or_dash(s.sequence.as_ref().map(|q| q.reordered))
+    }),
+    Column::figures("cut", 0, |s| s.truncated.to_string()),
+    Column::new("first", WIDEST, |s| clock(&s.first.to_string())),
+    Column::new("last", WIDEST, |s| clock(&s.last.to_string())),
+];
 
 /// Writes sessions; wide screens get more columns.
 pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
@@ -22,87 +85,15 @@ pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport])
         writeln!(out, "no mirror session")?;
         return Ok(());
     }
-    let wide = screen.width >= WIDE;
-    let mut header = vec!["session", "site", "point", "packets", "lost", "cut"];
-    if wide {
-        header = vec![
-            "session",
-            "destination",
-            "site",
-            "point",
-            "role",
-            "packets",
-            "bytes",
-            "lost",
-            "doubled",
-            "late",
-            "cut",
-            "first",
-            "last",
-        ];
+    let mut table = Fitted::new(screen, SESSIONS);
+    // A name is copied into commands and files: as long as there is room, it stays in one piece.
+    let longest = sessions.iter().map(|s| s.name.len()).max();
+    table.keep_first(longest.unwrap_or_default());
+    for session in sessions {
+        table.add(session);
     }
-    let mut table = table(screen, &header);
-    for s in sessions {
-        let point = if s.point == s.name {
-            "(not described)"
-        } else {
-            s.point.as_str()
-        };
-        let sequence = |figure: fn(&mirrorscope_engine::report::SequenceReport) -> u64| {
-            s.sequence
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), |s| figure(s).to_string())
-        };
-        let lost = s.sequence.as_ref().map_or_else(
-            || "-".to_owned(),
-            |q| {
-                if q.shared > 1 && q.missing > 0 {
-                    format!("{}*", q.missing)
-                } else {
-                    q.missing.to_string()
-                }
-            },
-        );
-        let row = if wide {
-            vec![
-                s.name.clone(),
-                s.destination
-                    .map_or_else(|| "-".to_owned(), |d| d.to_string()),
-                s.site.clone(),
-                point.to_owned(),
-                s.role.to_owned(),
-                s.packets.to_string(),
-                s.bytes.to_string(),
-                lost,
-                sequence(|q| q.duplicate),
-                sequence(|q| q.reordered),
-                s.truncated.to_string(),
-                clock(&s.first.to_string()),
-                clock(&s.last.to_string()),
-            ]
-        } else {
-            vec![
-                s.name.clone(),
-                s.site.clone(),
-                point.to_owned(),
-                s.packets.to_string(),
-                lost,
-                s.truncated.to_string(),
-            ]
-        };
-        table.add_row(row);
-    }
-    let figures: &[usize] = if wide {
-        &[5, 6, 7, 8, 9, 10]
-    } else {
-        &[3, 4, 5]
-    };
-    write_table(out, screen, &mut table, figures)?;
-    if sessions.iter().any(|s| {
-        s.sequence
-            .as_ref()
-            .is_some_and(|q| q.shared > 1 && q.missing > 0)
-    }) {
+    table.write(out)?;
+    if sessions.iter().any(loses_together) {
         writeln!(
             out,
             "{}",
@@ -113,6 +104,12 @@ pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport])
         )?;
     }
     notes(out, screen, sessions)
+}
+
+/// Whether what a session lost may have been another's that has the same counter.
+fn loses_together(session: &SessionReport) -> bool {
+    let sequence = session.sequence.as_ref();
+    sequence.is_some_and(|sequence| sequence.shared > 1 && sequence.missing > 0)
 }
 
 /// What is worth telling of sessions beside their figures: which way their packets went, and clocks that are not what
@@ -157,125 +154,132 @@ fn ports(ports: &[PortReport]) -> Option<String> {
     (!shown.is_empty()).then(|| format!("{word} {}{more}", shown.join(", ")))
 }
 
-/// Flows in blocks, so that any number of them needs little memory.
-pub struct Flows {
-    screen: Screen,
-    rows: Vec<Vec<String>>,
-    any: bool,
-}
+const FLOWS: &[Column<FlowReport>] = &[
+    Column::new("flow", 0, |f| f.id.clone()),
+    Column::new("proto", 0, |f| f.proto.clone()),
+    Column::new("originator", 0, |f| endpoint(f, f.src, f.sport)),
+    Column::new("responder", 0, |f| endpoint(f, f.dst, f.dport)),
+    Column::figures("packets", 0, |f| {
+        format!("{}/{}", f.orig.packets, f.resp.packets)
+    }),
+    Column::new("state", MIDDLE, |f| f.state.to_owned()),
+    Column::new("history", WIDE, |f| f.history.clone()),
+    Column::new("verdict", 0, |f| f.verdict.as_str().to_owned()),
+    Column::new("why", WIDE, |f| f.why.clone()),
+];
 
 /// Rows whose columns are fitted together.
 const BLOCK: usize = 1000;
+
+/// Flows in blocks, so that any number of them needs little memory.
+pub struct Flows {
+    screen: Screen,
+    block: Fitted<FlowReport>,
+    any: bool,
+}
 
 impl Flows {
     /// An empty table.
     pub fn new(screen: Screen) -> Self {
         Self {
             screen,
-            rows: Vec::new(),
+            block: Fitted::new(screen, FLOWS),
             any: false,
         }
     }
 
     /// Adds one flow.
     pub fn add(&mut self, out: &mut dyn Write, flow: &FlowReport) -> Result<()> {
-        let port = |address: std::net::IpAddr, port: u16| match (flow.proto.as_str(), address) {
-            ("tcp" | "udp" | "sctp", std::net::IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
-            ("tcp" | "udp" | "sctp", std::net::IpAddr::V4(v4)) => format!("{v4}:{port}"),
-            (_, address) => address.to_string(),
-        };
-        let mut row = vec![
-            flow.id.clone(),
-            flow.proto.clone(),
-            port(flow.src, flow.sport),
-            port(flow.dst, flow.dport),
-            format!("{}/{}", flow.orig.packets, flow.resp.packets),
-            flow.state.to_owned(),
-            flow.verdict.as_str().to_owned(),
-        ];
-        if self.screen.width >= WIDE {
-            row.insert(6, flow.history.clone());
-            row.push(flow.why.clone());
-        } else if self.screen.width < MIDDLE {
-            row.remove(5);
-        }
-        self.rows.push(row);
+        self.block.add(flow);
         self.any = true;
-        if self.rows.len() >= BLOCK {
-            self.write(out)
-        } else {
-            Ok(())
+        if self.block.table.row_count() < BLOCK {
+            return Ok(());
         }
+        std::mem::replace(&mut self.block, Fitted::new(self.screen, FLOWS)).write(out)
     }
 
     /// Writes what is left.
-    pub fn finish(mut self, out: &mut dyn Write) -> Result<()> {
+    pub fn finish(self, out: &mut dyn Write) -> Result<()> {
         if !self.any {
             writeln!(out, "no flow")?;
         }
-        if self.rows.is_empty() {
-            Ok(())
-        } else {
-            self.write(out)
+        if self.block.table.row_count() == 0 {
+            return Ok(());
         }
-    }
-
-    fn write(&mut self, out: &mut dyn Write) -> Result<()> {
-        let mut header = vec![
-            "flow",
-            "proto",
-            "originator",
-            "responder",
-            "packets",
-            "state",
-            "verdict",
-        ];
-        if self.screen.width >= WIDE {
-            header.insert(6, "history");
-            header.push("why");
-        } else if self.screen.width < MIDDLE {
-            header.remove(5);
-        }
-        let mut table = table(self.screen, &header);
-        for row in self.rows.drain(..) {
-            table.add_row(row);
-        }
-        write_table(out, self.screen, &mut table, &[4])
+        self.block.write(out)
     }
 }
 
-fn table(screen: Screen, header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(screen.width);
-    table.set_header(header.iter().map(|name| name.to_uppercase()));
-    table
-}
-
-/// Writes a table: no padding at the left, header faint.
-fn write_table(
-    out: &mut dyn Write,
+/// A table with those of its columns for which the screen has room.
+struct Fitted<T: 'static> {
     screen: Screen,
-    table: &mut Table,
-    figures: &[usize],
-) -> Result<()> {
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if figures.contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
+    columns: Vec<&'static Column<T>>,
+    table: Table,
+}
+
+impl<T> Fitted<T> {
+    fn new(screen: Screen, columns: &'static [Column<T>]) -> Self {
+        let columns: Vec<_> = columns.iter().filter(|c| screen.width >= c.from).collect();
+        let mut table = Table::new();
+        table
+            .load_style(comfy_table::presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(screen.width);
+        table.set_header(columns.iter().map(|column| column.title.to_uppercase()));
+        for (column, shown) in columns.iter().zip(table.column_iter_mut()) {
+            shown.set_padding((0, GAP));
+            if column.figures {
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        Self {
+            screen,
+            columns,
+            table,
         }
     }
-    for (index, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        if index == 0 {
-            writeln!(out, "{}", screen.theme.paint(Meaning::Faint, line))?;
-        } else {
-            writeln!(out, "{line}")?;
+
+    /// Keeps the first column's text of so many characters in one line, if half the screen is enough for it.
+    fn keep_first(&mut self, longest: usize) {
+        let width = u16::try_from(longest)
+            .unwrap_or(u16::MAX)
+            .saturating_add(GAP);
+        if let Some(first) = self.table.column_mut(0)
+            && width <= self.screen.width / 2
+        {
+            first.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
         }
     }
-    Ok(())
+
+    fn add(&mut self, row: &T) {
+        self.table
+            .add_row(self.columns.iter().map(|column| (column.cell)(row)));
+    }
+
+    /// Writes the rows with nothing at the left, header faint.
+    fn write(self, out: &mut dyn Write) -> Result<()> {
+        for (index, line) in self.table.lines().enumerate() {
+            let line = line.trim_end();
+            if index == 0 {
+                writeln!(out, "{}", self.screen.theme.paint(Meaning::Faint, line))?;
+            } else {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Address and port; the address alone where there are no ports.
+fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String {
+    match flow.proto.as_str() {
+        "tcp" | "udp" | "sctp" => SocketAddr::new(address, port).to_string(),
+        _ => address.to_string(),
+    }
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 /// The time of day, to milliseconds, of an RFC 3339 time.

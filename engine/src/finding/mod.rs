@@ -9,7 +9,7 @@ mod unanswered;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -387,14 +387,11 @@ pub fn protocol_name(number: u8) -> &'static str {
 
 /// Address and port; the address alone where there are no ports.
 fn endpoint(protocol: u8, end: Endpoint) -> String {
-    match (protocol, end.address) {
-        (protocol::TCP | protocol::UDP | protocol::SCTP, IpAddr::V6(v6)) => {
-            format!("[{v6}]:{}", end.port)
+    match protocol {
+        protocol::TCP | protocol::UDP | protocol::SCTP => {
+            SocketAddr::new(end.address, end.port).to_string()
         }
-        (protocol::TCP | protocol::UDP | protocol::SCTP, IpAddr::V4(v4)) => {
-            format!("{v4}:{}", end.port)
-        }
-        (_, address) => address.to_string(),
+        _ => end.address.to_string(),
     }
 }
 
