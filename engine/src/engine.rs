@@ -16,6 +16,7 @@ use crate::report::{
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, SessionId, Ways};
 use crate::site::Sites;
+use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
 use crate::track::{PointEvidence, Scope, Tracker};
 
@@ -122,8 +123,9 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        let (context, evidence) = self.context();
-        let sessions = self.sessions();
+        let assigned = self.receiver.sessions().sequences.assign();
+        let (context, evidence) = self.context(&assigned);
+        let sessions = self.session_reports(&assigned);
         let mut collector = Collector::default();
         let mut totals = self.totals(&sessions);
         for (flow, judgement) in self.judged(&context, &evidence) {
@@ -146,7 +148,8 @@ impl Engine {
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
     pub fn flows<E>(&self, mut sink: impl FnMut(FlowReport) -> Result<(), E>) -> Result<(), E> {
-        let (context, evidence) = self.context();
+        let assigned = self.receiver.sessions().sequences.assign();
+        let (context, evidence) = self.context(&assigned);
         for (flow, judgement) in self.judged(&context, &evidence) {
             sink(FlowReport::new(&context, &flow, &judgement))?;
         }
@@ -170,10 +173,9 @@ impl Engine {
     }
 
     /// What verdicts rest on.
-    fn context(&self) -> (Context, Vec<PointEvidence>) {
+    fn context(&self, assigned: &Map<SessionId, Assigned<'_>>) -> (Context, Vec<PointEvidence>) {
         let points = self.receiver.points().all();
         let evidence = self.tracker.evidence(points.len());
-        let assigned = self.receiver.sessions().sequences.assign();
         let facts = points
             .iter()
             .zip(&evidence)
@@ -258,7 +260,10 @@ impl Engine {
 
     /// The sessions so far.
     pub fn sessions(&self) -> Vec<SessionReport> {
-        let assigned = self.receiver.sessions().sequences.assign();
+        self.session_reports(&self.receiver.sessions().sequences.assign())
+    }
+
+    fn session_reports(&self, assigned: &Map<SessionId, Assigned<'_>>) -> Vec<SessionReport> {
         self.receiver
             .sessions()
             .iter()
