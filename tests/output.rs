@@ -1,6 +1,11 @@
 //! What is printed: widths, colours, JSON names, exit status.
 
-use crate::support::{json, json_lines, mirrorscope, run, stdout};
+use std::fs;
+
+use mirrorscope_capture::writer::PcapWriter;
+use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
+
+use crate::support::{json, json_lines, mirrorscope, run, stdout, text};
 
 const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
 const SITES: &str = "samples/two-sites-erspan.toml";
@@ -230,4 +235,43 @@ fn a_flow_takes_one_line_at_80_columns() {
         .output()
         .unwrap();
     assert_eq!(stdout(&output).lines().count(), flows + 1);
+}
+
+#[test]
+fn a_report_lists_the_busiest_of_very_many_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.pcap");
+    let mut writer = PcapWriter::new(fs::File::create(&path).unwrap(), 1, 0).unwrap();
+    for vni in (0..60).chain([59]) {
+        let mut frame = Vec::new();
+        let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+        wrap(
+            &outer,
+            &Wrap::Vxlan { vni, port: 4789 },
+            &[0x88; 60],
+            &mut frame,
+        );
+        writer.write(0, frame.len() as u32, &frame).unwrap();
+    }
+    writer.finish().unwrap();
+    let report = stdout(&run(&["report", text(&path)]));
+    let rows = report.lines().filter(|line| line.starts_with("vxlan-"));
+    assert_eq!(rows.clone().count(), 50);
+    assert!(
+        rows.clone()
+            .next()
+            .unwrap()
+            .starts_with("vxlan-59@10.60.0.1 ")
+    );
+    assert!(
+        report.contains("\n… and 10 more; all of them: mirrorscope sessions\n"),
+        "{report}"
+    );
+    let all = stdout(&run(&["sessions", text(&path)]));
+    assert_eq!(
+        all.lines()
+            .filter(|line| line.starts_with("vxlan-"))
+            .count(),
+        60
+    );
 }

@@ -1,11 +1,12 @@
 //! The report for people: summary, sessions, findings with evidence and next steps.
 
+use std::cmp::Reverse;
 use std::io::Write;
 
 use anyhow::Result;
 use mirrorscope_engine::finding::{Finding, Severity};
 use mirrorscope_engine::point::readable;
-use mirrorscope_engine::report::{Report, Totals};
+use mirrorscope_engine::report::{Report, SessionReport, Totals};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_tui::theme::Meaning;
@@ -13,17 +14,37 @@ use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
 use super::{Screen, table};
 
+/// Sessions that a report lists.
+const MAX_LISTED: usize = 50;
+
 /// Writes the whole report.
 pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     summary(out, screen, report)?;
     heading(out, screen, "Mirror sessions")?;
-    table::sessions(out, screen, &report.sessions)?;
+    sessions(out, screen, &report.sessions)?;
     advice(out, screen, report)?;
     for hint in &report.hints {
         paragraph(out, screen, "hint: ", "      ", &hint.summary)?;
     }
     heading(out, screen, "Findings")?;
     findings(out, screen, &report.findings)
+}
+
+/// Writes the sessions, of very many those with the most packets: the findings come after them.
+fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
+    let Some(more) = sessions
+        .len()
+        .checked_sub(MAX_LISTED)
+        .filter(|more| *more > 0)
+    else {
+        return table::sessions(out, screen, sessions);
+    };
+    let mut busiest = sessions.to_vec();
+    busiest.sort_by_key(|session| Reverse(session.packets));
+    busiest.truncate(MAX_LISTED);
+    table::sessions(out, screen, &busiest)?;
+    let text = format!("… and {more} more; all of them: mirrorscope sessions");
+    paragraph(out, screen, "", "", &text)
 }
 
 /// Writes findings alone.
