@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::dissect::Opened;
 use crate::protocol::erspan3::Granularity;
+use crate::protocol::gre::Gre;
 use crate::protocol::{Encapsulation, Layer};
 use crate::reason::{Reason, named};
 use crate::strip::offset_in;
@@ -98,6 +98,13 @@ pub enum DeviceTime {
     },
 }
 
+impl Mirror {
+    /// The network that packets of both directions are in.
+    pub fn segment(&self) -> Option<u64> {
+        self.id.filter(|_| !self.one_way_id)
+    }
+}
+
 impl Carried {
     /// The network that packets of both directions are in.
     pub fn segment(self) -> Option<u64> {
@@ -111,73 +118,53 @@ impl Stripped<'_> {
     /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
     /// on the line itself. Nor does what stays closed: it is a flow like others.
     pub fn mirror(&self) -> Option<Mirror> {
-        let mut addresses = None;
-        let mut outer: &[u8] = &[];
-        let mut key = None;
-        let mut sequence = None;
-        for (index, layer) in self.layers.iter().take(self.open_layers()).enumerate() {
-            match layer {
-                Layer::Ipv4(ip) => {
-                    addresses = Some(ip.addresses());
-                    outer = ip.header_bytes();
-                }
-                Layer::Ipv6(ip) => {
-                    addresses = Some(ip.addresses());
-                    outer = ip.header_bytes();
-                }
-                Layer::Gre(gre) => {
-                    key = gre.key();
-                    sequence = gre.sequence();
-                }
-                _ => {}
-            }
-            let Some(opened) = self.opened(index, layer, key) else {
-                continue;
-            };
-            let Some((source, destination)) = addresses else {
-                continue;
-            };
-            let mut facts = opened.facts;
-            facts.sequence = facts.sequence.or(sequence);
-            facts.vlan = facts.vlan.or(facts
-                .vlan_unless_tagged
-                .filter(|_| !self.has_tag_behind(index)));
-            facts.time = facts.time.or_else(|| self.stamp_behind(index));
-            return Some(Mirror {
-                encapsulation: opened.encapsulation,
-                source,
-                destination,
-                id: opened.id,
-                one_way_id: opened.one_way_id,
-                facts,
-                outer_len: offset_in(outer, opened.payload) as u32,
-                present_len: opened.payload.len() as u32,
-            });
+        let layers = self.layers.get(..self.open_layers())?;
+        self.openings
+            .iter()
+            .find_map(|index| self.mirror_behind(layers.get(..=index)?, index))
+    }
+
+    /// The mirror of the encapsulation that ends with the last of `layers`, which is that at `index`.
+    fn mirror_behind(&self, layers: &[Layer<'_>], index: usize) -> Option<Mirror> {
+        let ((source, destination), outer) = carrier(layers)?;
+        let gre = last_gre(layers);
+        let opened = layers.last()?.opened(gre.and_then(Gre::key))?;
+        let mut facts = opened.facts;
+        facts.sequence = facts.sequence.or_else(|| gre?.sequence());
+        if facts.vlan.is_none() && !self.has_tag_behind(index) {
+            facts.vlan = facts.vlan_unless_tagged;
         }
-        None
+        if self.stamped {
+            facts.time = facts.time.or_else(|| self.stamp_behind(index));
+        }
+        Some(Mirror {
+            encapsulation: opened.encapsulation,
+            source,
+            destination,
+            id: opened.id,
+            one_way_id: opened.one_way_id,
+            facts,
+            outer_len: offset_in(outer, opened.payload) as u32,
+            present_len: opened.payload.len() as u32,
+        })
+    }
+
+    /// Whether the frame has other encapsulations than that of [`Self::mirror`].
+    pub fn is_nested(&self) -> bool {
+        self.openings.iter().nth(1).is_some()
     }
 
     /// Every encapsulation whose header was read, outermost first.
     pub fn encapsulations(&self) -> impl Iterator<Item = Carried> {
-        let mut key = None;
-        self.layers
-            .iter()
-            .enumerate()
-            .filter_map(move |(index, layer)| {
-                if let Layer::Gre(gre) = layer {
-                    key = gre.key();
-                }
-                self.opened(index, layer, key).map(|opened| Carried {
-                    encapsulation: opened.encapsulation,
-                    id: opened.id,
-                    one_way_id: opened.one_way_id,
-                })
+        self.openings.iter().filter_map(|index| {
+            let key = last_gre(self.layers.get(..=index)?).and_then(Gre::key);
+            let opened = self.layers.get(index)?.opened(key)?;
+            Some(Carried {
+                encapsulation: opened.encapsulation,
+                id: opened.id,
+                one_way_id: opened.one_way_id,
             })
-    }
-
-    /// What ends with the layer at `index`, if an encapsulation does.
-    fn opened<'l>(&self, index: usize, layer: &Layer<'l>, key: Option<u32>) -> Option<Opened<'l>> {
-        self.openings.contain(index).then(|| layer.opened(key))?
+        })
     }
 
     /// Layers in front of one whose payload nobody can read.
@@ -209,6 +196,23 @@ impl Stripped<'_> {
             _ => None,
         })
     }
+}
+
+/// Addresses and bytes of the last IP header of `layers`.
+fn carrier<'a>(layers: &[Layer<'a>]) -> Option<((IpAddr, IpAddr), &'a [u8])> {
+    layers.iter().rev().find_map(|layer| match layer {
+        Layer::Ipv4(ip) => Some((ip.addresses(), ip.header_bytes())),
+        Layer::Ipv6(ip) => Some((ip.addresses(), ip.header_bytes())),
+        _ => None,
+    })
+}
+
+/// The last GRE header of `layers`.
+fn last_gre<'l, 'a>(layers: &'l [Layer<'a>]) -> Option<&'l Gre<'a>> {
+    layers.iter().rev().find_map(|layer| match layer {
+        Layer::Gre(gre) => Some(gre),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

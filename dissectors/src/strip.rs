@@ -40,6 +40,7 @@ pub(crate) fn decapsulate_from<'a>(
             network: None,
         },
         openings: Openings::default(),
+        stamped: false,
         stop: Stop::Inner,
     };
     stripped.stop = walk(first, &mut stripped, options);
@@ -51,6 +52,7 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
         layers,
         inner,
         openings,
+        stamped,
         ..
     } = stripped;
     let frame = inner.bytes;
@@ -106,6 +108,7 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
             Protocol::Ipv6 => Some(ethernet::IPV6),
             _ => None,
         };
+        *stamped |= protocol == Protocol::Arista;
         if let Some(ether_type) = network {
             inner.network = Some((ether_type, bytes));
             inner.ip_seen = true;

@@ -70,6 +70,8 @@ pub struct Stripped<'a> {
     pub inner: InnerFrame<'a>,
     /// Which layers end an encapsulation.
     pub(crate) openings: Openings,
+    /// A layer holds the time of a switch.
+    pub(crate) stamped: bool,
     /// Why the layers end where they end.
     pub stop: Stop<'a>,
 }
@@ -86,7 +88,13 @@ impl Openings {
         self.0 |= 1_u32.unbounded_shl(layer as u32);
     }
 
-    pub(crate) fn contain(self, layer: usize) -> bool {
-        self.0.unbounded_shr(layer as u32) & 1 != 0
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let first = rest.trailing_zeros();
+            // Takes the lowest bit away; there is none at the end.
+            rest &= rest.checked_sub(1)?;
+            Some(first as usize)
+        })
     }
 }

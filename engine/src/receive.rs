@@ -8,7 +8,7 @@ use mirrorscope_dissectors::{
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
 use crate::hint::{Hint, Hints};
 use crate::point::{InterfaceName, Point, PointId, Points, printable};
-use crate::session::{Registry, SessionId, SessionKey, Sessions};
+use crate::session::{Registry, Session, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
 
@@ -424,16 +424,10 @@ impl State {
         if let Some(s) = self.sessions.get_mut(session) {
             s.count(frame.time, frame.wire_len, faulty);
             mirrored_at = mirror.as_ref().and_then(|m| s.mirrored(m, frame.time));
-            let mut own = mirror.map(|m| (m.encapsulation, m.id));
-            for carried in stripped.encapsulations() {
-                let Carried {
-                    encapsulation, id, ..
-                } = carried;
-                segment = carried.segment().or(segment);
-                if own.take_if(|own| *own == (encapsulation, id)).is_none() {
-                    s.carry(encapsulation, id);
-                }
-            }
+            segment = match &mirror {
+                Some(mirror) if !stripped.is_nested() => mirror.segment(),
+                _ => carry(s, mirror.as_ref(), stripped),
+            };
             if cut && let Some(mirror) = &mirror {
                 s.cut(
                     inner_len,
@@ -515,6 +509,22 @@ fn unopened(stop: &Stop<'_>) -> bool {
         Stop::TooDeep => true,
         Stop::Inner | Stop::Fragment(_) | Stop::Malformed(_) => false,
     }
+}
+
+/// Notes what a session carries besides its own encapsulation, and gives the innermost segment.
+fn carry(session: &mut Session, own: Option<&Mirror>, stripped: &Stripped<'_>) -> Option<u64> {
+    let mut own = own.map(|m| (m.encapsulation, m.id));
+    let mut segment = None;
+    for carried in stripped.encapsulations() {
+        let Carried {
+            encapsulation, id, ..
+        } = carried;
+        segment = carried.segment().or(segment);
+        if own.take_if(|own| *own == (encapsulation, id)).is_none() {
+            session.carry(encapsulation, id);
+        }
+    }
+    segment
 }
 
 /// Length of the innermost frame before anything cut it: by its own headers, by the mirror's word, or by what stayed on
