@@ -250,7 +250,7 @@ pub struct ListArgs {
 /// A capture file to write.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// File to write, complete or not at all; - for standard output
+    /// File to write, there only once it is complete (or stopped by Ctrl-C); - for standard output
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub write: PathBuf,
 

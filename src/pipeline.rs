@@ -223,8 +223,15 @@ fn config(args: &InputArgs) -> Result<Config> {
     sites
         .decode(&mut dissect)
         .context("the sites file's ports")?;
+    let mut taken: Vec<(u16, &str)> = Vec::new();
     for (protocol, ports) in &args.decode.ports {
         let option = protocol.port_option().unwrap_or_default();
+        for port in ports {
+            if let Some((_, other)) = taken.iter().find(|(known, _)| known == port) {
+                bail!("port {port} is given to both --{other} and --{option}");
+            }
+        }
+        taken.extend(ports.iter().map(|port| (*port, option)));
         dissect
             .set_ports(*protocol, ports)
             .with_context(|| format!("--{option}"))?;

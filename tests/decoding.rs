@@ -77,6 +77,10 @@ fn rules_that_cannot_be_read_are_told() {
         ),
         (["-d", "port==1,vxlan"], "the field must be one of"),
         (["--vxlan-port", "70000"], "70000 is not in 0..=65535"),
+        (
+            ["--vxlan-port=5000", "--geneve-port=5000"],
+            "port 5000 is given to both --vxlan-port and --geneve-port",
+        ),
     ] {
         let output = run(&[&["report"], &arguments[..], &[SAMPLE]].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

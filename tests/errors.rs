@@ -78,7 +78,12 @@ fn an_unreadable_file_is_refused() {
     // Root may read everything, so it becomes somebody else, with a copy of the command that anybody may run.
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     let binary = folder.path().join("mirrorscope");
-    fs::copy(env!("CARGO_BIN_EXE_mirrorscope"), &binary).unwrap();
+    // Written by another process: one that this test starts meanwhile would hold it open, and so keep it from running.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_mirrorscope"))
+        .arg(&binary)
+        .status();
+    assert!(copied.unwrap().success());
     let mut command = if root {
         Command::new("setpriv")
     } else {
