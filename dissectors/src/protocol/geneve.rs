@@ -6,6 +6,7 @@ use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::dissect::{Dissect, Next, Opened, Place, carried};
+use crate::mirror::Direction;
 use crate::protocol::Encapsulation;
 use crate::reason::Reason;
 
@@ -13,6 +14,10 @@ use crate::reason::Reason;
 const CRITICAL: u8 = 0x40;
 /// Flag of the header: a message between endpoints.
 const CONTROL: u8 = 0x80;
+/// Class and type of Google's option with network id (28 bits), reserved bits (3) and direction (1).
+const GOOGLE_NETWORK: (u16, u8) = (0x0132, 1);
+/// The packet is one that the machine sent.
+const SENT: u8 = 1;
 /// Flag of an option's type: critical.
 const CRITICAL_OPTION: u8 = 0x80;
 
@@ -150,11 +155,25 @@ impl<'a> Dissect<'a> for Geneve<'a> {
     }
 
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
-        Some(Opened::new(
-            Encapsulation::Geneve,
-            Some(self.vni().into()),
-            self.payload(),
-        ))
+        let id = Some(self.vni().into());
+        let mut opened = Opened::new(Encapsulation::Geneve, id, self.payload());
+        opened.facts.direction = self.direction();
+        Some(opened)
+    }
+}
+
+impl Geneve<'_> {
+    /// Way of the packet, if Google's intercept tells it. There *egress* is what a machine sends,
+    /// which a switch in front of it receives.
+    fn direction(&self) -> Option<Direction> {
+        let network = self
+            .options()
+            .find(|option| (option.class, option.kind) == GOOGLE_NETWORK)?;
+        match network.data {
+            [_, _, _, flags] if flags & SENT != 0 => Some(Direction::Ingress),
+            [_, _, _, _] => Some(Direction::Egress),
+            _ => None,
+        }
     }
 }
 
@@ -220,5 +239,18 @@ mod tests {
             .map(|option| (option.kind, option.critical, option.data.len()))
             .collect();
         assert_eq!(kinds, [(1, false, 0), (2, false, 0)]);
+    }
+
+    #[test]
+    fn the_direction_that_google_tells_is_that_of_the_switch() {
+        let way = |option: [u8; 8]| {
+            let bytes = [&hex!("02006558 00138900")[..], &option].concat();
+            let geneve = Geneve::parse(&bytes).unwrap();
+            geneve.opened(None).unwrap().facts.direction
+        };
+        assert_eq!(way(hex!("01320101 800000d1")), Some(Direction::Ingress));
+        assert_eq!(way(hex!("01320101 800000d0")), Some(Direction::Egress));
+        assert_eq!(way(hex!("01320201 800000d1")), None);
+        assert_eq!(way(hex!("01020101 800000d1")), None);
     }
 }
