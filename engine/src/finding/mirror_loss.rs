@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use mirrorscope_dissectors::Encapsulation;
+
 use super::{Finding, Kind, MAX_GROUPS, Severity, count, distinct, join_and};
 use crate::report::{SequenceReport, SessionReport};
 use crate::verdict::Confidence;
@@ -16,7 +18,9 @@ const TOLD: usize = 10;
 pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
     let mut collectors: BTreeMap<IpAddr, Vec<&SessionReport>> = BTreeMap::new();
     for session in sessions {
-        let lossy = session.sequence.as_ref().is_some_and(|s| s.missing > 0);
+        // The numbers of PPTP are those of its two ends, who do not mirror anything.
+        let mirrors = session.encapsulation != Encapsulation::Pptp.as_str();
+        let lossy = mirrors && session.sequence.as_ref().is_some_and(|s| s.missing > 0);
         if let Some(collector) = session.destination.filter(|_| lossy) {
             collectors.entry(collector).or_default().push(session);
         }
