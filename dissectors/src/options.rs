@@ -6,6 +6,7 @@ use std::str::FromStr;
 use arrayvec::ArrayVec;
 
 use crate::protocol::Protocol;
+use crate::protocol::ethernet::MIN_TYPE;
 
 /// Numbers of one kind that may lead to a protocol, defaults included.
 const MAX_NUMBERS: usize = 128;
@@ -92,6 +93,8 @@ impl FromStr for Selector {
         }
         .map_err(|_| DecodeAsError::Number)?;
         match field.trim() {
+            // Smaller ones are lengths.
+            "ethertype" if number < MIN_TYPE => Err(DecodeAsError::Number),
             "ethertype" => Ok(Self::EtherType(number)),
             "ip.proto" => u8::try_from(number)
                 .map(Self::IpProtocol)
@@ -115,6 +118,8 @@ pub enum DecodeAsError {
     Number,
     /// There is no such protocol.
     Protocol,
+    /// The protocol does not look like TCP.
+    Stream,
     /// There are too many rules.
     TooMany,
 }
@@ -135,6 +140,9 @@ impl fmt::Display for DecodeAsError {
                 }
                 Ok(())
             }
+            Self::Stream => f.write_str(
+                "a port of TCP can lead to stt only, whose header stands in place of TCP's",
+            ),
             Self::TooMany => write!(f, "at most {MAX_NUMBERS} numbers of a kind"),
         }
     }
@@ -183,6 +191,7 @@ impl Options {
                 }
                 return Ok(());
             }
+            Selector::TcpPort(_) if !protocol.is_like_tcp() => return Err(DecodeAsError::Stream),
             Selector::EtherType(number) => (&mut self.ether_types, number),
             Selector::GreType(number) => (&mut self.gre_types, number),
             Selector::UdpPort(number) => (&mut self.udp_ports, number),
@@ -199,10 +208,7 @@ impl Options {
 
     /// Replaces the ports that lead to a protocol.
     pub fn set_ports(&mut self, protocol: Protocol, ports: &[u16]) -> Result<(), DecodeAsError> {
-        let over_tcp = protocol
-            .default_ports()
-            .any(|port| matches!(port, Selector::TcpPort(_)));
-        let numbers = if over_tcp {
+        let numbers = if protocol.is_like_tcp() {
             &mut self.tcp_ports
         } else {
             &mut self.udp_ports
@@ -226,6 +232,12 @@ impl Protocol {
         let is_port =
             |selector: &Selector| matches!(selector, Selector::UdpPort(_) | Selector::TcpPort(_));
         self.selectors().iter().copied().filter(is_port)
+    }
+
+    /// Its header stands in place of TCP's.
+    fn is_like_tcp(self) -> bool {
+        let mut ports = self.default_ports();
+        ports.any(|port| matches!(port, Selector::TcpPort(_)))
     }
 }
 
@@ -300,6 +312,8 @@ mod tests {
             ("udp.port==65536,vxlan", DecodeAsError::Number),
             ("ip.proto==256,gre", DecodeAsError::Number),
             ("ethertype==0xfffff,vlan", DecodeAsError::Number),
+            ("ethertype==0x05ff,vlan", DecodeAsError::Number),
+            ("tcp.port==80,vxlan", DecodeAsError::Stream),
             ("udp.port==1,vxlans", DecodeAsError::Protocol),
         ] {
             assert_eq!(options.clone().decode_as(rule), Err(error), "{rule}");

@@ -106,7 +106,7 @@ protocols! {
         /// IPv6 in IPv4.
         SixInFour = "6in4",
     };
-    /// IPv6 with its extension headers.
+    /// IPv6.
     Ipv6(ipv6::Ipv6) = "ipv6" from [EtherType(0x86dd), IpProtocol(41)] opens {
         /// IPv4 in IPv6.
         FourInSix = "4in6",
