@@ -440,9 +440,36 @@ fn fronts(frame: &[u8]) -> Vec<(LinkType, Vec<u8>)> {
         (LinkType::Ethernet, tagged),
         (LinkType::LinuxSll, cooked),
     ];
-    if ip_version(frame).is_some() {
-        fronts.push((LinkType::RawIp, frame[14..].to_vec()));
-    }
+    let Some(version) = ip_version(frame) else {
+        return fronts;
+    };
+    let ipv6 = version == 6;
+    let packet = &frame[14..];
+    let ether_type = &frame[12..14];
+    let behind = |header: &[u8]| [header, packet].concat();
+    let family: u8 = if ipv6 { 10 } else { 2 };
+    fronts.extend([
+        (LinkType::RawIp, behind(&[])),
+        (
+            if ipv6 { LinkType::Ipv6 } else { LinkType::Ipv4 },
+            behind(&[]),
+        ),
+        (LinkType::Null, behind(&[family, 0, 0, 0])),
+        (LinkType::Null, behind(&[0, 0, 0, family])),
+        (LinkType::Loop, behind(&[0, 0, 0, family])),
+        (
+            LinkType::LinuxSll2,
+            behind(&[ether_type, &[0; 18]].concat()),
+        ),
+        (
+            LinkType::CiscoHdlc,
+            behind(&[&[0x0f, 0], ether_type].concat()),
+        ),
+        (
+            LinkType::Ppp,
+            behind(&[0xff, 3, 0, if ipv6 { 0x57 } else { 0x21 }]),
+        ),
+    ]);
     fronts
 }
 
