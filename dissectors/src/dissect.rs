@@ -109,6 +109,7 @@ impl Next<'_> {
 
 /// What a number leads to behind the header of IP, UDP or a tunnel: a header of its own kind, or the
 /// frame or packet that starts with such a one.
+#[inline(always)]
 pub(crate) fn led(protocol: Protocol, payload: &[u8]) -> Next<'_> {
     match LinkType::starting_with(protocol) {
         Some(link) => Next::Frame(link, payload),
@@ -125,6 +126,7 @@ pub(crate) fn carried_protocol(protocol: Protocol, payload: &[u8]) -> Next<'_> {
 }
 
 /// What follows an `EtherType` in the same frame.
+#[inline(always)]
 pub(crate) fn behind_ether_type<'a>(
     ether_type: u16,
     payload: &'a [u8],
@@ -143,6 +145,7 @@ pub(crate) fn behind_ether_type<'a>(
 }
 
 /// What an encapsulation carries that names its payload by `EtherType`.
+#[inline(always)]
 pub(crate) fn carried<'a>(ether_type: u16, payload: &'a [u8], options: &Options) -> Next<'a> {
     match ether_type {
         ethernet::BRIDGING => Next::Frame(LinkType::Ethernet, payload),
@@ -173,6 +176,7 @@ fn has_version_of(number: u8, bytes: &[u8]) -> bool {
 }
 
 /// What an IP packet carries.
+#[inline(always)]
 pub(crate) fn behind_ip<'a>(number: u8, payload: &'a [u8], options: &Options) -> Next<'a> {
     let destination_port = || {
         let &[_, _, high, low] = payload.first_chunk()?;

@@ -88,19 +88,20 @@ macro_rules! protocols {
         }
 
         impl<'a> Layer<'a> {
-            /// Reads one header, keeps it among `layers`, which have room for it, and tells what follows.
+            /// Reads one header, keeps it among `layers`, which have room for it, and tells what is `next`.
             pub(crate) fn read(
                 protocol: Protocol,
                 bytes: &'a [u8],
                 place: &$crate::dissect::Place<'a, '_>,
                 layers: &mut $crate::strip::Layers<'a>,
-            ) -> Result<$crate::dissect::Next<'a>, $crate::reason::Reason> {
+                next: &mut $crate::dissect::Next<'a>,
+            ) -> Result<(), $crate::reason::Reason> {
                 match protocol {
                     $(Protocol::$name => {
                         let header = $module::$view::parse(bytes)?;
-                        let next = $crate::dissect::Dissect::next(&header, place);
+                        *next = $crate::dissect::Dissect::next(&header, place);
                         let _ = layers.try_push(Self::$name(header));
-                        Ok(next)
+                        Ok(())
                     })+
                     // Nothing leads here.
                     Protocol::Arp | Protocol::Tcp => Err($crate::reason::Reason::UnsupportedType),

@@ -66,6 +66,8 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
         packet: &[],
     };
     let mut bytes = frame;
+    // Written in place: moving it from step to step costs more than many a header.
+    let mut next = Next::Transport;
     loop {
         let malformed = |reason| {
             Stop::Malformed(Malformed {
@@ -88,10 +90,9 @@ fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Optio
             return Stop::TooDeep;
         }
         let layer = layers.len();
-        let next = match Layer::read(protocol, bytes, &place, layers) {
-            Ok(next) => next,
-            Err(reason) => return malformed(reason),
-        };
+        if let Err(reason) = Layer::read(protocol, bytes, &place, layers, &mut next) {
+            return malformed(reason);
+        }
         if matches!(
             next,
             Next::Frame(..) | Next::Bare(..) | Next::BareNetwork(..)

@@ -35,6 +35,7 @@ pub struct Erspan2<'a> {
 
 impl<'a> Erspan2<'a> {
     /// Reads the header at the start of a GRE payload.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         if (header.version_vlan.get() >> 12) as u8 != VERSION {
@@ -88,6 +89,7 @@ impl<'a> Erspan2<'a> {
 }
 
 impl<'a> Dissect<'a> for Erspan2<'a> {
+    #[inline(always)]
     fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
         Next::Frame(LinkType::Ethernet, self.payload)
     }

@@ -65,6 +65,7 @@ pub struct Ethernet<'a> {
 
 impl<'a> Ethernet<'a> {
     /// Reads the header at the start of a frame.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         check_type(header.ether_type.get())?;
@@ -101,6 +102,7 @@ impl<'a> Ethernet<'a> {
 }
 
 impl<'a> Dissect<'a> for Ethernet<'a> {
+    #[inline(always)]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         behind_ether_type(self.ether_type(), self.payload, place.options)
     }

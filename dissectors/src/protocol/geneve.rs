@@ -68,6 +68,7 @@ pub struct GeneveOption<'a> {
 
 impl<'a> Geneve<'a> {
     /// Reads the header at the start of a UDP payload.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         if header.version_len >> 6 != 0 {
@@ -147,6 +148,7 @@ impl<'a> Iterator for GeneveOptions<'a> {
 }
 
 impl<'a> Dissect<'a> for Geneve<'a> {
+    #[inline]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         if self.is_control() {
             return Next::Opaque(Reason::ControlMessage);

@@ -72,6 +72,7 @@ pub struct Gre<'a> {
 
 impl<'a> Gre<'a> {
     /// Reads the header at the start of an IP or UDP payload.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         let gre = Self {

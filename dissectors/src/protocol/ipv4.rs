@@ -55,6 +55,7 @@ pub struct Ipv4<'a> {
 
 impl<'a> Ipv4<'a> {
     /// Reads the header at the start of `bytes`; what lies beyond its total length is cut off.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         if header.version_len >> 4 != 4 {
@@ -194,6 +195,7 @@ impl<'a> Ipv4<'a> {
 }
 
 impl<'a> Dissect<'a> for Ipv4<'a> {
+    #[inline(always)]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         if self.is_fragment() {
             return Next::Fragment;

@@ -45,6 +45,7 @@ pub struct Ipv6<'a> {
 
 impl<'a> Ipv6<'a> {
     /// Reads the headers at the start of `bytes`; what lies beyond the payload length is cut off.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         if header.version_class_flow.get() >> 28 != 6 {
@@ -168,6 +169,7 @@ impl<'a> Ipv6<'a> {
 }
 
 impl<'a> Dissect<'a> for Ipv6<'a> {
+    #[inline]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         if self.is_fragment() {
             return Next::Fragment;

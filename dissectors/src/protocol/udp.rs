@@ -32,6 +32,7 @@ pub struct Udp<'a> {
 
 impl<'a> Udp<'a> {
     /// Reads the header at the start of an IP payload; what lies beyond its length is cut off.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         let payload = match usize::from(header.len.get()) {
@@ -79,6 +80,7 @@ impl<'a> Udp<'a> {
 }
 
 impl<'a> Dissect<'a> for Udp<'a> {
+    #[inline(always)]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         // A probe or a keepalive without a byte in it is not a tunnel's header cut short.
         if usize::from(self.len()) == size_of::<Header>() {

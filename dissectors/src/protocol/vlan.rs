@@ -36,6 +36,7 @@ impl<'a> Vlan<'a> {
     }
 
     /// Reads the tag that follows such an `EtherType`.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         check_type(header.ether_type.get())?;
@@ -69,6 +70,7 @@ impl<'a> Vlan<'a> {
 }
 
 impl<'a> Dissect<'a> for Vlan<'a> {
+    #[inline]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         behind_ether_type(self.ether_type(), self.payload, place.options)
     }

@@ -44,6 +44,7 @@ pub struct Vxlan<'a> {
 
 impl<'a> Vxlan<'a> {
     /// Reads the header at the start of a UDP payload.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         if header.flags & VALID_VNI == 0 {
@@ -115,6 +116,7 @@ pub(crate) fn write(vni: u32, policy: Option<GroupPolicy>, out: &mut Vec<u8>) {
 }
 
 impl<'a> Dissect<'a> for Vxlan<'a> {
+    #[inline(always)]
     fn next(&self, _: &Place<'a, '_>) -> Next<'a> {
         Next::Frame(LinkType::Ethernet, self.payload)
     }

@@ -86,6 +86,7 @@ impl Gre<'_> {
 }
 
 impl<'a> Dissect<'a> for Gre<'a> {
+    #[inline(always)]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
         let payload = self.payload();
         match place.options.protocol(Selector::GreType(self.protocol())) {
