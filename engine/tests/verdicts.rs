@@ -175,12 +175,16 @@ fn feed(engine: &mut Engine, seconds: f64, bytes: &[u8]) {
     });
 }
 
-fn run(story: &str) -> (Report, Vec<FlowReport>) {
+fn engine_with(sites: &str) -> Engine {
     let config = Config {
-        sites: Sites::parse(SITES).unwrap(),
+        sites: Sites::parse(sites).unwrap(),
         ..Config::default()
     };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
+    Engine::new(config, std::sync::Arc::default())
+}
+
+fn run(story: &str) -> (Report, Vec<FlowReport>) {
+    let mut engine = engine_with(SITES);
     let mut sequences = [0_u32; 128];
     for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -621,11 +625,7 @@ fn a_tunnel_whose_ends_choose_their_ids_is_one_place_and_one_scope() {
 
 #[test]
 fn a_session_carries_everything_but_its_own_encapsulation() {
-    let config = Config {
-        sites: Sites::parse(SITES).unwrap(),
-        ..Config::default()
-    };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
+    let mut engine = engine_with(SITES);
     let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
     let service = Wrap::Pbb {
         service: 700,
@@ -663,20 +663,15 @@ fn a_session_carries_everything_but_its_own_encapsulation() {
     assert_eq!(carried, [pbb("erspan2", 2), pbb("plain", 1)]);
 }
 
-#[test]
-fn encryption_hides_no_direction_of_a_flow_in_the_clear() {
-    let config = Config {
-        sites: Sites::parse(SITES).unwrap(),
-        ..Config::default()
-    };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
-    let mut encrypted = inner(&["server>r1", "SA", "5", "2"]);
-    // MACsec with the E bit.
-    encrypted[12..15].copy_from_slice(&[0x88, 0xe5, 0x08]);
+/// What is told of a connection whose answer went through `close` before it was mirrored.
+fn with_closed_answer(close: impl FnOnce(&mut [u8])) -> Report {
+    let mut engine = engine_with(SITES);
+    let mut answer = inner(&["server>r1", "SA", "5", "2"]);
+    close(&mut answer);
     let frames = [
         inner(&["from", "server"]),
         inner(&["r1>server", "S", "1"]),
-        encrypted,
+        answer,
         inner(&["r1>server", "A", "2", "6"]),
         inner(&["r1>server", "A", "2", "9"]),
     ];
@@ -688,35 +683,20 @@ fn encryption_hides_no_direction_of_a_flow_in_the_clear() {
         );
     }
     engine.finish();
-    assert_eq!(engine.report().totals.causes.get("unopened"), None);
+    engine.report()
+}
+
+#[test]
+fn encryption_hides_no_direction_of_a_flow_in_the_clear() {
+    // MACsec with the E bit.
+    let report = with_closed_answer(|frame| frame[12..15].copy_from_slice(&[0x88, 0xe5, 0x08]));
+    assert_eq!(report.totals.causes.get("unopened"), None);
 }
 
 #[test]
 fn what_cannot_be_opened_may_hold_what_is_missing() {
-    let config = Config {
-        sites: Sites::parse(SITES).unwrap(),
-        ..Config::default()
-    };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
-    let mut closed = inner(&["server>r1", "SA", "5", "2"]);
     // The answer has a header of Arista's (0xd28b) whose subtype, and so its length, nobody knows.
-    closed[12..14].copy_from_slice(&[0xd2, 0x8b]);
-    let frames = [
-        inner(&["from", "server"]),
-        inner(&["r1>server", "S", "1"]),
-        closed,
-        inner(&["r1>server", "A", "2", "6"]),
-        inner(&["r1>server", "A", "2", "9"]),
-    ];
-    for (number, frame) in (0..).zip(&frames) {
-        feed(
-            &mut engine,
-            f64::from(number),
-            &mirrored(1, 0, number, frame),
-        );
-    }
-    engine.finish();
-    let report = engine.report();
+    let report = with_closed_answer(|frame| frame[12..14].copy_from_slice(&[0xd2, 0x8b]));
     assert_eq!(
         report.totals.causes.get("unopened"),
         Some(&1),
@@ -728,30 +708,8 @@ fn what_cannot_be_opened_may_hold_what_is_missing() {
 
 #[test]
 fn encryption_hides_no_answer() {
-    let config = Config {
-        sites: Sites::parse(SITES).unwrap(),
-        ..Config::default()
-    };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
-    let mut encrypted = inner(&["server>r1", "SA", "5", "2"]);
     // IP protocol of ESP.
-    encrypted[14 + 9] = 50;
-    let frames = [
-        inner(&["from", "server"]),
-        inner(&["r1>server", "S", "1"]),
-        encrypted,
-        inner(&["r1>server", "A", "2", "6"]),
-        inner(&["r1>server", "A", "2", "9"]),
-    ];
-    for (number, frame) in (0..).zip(&frames) {
-        feed(
-            &mut engine,
-            f64::from(number),
-            &mirrored(1, 0, number, frame),
-        );
-    }
-    engine.finish();
-    let report = engine.report();
+    let report = with_closed_answer(|frame| frame[14 + 9] = 50);
     assert_eq!(report.totals.opaque, 1);
     assert_eq!(report.totals.causes.get("unopened"), None);
 }
@@ -759,11 +717,7 @@ fn encryption_hides_no_answer() {
 #[test]
 fn rules_on_single_packets_leave_undescribed_sessions_whole() {
     let sites = "[[site]]\nname = \"dc1\"\npoint = [{ name = \"towards\", match = { session = 7, direction = \"egress\" } }]";
-    let config = Config {
-        sites: Sites::parse(sites).unwrap(),
-        ..Config::default()
-    };
-    let mut engine = Engine::new(config, std::sync::Arc::default());
+    let mut engine = engine_with(sites);
     let handshake = [["r1>server", "S"], ["server>r1", "SA"], ["r1>server", "A"]];
     for (number, words) in (0..).zip(handshake) {
         let frame = inner(&[words[0], words[1], "1", "2"]);
