@@ -149,6 +149,11 @@ impl Stripped<'_> {
         })
     }
 
+    /// Sender and receiver in the last IP header that was taken off.
+    pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
+        carrier(&self.layers).map(|(addresses, _)| addresses)
+    }
+
     /// Whether the frame has other encapsulations than that of [`Self::mirror`].
     pub fn is_nested(&self) -> bool {
         self.openings.iter().nth(1).is_some()

@@ -473,17 +473,12 @@ impl State {
         };
         self.counts.opaque += 1;
         self.counts.closed.count(protocol, reason);
-        let addresses = stripped.layers.iter().rev().find_map(|layer| match layer {
-            Layer::Ipv4(ip) => Some((ip.source().into(), ip.destination().into())),
-            Layer::Ipv6(ip) => Some((ip.source().into(), ip.destination().into())),
-            _ => None,
-        });
         let Some(mark) = marker.mark() else {
             return true;
         };
         let key = SessionKey {
             encapsulation: Some(Encapsulation::Erspan3),
-            addresses,
+            addresses: stripped.addresses(),
             id: Some(mark.session_id.into()),
             one_way_id: false,
             interface: self.by_interface.then_some(frame.interface),

@@ -31,7 +31,7 @@ struct Header {
     group: U16,
 }
 
-/// The tag in Ethernet and what follows it.
+/// The tag and what follows it.
 #[derive(Clone, Copy, Debug)]
 pub struct CiscoMetaData<'a> {
     header: &'a Header,
@@ -39,13 +39,9 @@ pub struct CiscoMetaData<'a> {
     payload: &'a [u8],
 }
 
-/// The tag in GRE and what follows it.
+/// The tag in GRE.
 #[derive(Clone, Copy, Debug)]
-pub struct CiscoMetaDataGre<'a> {
-    header: &'a Header,
-    ether_type: u16,
-    payload: &'a [u8],
-}
+pub struct CiscoMetaDataGre<'a>(CiscoMetaData<'a>);
 
 impl Header {
     fn split(bytes: &[u8]) -> Result<(&Self, &[u8]), Reason> {
@@ -96,26 +92,16 @@ impl<'a> CiscoMetaDataGre<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (ether_type, rest) = U16::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
         let (header, payload) = Header::split(rest)?;
-        Ok(Self {
+        Ok(Self(CiscoMetaData {
             header,
             ether_type: ether_type.get(),
             payload,
-        })
+        }))
     }
 
-    /// Security group tag of the sender.
-    pub fn security_group(&self) -> Option<u16> {
-        self.header.security_group()
-    }
-
-    /// `EtherType` of the payload.
-    pub fn ether_type(&self) -> u16 {
-        self.ether_type
-    }
-
-    /// What follows the tag.
-    pub fn payload(&self) -> &'a [u8] {
-        self.payload
+    /// The tag and what follows it.
+    pub fn tag(&self) -> CiscoMetaData<'a> {
+        self.0
     }
 }
 
@@ -127,12 +113,12 @@ impl<'a> Dissect<'a> for CiscoMetaData<'a> {
 
 impl<'a> Dissect<'a> for CiscoMetaDataGre<'a> {
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        carried(self.ether_type, self.payload, place.options)
+        carried(self.0.ether_type, self.0.payload, place.options)
     }
 
     fn opened(&self, key: Option<u32>) -> Option<Opened<'a>> {
         let id = key.map(u64::from);
-        Some(Opened::new(Encapsulation::Gre, id, self.payload))
+        Some(Opened::new(Encapsulation::Gre, id, self.0.payload))
     }
 }
 
@@ -171,7 +157,7 @@ mod tests {
             );
         }
         let in_gre = hex!("86dd 01 01 4001 1234 60");
-        let tag = CiscoMetaDataGre::parse(&in_gre).unwrap();
+        let tag = CiscoMetaDataGre::parse(&in_gre).unwrap().tag();
         assert_eq!(tag.security_group(), Some(0x1234));
         assert_eq!((tag.ether_type(), tag.payload()), (0x86dd, &[0x60][..]));
         for len in 0..8 {
