@@ -71,7 +71,17 @@ pub struct Ip<'a> {
     pub transport: Transport<'a>,
 }
 
-impl Ip<'_> {
+impl<'a> Ip<'a> {
+    /// Reads the packet that an ICMP error quotes: as much of it as its sender had room for (RFC 792, RFC 4443 §2.4).
+    pub fn quoted(bytes: &'a [u8]) -> Option<Self> {
+        let read = match bytes.first()? >> 4 {
+            4 => ipv4(bytes, 0),
+            6 => ipv6(bytes, 0),
+            _ => return None,
+        };
+        read.ok()
+    }
+
     /// The capture or the mirror cut the packet.
     pub fn truncated(&self) -> bool {
         self.present_len < self.claimed_len
@@ -142,7 +152,7 @@ impl<'a> Stripped<'a> {
             ..
         }) = self.stop
         {
-            ip.transport = Transport::Other;
+            ip.transport = Transport::Other { payload: &[] };
         }
         Ok(Network::Ip(ip))
     }
@@ -405,18 +415,20 @@ mod tests {
         let expected = Transport::Sctp {
             source_port: 36412,
             destination_port: 36413,
+            payload: &hex!("00000000c9ca988f"),
         };
         assert_eq!(ip(&sctp).transport, expected);
 
         let echo = ipv4_frame(1, &hex!("08 03 f7ff 1234 0001 6162"));
-        let expected = |payload| Transport::Icmp {
+        let expected = |sequence, payload| Transport::Icmp {
             kind: 8,
             code: 3,
             identifier: 0x1234,
+            sequence,
             payload,
         };
-        assert_eq!(ip(&echo).transport, expected(b"ab"));
-        assert_eq!(ip(&echo[..40]).transport, expected(b""));
+        assert_eq!(ip(&echo).transport, expected(1, b"ab"));
+        assert_eq!(ip(&echo[..40]).transport, expected(0, b""));
         assert_eq!(ip(&echo[..35]).transport, Transport::Cut);
 
         // A time stamp request is as long as its sender made it.
@@ -437,7 +449,7 @@ mod tests {
         let ospf = ipv4_frame(89, &[2, 1]);
         assert_eq!(
             (ip(&ospf).transport, ip(&ospf).ports),
-            (Transport::Other, None)
+            (Transport::Other { payload: &[2, 1] }, None)
         );
     }
 
@@ -495,6 +507,19 @@ mod tests {
         ));
         let cut = ip(&bytes[..60]);
         assert_eq!((cut.transport, cut.present_len), (Transport::Cut, 46));
+    }
+
+    #[test]
+    fn the_packet_that_an_error_quotes_has_ports() {
+        let quoted = Ip::quoted(&TCP[18..46]).unwrap();
+        let expected = Transport::TcpPorts {
+            source_port: 40_000,
+            destination_port: 443,
+            sequence: Some(0x1122_3344),
+        };
+        assert_eq!((quoted.transport, quoted.claimed_len), (expected, 59));
+        assert_eq!(Ip::quoted(&TCP[18..37]), None);
+        assert_eq!(Ip::quoted(&[]), None);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn reads(protocol: Protocol, bytes: &[u8], options: &Options) -> bool {
                 ip.claimed_len == ip.present_len
                     && !matches!(
                         ip.transport,
-                        Transport::Other | Transport::Cut | Transport::Malformed(_)
+                        Transport::Other { .. } | Transport::Cut | Transport::Malformed(_)
                     )
             }
             _ => false,

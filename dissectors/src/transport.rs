@@ -42,6 +42,8 @@ pub enum Transport<'a> {
         source_port: u16,
         /// Port of the receiver.
         destination_port: u16,
+        /// What is present of the packet behind the ports.
+        payload: &'a [u8],
     },
     /// An `ICMPv4` message.
     Icmp {
@@ -51,6 +53,8 @@ pub enum Transport<'a> {
         code: u8,
         /// Bytes 4 and 5, the identifier of an echo; 0 if they are not there.
         identifier: u16,
+        /// Bytes 6 and 7, the sequence number of an echo; 0 if they are not there.
+        sequence: u16,
         /// What follows the first 8 bytes: the quoted packet of an error.
         payload: &'a [u8],
     },
@@ -62,11 +66,16 @@ pub enum Transport<'a> {
         code: u8,
         /// Bytes 4 and 5, the identifier of an echo; 0 if they are not there.
         identifier: u16,
+        /// Bytes 6 and 7, the sequence number of an echo; 0 if they are not there.
+        sequence: u16,
         /// What follows the first 8 bytes: the quoted packet of an error.
         payload: &'a [u8],
     },
     /// Another protocol.
-    Other,
+    Other {
+        /// What is present of the IP payload.
+        payload: &'a [u8],
+    },
     /// A fragment other than the first: it has no transport header.
     LaterFragment,
     /// Too little is there to tell ports or type.
@@ -162,6 +171,15 @@ pub struct UdpDatagram<'a> {
     pub payload: &'a [u8],
 }
 
+/// An ICMP message of either version.
+struct Message<'a> {
+    kind: u8,
+    code: u8,
+    identifier: u16,
+    sequence: u16,
+    payload: &'a [u8],
+}
+
 /// The payload of an IP packet that is not a later fragment.
 pub(crate) struct Payload<'a> {
     pub(crate) protocol: u8,
@@ -195,24 +213,27 @@ impl<'a> Payload<'a> {
                 .map(|(source_port, destination_port)| Transport::Sctp {
                     source_port,
                     destination_port,
+                    payload: self.bytes.get(4..).unwrap_or_default(),
                 }),
-            ICMP => self
-                .message()
-                .map(|(kind, code, identifier, payload)| Transport::Icmp {
-                    kind,
-                    code,
-                    identifier,
-                    payload,
-                }),
-            ICMP6 => self
-                .message()
-                .map(|(kind, code, identifier, payload)| Transport::Icmp6 {
-                    kind,
-                    code,
-                    identifier,
-                    payload,
-                }),
-            _ => return Transport::Other,
+            ICMP => self.message().map(|message| Transport::Icmp {
+                kind: message.kind,
+                code: message.code,
+                identifier: message.identifier,
+                sequence: message.sequence,
+                payload: message.payload,
+            }),
+            ICMP6 => self.message().map(|message| Transport::Icmp6 {
+                kind: message.kind,
+                code: message.code,
+                identifier: message.identifier,
+                sequence: message.sequence,
+                payload: message.payload,
+            }),
+            _ => {
+                return Transport::Other {
+                    payload: self.bytes,
+                };
+            }
         };
         transport.unwrap_or(Transport::Cut)
     }
@@ -301,19 +322,23 @@ impl<'a> Payload<'a> {
         }))
     }
 
-    /// Type, code, identifier and payload of an ICMP message.
+    /// Reads an ICMP message.
     ///
     /// Not by etherparse, which refuses messages cut before byte 8 and time stamps of any other
     /// length than 20.
-    fn message(&self) -> Option<(u8, u8, u16, &'a [u8])> {
+    fn message(&self) -> Option<Message<'a>> {
         let [kind, code] = *self.bytes.first_chunk()?;
-        let identifier = self.bytes.get(4..).and_then(|rest| rest.first_chunk());
-        Some((
+        let word = |at: usize| {
+            let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
+            bytes.map_or(0, |&bytes| u16::from_be_bytes(bytes))
+        };
+        Some(Message {
             kind,
             code,
-            identifier.map_or(0, |&bytes| u16::from_be_bytes(bytes)),
-            self.bytes.get(8..).unwrap_or_default(),
-        ))
+            identifier: word(4),
+            sequence: word(6),
+            payload: self.bytes.get(8..).unwrap_or_default(),
+        })
     }
 
     /// Even the whole packet cannot hold a header of this length.

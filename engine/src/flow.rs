@@ -67,7 +67,7 @@ impl FlowKey {
                 identifier,
                 ..
             } => icmp_key(kind, code, identifier, icmp6_request(kind)),
-            Transport::Other => (0, 0, 0),
+            Transport::Other { .. } => (0, 0, 0),
             _ => ip
                 .ports
                 .map(|(source, destination)| (source, destination, 0))?,

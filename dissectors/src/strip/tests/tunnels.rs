@@ -178,7 +178,10 @@ fn mirrored_segments_of_stt_are_no_connection() {
         let Network::Ip(ip) = stripped.packet().network else {
             panic!("not IP");
         };
-        assert_eq!((ip.protocol, ip.transport), (6, Transport::Other));
+        assert_eq!(
+            (ip.protocol, ip.transport),
+            (6, Transport::Other { payload: &[] })
+        );
     }
 }
 
