@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
 mod encap;
+mod value;
 
 use std::path::PathBuf;
 
@@ -203,9 +204,53 @@ pub struct AnalysisArgs {
     #[arg(long, value_enum, default_value_t = Scope::None)]
     pub scope: Scope,
 
-    /// Most flows held at once; packets of further ones are counted, not followed
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    /// Bounds and timeouts of the flow table.
+    #[command(flatten)]
+    pub table: TableArgs,
+}
+
+/// Bounds and timeouts of the flow table.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Flow table")]
+pub struct TableArgs {
+    /// Most flows held at once; then those that nobody answered give way first, and closed ones next
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = at_least_one)]
     pub max_flows: usize,
+
+    /// Most memory that flows may take
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = value::size, hide_short_help = true)]
+    pub max_flow_memory: usize,
+
+    /// Silence after which a TCP connection is another one
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = value::duration, hide_short_help = true)]
+    pub tcp_timeout: i64,
+
+    /// The same once an end has closed or reset it
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    pub tcp_close_timeout: i64,
+
+    /// The same while nobody has answered it
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    pub tcp_half_open_timeout: i64,
+
+    /// Silence after which UDP between two ports is another flow
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    pub udp_timeout: i64,
+
+    /// The same for ICMP
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = value::duration, hide_short_help = true)]
+    pub icmp_timeout: i64,
+
+    /// The same for all other protocols
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = value::duration, hide_short_help = true)]
+    pub other_timeout: i64,
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| *number > 0)
+        .ok_or("not a number from 1 up")
 }
 
 /// What keeps flows with equal addresses and ports apart.

@@ -13,7 +13,7 @@ use mirrorscope_engine::receive::{Frame, Receiver, TimeSource};
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
-use mirrorscope_engine::track::Scope;
+use mirrorscope_engine::track::{Limits, Scope, Timeouts};
 use mirrorscope_engine::{Config, Engine};
 use mirrorscope_tui::progress::{ProgressBar, State};
 
@@ -93,7 +93,18 @@ impl Input {
                 cli::Scope::Vlan => Scope::Vlan,
                 cli::Scope::Segment => Scope::Segment,
             },
-            max_flows: args.max_flows,
+            limits: Limits {
+                flows: args.table.max_flows,
+                bytes: args.table.max_flow_memory,
+            },
+            timeouts: Timeouts {
+                established: args.table.tcp_timeout,
+                closing: args.table.tcp_close_timeout,
+                half_open: args.table.tcp_half_open_timeout,
+                udp: args.table.udp_timeout,
+                icmp: args.table.icmp_timeout,
+                other: args.table.other_timeout,
+            },
             ..self.config.clone()
         };
         Engine::new(config, Arc::clone(&self.registry))

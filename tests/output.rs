@@ -213,15 +213,29 @@ fn help_teaches_with_examples() {
 }
 
 #[test]
-fn flows_beyond_the_bound_are_told() {
-    let output = run(&["report", "--format", "json", "--max-flows", "3", SAMPLE]);
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["totals"]["flows"], 3);
-    let refused = report["totals"]["refused"].as_u64().unwrap();
-    assert!(refused > 0);
-    let message = String::from_utf8(output.stderr).unwrap();
+fn flows_that_gave_way_are_counted_and_told() {
+    let report = |arguments: &[&str]| {
+        let output = run(&[&["report", "--format", "json", SAMPLE], arguments].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report, String::from_utf8(output.stderr).unwrap())
+    };
+    let (whole, silence) = report(&[]);
+    assert!(silence.is_empty(), "{silence}");
+    let (report, message) = report(&["--max-flows", "3"]);
+    let totals = &report["totals"];
+    assert!(totals["flows"].as_u64() >= whole["totals"]["flows"].as_u64());
+    let figure = |name: &str| totals["evicted"][name].as_u64().unwrap();
+    let gone = figure("unanswered") + figure("over") + figure("alive");
+    let held: u64 = totals["verdicts"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!((held, gone), (3, totals["flows"].as_u64().unwrap() - 3));
+    let told = format!("{gone} of {} flows gave way", totals["flows"]);
     assert!(
-        message.contains(&format!("{refused} packets")) && message.contains("--max-flows (now 3)"),
+        message.contains(&told) && message.contains("--max-flows (now 3)"),
         "{message}"
     );
 }

@@ -198,7 +198,9 @@ fn ipv4(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
         fragment: (later || position.more).then_some(position),
         ports: if later { None } else { payload.ports() },
         transport: if later {
-            Transport::LaterFragment
+            Transport::LaterFragment {
+                payload_len: payload.claimed as u32,
+            }
         } else {
             payload.transport()
         },
@@ -244,7 +246,9 @@ fn ipv6(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
         fragment: position,
         ports: if later { None } else { payload.ports() },
         transport: if later {
-            Transport::LaterFragment
+            Transport::LaterFragment {
+                payload_len: payload.claimed as u32,
+            }
         } else if chain.cut {
             Transport::Cut
         } else {
@@ -473,7 +477,7 @@ mod tests {
         assert_eq!(later.fragment.map(|position| position.offset), Some(16));
         assert_eq!(
             (later.transport, later.ports),
-            (Transport::LaterFragment, None)
+            (Transport::LaterFragment { payload_len: 19 }, None)
         );
 
         let later = hex!(
@@ -482,7 +486,7 @@ mod tests {
             "3c000010deadbeef 0600000000000000"
         );
         let later = ip(&later);
-        assert_eq!(later.transport, Transport::LaterFragment);
+        assert_eq!(later.transport, Transport::LaterFragment { payload_len: 8 });
         assert_eq!(later.protocol, 60);
     }
 

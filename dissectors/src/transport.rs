@@ -77,7 +77,10 @@ pub enum Transport<'a> {
         payload: &'a [u8],
     },
     /// A fragment other than the first: it has no transport header.
-    LaterFragment,
+    LaterFragment {
+        /// Length of its part of the payload by the IP length, in bytes.
+        payload_len: u32,
+    },
     /// Too little is there to tell ports or type.
     Cut,
     /// A header that contradicts itself or the IP length.

@@ -88,7 +88,12 @@ impl Context {
                 format!("requests pass {}; answers pass {}", way(orig), way(resp))
             }
             Verdict::OneWay if judgement.by_nature => {
-                "multicast or broadcast: one-way by nature".to_owned()
+                let kind = if flow.key.is_icmp() && !flow.key.is_icmp_query() {
+                    "ICMP messages that ask for no answer"
+                } else {
+                    "multicast or broadcast"
+                };
+                format!("{kind}: one-way by nature")
             }
             Verdict::OneWay => {
                 let side = usize::from(flow.total(1).packets > 0);
@@ -265,7 +270,8 @@ impl Context {
         let total = flow.total(side);
         let fresh = self.end.since(total.last) < PATIENCE;
         let to_group = |o: &Observation| o.sides[side].macs.is_some_and(|(_, to)| to[0] & 1 == 1);
-        if peer.address.is_multicast() || flow.observations.iter().any(to_group) {
+        let tells = flow.key.is_icmp() && !flow.key.is_icmp_query();
+        if tells || peer.address.is_multicast() || flow.observations.iter().any(to_group) {
             return Alone::ByNature;
         }
         if flow.key.protocol == protocol::TCP {

@@ -8,23 +8,23 @@ use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
-use crate::receive::{Frame, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
-    Carried, ClockReport, Cut, FlowReport, PortReport, Report, SequenceReport, SessionReport,
-    Totals, WayReport,
+    Carried, ClockReport, Cut, EvictedFlows, FlowReport, PortReport, Report, SequenceReport,
+    SessionReport, Totals, WayReport,
 };
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, SessionId, Ways};
 use crate::site::Sites;
 use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
-use crate::track::{PointEvidence, Scope, Tracker};
+use crate::track::{FlowHandle, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
 
 /// Settings of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Ports and nesting.
     pub dissect: Options,
@@ -32,22 +32,12 @@ pub struct Config {
     pub sites: Sites,
     /// What keeps equal 5-tuples apart.
     pub scope: Scope,
-    /// Most flows held at once.
-    pub max_flows: usize,
+    /// Bounds of the flow table.
+    pub limits: Limits,
+    /// How long flows may be silent.
+    pub timeouts: Timeouts,
     /// Which clock tells when packets passed.
     pub time: TimeSource,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            dissect: Options::default(),
-            sites: Sites::default(),
-            scope: Scope::default(),
-            max_flows: 1_000_000,
-            time: TimeSource::default(),
-        }
-    }
 }
 
 /// One run: receives frames, tracks flows, and tells what it found at any time.
@@ -66,7 +56,7 @@ impl Engine {
         Self {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
-            tracker: Tracker::new(config.scope, config.max_flows),
+            tracker: Tracker::new(config.scope, config.limits, config.timeouts),
             packets: Vec::new(),
             period: None,
         }
@@ -87,7 +77,22 @@ impl Engine {
         self.tracker.flow_count()
     }
 
-    /// Packets of flows for which the table had no room.
+    /// Flows that there ever were, those that gave way to others among them.
+    pub fn flows_born(&self) -> u64 {
+        self.tracker.flows_born()
+    }
+
+    /// Flows that gave way to others.
+    pub fn evicted(&self) -> EvictedFlows {
+        self.tracker.evicted().into()
+    }
+
+    /// Bytes that the flows take.
+    pub fn flow_bytes(&self) -> usize {
+        self.tracker.bytes()
+    }
+
+    /// Packets at points beyond those that are kept of a flow.
     pub fn refused_by_flows(&self) -> u64 {
         self.tracker.refused
     }
@@ -99,6 +104,15 @@ impl Engine {
 
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frame_with(frame, |_, _| ());
+    }
+
+    /// Takes one frame; `sink` gets each packet that it completes, and how that was taken if it belongs to a flow.
+    pub fn frame_with(
+        &mut self,
+        frame: &Frame<'_>,
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>),
+    ) {
         let period = self.period.get_or_insert((frame.time, frame.time));
         *period = (period.0.min(frame.time), period.1.max(frame.time));
         let Self {
@@ -107,18 +121,32 @@ impl Engine {
             packets,
             ..
         } = self;
-        receiver.receive(frame, |mirrored| track(tracker, packets, mirrored));
+        receiver.receive(frame, |mirrored| {
+            sink(mirrored, track(tracker, packets, mirrored));
+        });
     }
 
     /// Ends the capture: incomplete datagrams are used as far as they go.
     pub fn finish(&mut self) {
+        self.finish_with(|_, _| ());
+    }
+
+    /// The same; `sink` gets the packets that come of it.
+    pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
         let Self {
             receiver,
             tracker,
             packets,
             ..
         } = self;
-        receiver.finish(|mirrored| track(tracker, packets, mirrored));
+        receiver.finish(|mirrored| {
+            sink(mirrored, track(tracker, packets, mirrored));
+        });
+    }
+
+    /// The flow of a packet that was just taken.
+    pub fn flow(&self, tracked: Tracked) -> Option<FlowHandle> {
+        self.tracker.flow(tracked)
     }
 
     /// Everything found so far.
@@ -127,7 +155,8 @@ impl Engine {
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
         let mut collector = Collector::default();
-        let mut totals = self.totals(&sessions);
+        let doubled = evidence.iter().map(|point| point.doubled).sum();
+        let mut totals = self.totals(&sessions, doubled);
         for (flow, judgement) in self.judged(&context, &evidence) {
             *totals
                 .verdicts
@@ -150,10 +179,22 @@ impl Engine {
     pub fn flows<E>(&self, mut sink: impl FnMut(FlowReport) -> Result<(), E>) -> Result<(), E> {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
+        let names = self.session_names();
         for (flow, judgement) in self.judged(&context, &evidence) {
-            sink(FlowReport::new(&context, &flow, &judgement))?;
+            sink(FlowReport::new(&context, &names, &flow, &judgement))?;
         }
         Ok(())
+    }
+
+    /// Names of all sessions; the index is a session's id.
+    fn session_names(&self) -> Vec<String> {
+        let sessions = self.receiver.sessions().iter();
+        sessions
+            .map(|(_, session)| {
+                let interface = self.receiver.interfaces().get(session.interface as usize);
+                session_name(&session.key, interface)
+            })
+            .collect()
     }
 
     fn judged<'a>(
@@ -373,9 +414,10 @@ impl Engine {
         ports
     }
 
-    fn totals(&self, sessions: &[SessionReport]) -> Totals {
+    fn totals(&self, sessions: &[SessionReport], doubled: u64) -> Totals {
         let counts = self.receiver.counts();
         let fragments = self.receiver.fragment_counts();
+        let inner = self.receiver.inner_fragment_counts();
         let named = |(protocol, reason, count): (Protocol, Reason, u64)| {
             (format!("{}: {}", protocol.as_str(), reason.as_str()), count)
         };
@@ -410,7 +452,11 @@ impl Engine {
             fragments: fragments.fragments,
             reassembly: fragments.into(),
             duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),
-            flows: self.tracker.flow_count() as u64,
+            inner_fragments: inner.fragments,
+            inner_reassembly: inner.into(),
+            doubled,
+            flows: self.tracker.flows_born(),
+            evicted: self.tracker.evicted().into(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,
@@ -422,13 +468,14 @@ impl Engine {
     }
 }
 
+/// Takes a packet into the flow table, and counts it for its point.
 fn track(
     tracker: &mut Tracker,
     packets: &mut Vec<(u64, u64)>,
-    mirrored: &crate::receive::Mirrored<'_>,
-) {
+    mirrored: &Mirrored<'_>,
+) -> Option<Tracked> {
     let before = tracker.portless;
-    tracker.track(mirrored);
+    let taken = tracker.track(mirrored);
     let PointId(index) = mirrored.point;
     if packets.len() <= index as usize {
         packets.resize(index as usize + 1, (0, 0));
@@ -437,4 +484,5 @@ fn track(
         *all += 1;
         *portless += tracker.portless - before;
     }
+    taken
 }

@@ -236,6 +236,16 @@ pub fn icmp6_request(kind: u8) -> Option<u8> {
     }
 }
 
+/// Whether an ICMP type tells of an error and quotes the packet (RFC 792).
+pub fn is_icmp_error(kind: u8) -> bool {
+    matches!(kind, 3 | 4 | 5 | 11 | 12)
+}
+
+/// Whether an `ICMPv6` type tells of an error and quotes the packet (RFC 4443 §2.1).
+pub fn is_icmp6_error(kind: u8) -> bool {
+    kind < 128
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -370,6 +370,11 @@ impl Reassembler {
         self.open.clear();
     }
 
+    /// Forgets what is left of the datagrams that were given up.
+    pub fn forget_salvaged(&mut self) {
+        self.salvaged.clear();
+    }
+
     /// What is left of the datagrams that were given up since the last call.
     pub fn salvaged(&mut self) -> Vec<Salvaged> {
         std::mem::take(&mut self.salvaged)

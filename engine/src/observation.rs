@@ -1,9 +1,12 @@
 //! What one point knows of one flow: the only thing that the correlator ever sees of packets.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
+use crate::session::SessionId;
 use crate::tcp::Conversation;
 use crate::time::Timestamp;
 
@@ -22,6 +25,48 @@ pub struct Seen {
     pub last: Timestamp,
     /// Source and destination MAC of the last packet that had them.
     pub macs: Option<([u8; 6], [u8; 6])>,
+    /// Lowest and highest TTL or hop limit; meaningless without packets.
+    pub ttl: (u8, u8),
+    /// DSCP values that were seen, one bit each.
+    pub dscp: u64,
+}
+
+/// Packets, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes by the inner IP header, which is part of them.
+    pub bytes: u64,
+    /// Bytes behind the transport header, as the headers claim.
+    pub payload: u64,
+}
+
+impl Sum {
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.payload += other.payload;
+    }
+}
+
+impl From<Seen> for Sum {
+    fn from(seen: Seen) -> Self {
+        Self {
+            packets: seen.packets,
+            bytes: seen.bytes,
+            payload: seen.payload,
+        }
+    }
+}
+
+impl Seen {
+    /// The DSCP values that were seen, 0 to 63.
+    pub fn dscp_values(&self) -> impl Iterator<Item = u8> + use<> {
+        let seen = self.dscp;
+        (0..64).filter(move |value| seen >> value & 1 == 1)
+    }
 }
 
 /// Whether a point could see what a side sends.
@@ -50,18 +95,26 @@ pub enum Opening {
 }
 
 /// What one point saw of one flow. Sides are the flow key's: 0 is `low`, 1 is `high`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Observation {
     /// The flow.
     pub flow: FlowKey,
     /// The point.
     pub point: PointId,
-    /// What each side sent past the point.
+    /// What each side sent past the point, each packet counted once.
     pub sides: [Seen; 2],
+    /// What the point's mirror brought once more.
+    pub doubled: [Sum; 2],
     /// Whether the point could see what each side sends.
     pub visible: [Visible; 2],
     /// TCP as the point saw it; empty for other protocols.
     pub conversation: Conversation,
+    /// Sessions that brought it, the first few.
+    pub sessions: Vec<SessionId>,
+    /// VLANs that it was seen in, the first few.
+    pub vlans: Vec<u16>,
+    /// Segments (VNI, GRE key) that it was seen in, the first few.
+    pub segments: Vec<u64>,
 }
 
 impl Observation {
@@ -80,13 +133,36 @@ impl Observation {
     }
 }
 
+/// ICMP errors of one kind that quote packets of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotedBy {
+    /// Who says so.
+    pub from: IpAddr,
+    /// Whether it is `ICMPv6`.
+    pub v6: bool,
+    /// Type of the message.
+    pub kind: u8,
+    /// Code within the type.
+    pub code: u8,
+    /// Messages, each counted once.
+    pub packets: u64,
+    /// The first one.
+    pub first: Timestamp,
+}
+
 /// A flow with all that was observed of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowObserved {
     /// The flow.
     pub key: FlowKey,
+    /// Its number in order of appearance, never used again.
+    pub serial: u64,
+    /// Time of the packet that made it a flow: part of its id.
+    pub born: Timestamp,
     /// The side that opened it.
     pub originator: Side,
+    /// The side that sent the first packet seen.
+    pub beginner: Side,
     /// How sure that is.
     pub opening: Opening,
     /// First packet at any point.
@@ -95,6 +171,12 @@ pub struct FlowObserved {
     pub last: Timestamp,
     /// TCP as all points together saw it.
     pub conversation: Conversation,
+    /// What each side sent, each packet counted once however many points saw it.
+    pub sums: [Sum; 2],
+    /// ICMP errors that quote its packets.
+    pub errors: Vec<QuotedBy>,
+    /// For ICMP errors: ids of flows whose packets they quote, the first few.
+    pub quotes: Vec<String>,
     /// One for each point that saw it, in order of their first packet.
     pub observations: Vec<Observation>,
 }
@@ -105,14 +187,25 @@ impl FlowObserved {
         1 - self.originator
     }
 
-    /// Packets of a side, each counted once: what the point that saw the most of them saw.
+    /// Packets of a side, each counted once, with first and last time over all points.
     pub fn total(&self, side: Side) -> Seen {
-        let most = self
-            .observations
-            .iter()
-            .map(|o| o.sides[side])
-            .max_by_key(|s| s.packets);
-        most.unwrap_or_default()
+        let Sum {
+            packets,
+            bytes,
+            payload,
+        } = self.sums[side];
+        let there = || {
+            let sides = self.observations.iter().map(|o| o.sides[side]);
+            sides.filter(|seen| seen.packets > 0)
+        };
+        Seen {
+            packets,
+            bytes,
+            payload,
+            first: there().map(|seen| seen.first).min().unwrap_or_default(),
+            last: there().map(|seen| seen.last).max().unwrap_or_default(),
+            ..Seen::default()
+        }
     }
 
     /// The same, with what each point saw so many nanoseconds later.
@@ -145,6 +238,6 @@ impl FlowObserved {
 
     /// The flow's id.
     pub fn id(&self) -> String {
-        self.key.id(self.first)
+        self.key.id(self.born)
     }
 }

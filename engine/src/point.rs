@@ -16,7 +16,9 @@ const MAX_PLACES: usize = 65_536;
 const RECENT: usize = 16;
 
 /// Names a point within one run, in order of appearance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct PointId(pub u32);
 
 /// One place.

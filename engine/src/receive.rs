@@ -56,6 +56,18 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
 }
 
+/// How a packet came to be given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// It arrived so.
+    #[default]
+    Whole,
+    /// It was put together from fragments, each of which was given before.
+    Joined,
+    /// It was inside of what was put together so.
+    Inside,
+}
+
 /// A packet with its encapsulation stripped.
 #[derive(Clone, Debug)]
 pub struct Mirrored<'a> {
@@ -87,6 +99,35 @@ pub struct Mirrored<'a> {
     pub inner_len: u32,
     /// The innermost packet.
     pub packet: Packet<'a>,
+    /// How it came to be given.
+    pub delivery: Delivery,
+    /// The mirror's sequence number had come before: it sent this packet twice.
+    pub repeated: bool,
+}
+
+impl<'a> Mirrored<'a> {
+    /// What this fragment completed.
+    fn joined<'b>(&self, whole: &Stripped<'b>) -> Mirrored<'b>
+    where
+        'a: 'b,
+    {
+        let packet = whole.packet();
+        Mirrored {
+            inner: whole.inner,
+            inner_len: whole.inner.bytes.len() as u32,
+            packet: Packet {
+                macs: packet.macs.or(self.packet.macs),
+                vlan: packet.vlan.or(self.packet.vlan),
+                ..packet
+            },
+            delivery: if whole.encapsulations().next().is_some() {
+                Delivery::Inside
+            } else {
+                Delivery::Joined
+            },
+            ..self.clone()
+        }
+    }
 }
 
 /// Frames by what became of them.
@@ -205,6 +246,8 @@ struct State {
     points: Points,
     counts: Counts,
     hints: Hints,
+    /// Joins fragments of mirrored packets, for each point by itself.
+    inner: Reassembler,
 }
 
 impl Receiver {
@@ -220,6 +263,7 @@ impl Receiver {
             points: Points::new(sites),
             counts: Counts::default(),
             hints: Hints::default(),
+            inner: Reassembler::default(),
         };
         Self {
             fragments: Reassembler::default(),
@@ -365,6 +409,11 @@ impl Receiver {
     pub fn fragment_counts(&self) -> FragmentCounts {
         self.fragments.counts
     }
+
+    /// What became of fragments of mirrored packets so far.
+    pub fn inner_fragment_counts(&self) -> FragmentCounts {
+        self.state.inner.counts
+    }
 }
 
 /// What must be joined with others first. A mirrored packet that is itself a fragment is complete as such.
@@ -406,15 +455,13 @@ impl State {
             mirror.as_ref(),
             self.interfaces.get(frame.interface as usize),
         );
+        let mut repeated = false;
         if let Some(mirror) = &mirror
             && let Some(number) = mirror.facts.sequence
         {
-            self.sessions.sequences.push(
-                session,
-                (mirror.source, mirror.destination),
-                number,
-                frame.time,
-            );
+            let ends = (mirror.source, mirror.destination);
+            let sequences = &mut self.sessions.sequences;
+            repeated = sequences.push(session, ends, number, frame.time);
         }
         let inner_len = inner_len(stripped, &packet, mirror.as_ref(), uncaptured);
         let cut = mirror.is_some_and(|m| m.facts.truncated)
@@ -444,7 +491,7 @@ impl State {
         else {
             return;
         };
-        sink(&Mirrored {
+        let mirrored = Mirrored {
             session,
             key,
             point,
@@ -459,7 +506,26 @@ impl State {
             inner: stripped.inner,
             inner_len,
             packet,
-        });
+            delivery: Delivery::Whole,
+            repeated,
+        };
+        sink(&mirrored);
+        if let Stop::Fragment(fragment) = &stripped.stop
+            && let Some(joined) = self.inner.push(
+                fragment,
+                Arrival {
+                    interface: point.0,
+                    number: frame.number,
+                    wire_len: frame.wire_len,
+                    time: frame.time,
+                },
+            )
+        {
+            let whole = decapsulate(LinkType::RawIp, joined.bytes, &self.options);
+            sink(&mirrored.joined(&whole));
+        }
+        // No later fragment will come of what was given up: all of them were given as they came.
+        self.inner.forget_salvaged();
     }
 
     /// Takes a marker, if the frame is one: it sets the clock of the session between the same two devices that has its

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::correlate::Judgement;
-use crate::finding::{Finding, protocol_name};
+use crate::finding::{Finding, mac, protocol_name};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
-use crate::observation::{FlowObserved, Seen};
+use crate::observation::{FlowObserved, QuotedBy, Seen, Sum};
 use crate::observer::Context;
 use crate::time::Timestamp;
+use crate::track::Evicted;
 use crate::verdict::{Confidence, Verdict};
 
 /// Everything at once.
@@ -54,17 +55,25 @@ pub struct Totals {
     pub fragments: u64,
     /// What became of the fragments.
     pub reassembly: Reassembly,
+    /// Fragments of mirrored packets.
+    pub inner_fragments: u64,
+    /// What became of those.
+    pub inner_reassembly: Reassembly,
     /// Packets whose GRE sequence number had arrived before.
     pub duplicates: u64,
-    /// Flows.
+    /// Packets that a point's mirror brought more than once; no flow counts them.
+    pub doubled: u64,
+    /// Flows, those that gave way to others among them.
     pub flows: u64,
+    /// Flows that gave way to others.
+    pub evicted: EvictedFlows,
     /// Flows by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// Flows without a verdict, by cause.
     pub causes: BTreeMap<&'static str, u64>,
     /// IP packets that belong to no flow: later fragments, or cut before their ports.
     pub portless: u64,
-    /// Packets of flows beyond the bound of the flow table.
+    /// Packets of points beyond those that are kept of a flow.
     pub refused: u64,
     /// Packets of sessions beyond the bound of the session table.
     pub refused_sessions: u64,
@@ -74,7 +83,44 @@ pub struct Totals {
     pub last: Option<Timestamp>,
 }
 
-/// What became of outer fragments.
+/// Flows that gave way to others, because the table was full.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct EvictedFlows {
+    /// Flows that nobody had answered.
+    pub unanswered: u64,
+    /// Flows that were over.
+    pub over: u64,
+    /// Flows that were alive.
+    pub alive: u64,
+    /// Packets of all of them.
+    pub packets: u64,
+}
+
+impl From<Evicted> for EvictedFlows {
+    fn from(evicted: Evicted) -> Self {
+        let Evicted {
+            unanswered,
+            over,
+            alive,
+            packets,
+        } = evicted;
+        Self {
+            unanswered,
+            over,
+            alive,
+            packets,
+        }
+    }
+}
+
+impl EvictedFlows {
+    /// All of them.
+    pub fn flows(self) -> u64 {
+        self.unanswered + self.over + self.alive
+    }
+}
+
+/// What became of fragments.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Reassembly {
     /// Datagrams joined.
@@ -302,6 +348,15 @@ pub struct FlowReport {
     pub resp: Direction,
     /// What each point saw.
     pub points: Vec<AtPoint>,
+    /// ICMP errors that quote its packets, the first few kinds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub icmp_errors: Vec<IcmpErrorReport>,
+    /// For ICMP errors: ids of flows that they quote, the first few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotes: Vec<String>,
+    /// Its number in order of appearance.
+    #[serde(skip)]
+    pub serial: u64,
 }
 
 /// Packets of one direction.
@@ -315,12 +370,90 @@ pub struct Direction {
     pub payload: u64,
 }
 
-impl From<Seen> for Direction {
-    fn from(seen: Seen) -> Self {
+impl From<Sum> for Direction {
+    fn from(sum: Sum) -> Self {
+        let Sum {
+            packets,
+            bytes,
+            payload,
+        } = sum;
+        Self {
+            packets,
+            bytes,
+            payload,
+        }
+    }
+}
+
+/// Packets of one direction at one point.
+#[derive(Clone, Debug, Serialize)]
+pub struct DirectionAtPoint {
+    /// Packets, each counted once.
+    pub packets: u64,
+    /// Bytes by the inner IP header, which is part of them.
+    pub bytes: u64,
+    /// Bytes behind the transport header.
+    pub payload: u64,
+    /// What the mirror brought once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubled: Option<Direction>,
+    /// First and last packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<(Timestamp, Timestamp)>,
+    /// Lowest and highest TTL or hop limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<(u8, u8)>,
+    /// DSCP values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dscp: Vec<u8>,
+    /// Source and destination MAC address of the last packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macs: Option<(String, String)>,
+}
+
+impl DirectionAtPoint {
+    fn new(seen: &Seen, doubled: Sum) -> Self {
+        let any = seen.packets > 0;
         Self {
             packets: seen.packets,
             bytes: seen.bytes,
             payload: seen.payload,
+            doubled: (doubled.packets > 0).then(|| doubled.into()),
+            period: any.then_some((seen.first, seen.last)),
+            ttl: any.then_some(seen.ttl),
+            dscp: seen.dscp_values().collect(),
+            macs: seen.macs.map(|(from, to)| (mac(from), mac(to))),
+        }
+    }
+}
+
+/// ICMP errors of one kind about a flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct IcmpErrorReport {
+    /// Who says so.
+    pub from: IpAddr,
+    /// `icmp` or `icmp6`.
+    pub proto: &'static str,
+    /// Type of the message.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Code within the type.
+    pub code: u8,
+    /// Messages.
+    pub packets: u64,
+    /// The first one.
+    pub first: Timestamp,
+}
+
+impl From<&QuotedBy> for IcmpErrorReport {
+    fn from(error: &QuotedBy) -> Self {
+        Self {
+            from: error.from,
+            proto: if error.v6 { "icmp6" } else { "icmp" },
+            kind: error.kind,
+            code: error.code,
+            packets: error.packets,
+            first: error.first,
         }
     }
 }
@@ -343,14 +476,26 @@ pub struct AtPoint {
     /// Last packet there.
     pub last: Timestamp,
     /// What the originator sent past it.
-    pub orig: Direction,
+    pub orig: DirectionAtPoint,
     /// What the responder sent past it.
-    pub resp: Direction,
+    pub resp: DirectionAtPoint,
+    /// Names of the sessions that brought it, the first few.
+    pub sessions: Vec<String>,
+    /// VLANs that it was seen in, the first few.
+    pub vlans: Vec<u16>,
+    /// Segments (VNI, GRE key) that it was seen in, the first few.
+    pub segments: Vec<u64>,
 }
 
 impl FlowReport {
     /// Puts a flow and its judgement into words.
-    pub fn new(context: &Context, flow: &FlowObserved, judgement: &Judgement) -> Self {
+    /// `sessions`: their names, by id.
+    pub fn new(
+        context: &Context,
+        sessions: &[String],
+        flow: &FlowObserved,
+        judgement: &Judgement,
+    ) -> Self {
         let (orig, resp) = (flow.originator, flow.responder());
         let (src, dst) = (flow.key.end(orig), flow.key.end(resp));
         let icmp = flow.key.is_icmp();
@@ -368,16 +513,24 @@ impl FlowReport {
                 }
                 _ => "OTH",
             };
-        let history =
-            |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| match flow.key.protocol {
+        let history = |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| {
+            let letters = match flow.key.protocol {
                 crate::flow::protocol::UDP => {
                     let letters = [(orig, 'D'), (resp, 'd')]
                         .into_iter()
                         .filter(|(side, _)| sides[*side].payload > 0);
                     letters.map(|(_, letter)| letter).collect()
                 }
-                _ => conversation.history(orig),
+                crate::flow::protocol::TCP => conversation.history(orig),
+                _ => return String::new(),
             };
+            // Zeek's mark for an originator that it did not see to begin.
+            let asked = conversation.halves[orig].syn > 0;
+            let answered_first = sides[resp].packets > 0
+                && (sides[orig].packets == 0 || sides[resp].first < sides[orig].first);
+            let mark = if answered_first && !asked { "^" } else { "" };
+            format!("{mark}{letters}")
+        };
         let totals = [flow.total(0), flow.total(1)];
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
@@ -389,8 +542,15 @@ impl FlowReport {
                 state: state(&o.conversation, &o.sides),
                 first: o.first(),
                 last: o.last(),
-                orig: o.sides[orig].into(),
-                resp: o.sides[resp].into(),
+                orig: DirectionAtPoint::new(&o.sides[orig], o.doubled[orig]),
+                resp: DirectionAtPoint::new(&o.sides[resp], o.doubled[resp]),
+                sessions: o
+                    .sessions
+                    .iter()
+                    .filter_map(|id| sessions.get(id.0 as usize).cloned())
+                    .collect(),
+                vlans: o.vlans.clone(),
+                segments: o.segments.clone(),
             })
         });
         Self {
@@ -416,9 +576,12 @@ impl FlowReport {
             confidence: judgement.confidence,
             first: flow.first,
             last: flow.last,
-            orig: totals[orig].into(),
-            resp: totals[resp].into(),
+            orig: flow.sums[orig].into(),
+            resp: flow.sums[resp].into(),
             points: points.collect(),
+            icmp_errors: flow.errors.iter().map(IcmpErrorReport::from).collect(),
+            quotes: flow.quotes.clone(),
+            serial: flow.serial,
         }
     }
 }

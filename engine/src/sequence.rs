@@ -96,8 +96,10 @@ impl Counter {
         }
     }
 
-    fn push(&mut self, number: u32, time: Timestamp) {
+    /// Takes a number; true if it had come before.
+    fn push(&mut self, number: u32, time: Timestamp) -> bool {
         self.received += 1;
+        let repeated = self.duplicate;
         let step = i64::from(number.wrapping_sub(self.next as u32).cast_signed());
         if step.abs() > RESTART || step < -WINDOW.cast_signed() {
             self.restarts += 1;
@@ -127,6 +129,7 @@ impl Counter {
             }
         }
         self.last = time;
+        self.duplicate > repeated
     }
 
     fn gap(&mut self, until: u64, time: Timestamp) {
@@ -257,21 +260,23 @@ struct Member {
 }
 
 impl Sequences {
-    /// Notes the number that a packet of a session carried.
+    /// Notes the number that a packet of a session carried; true if the session had it before.
     pub fn push(
         &mut self,
         session: SessionId,
         addresses: (IpAddr, IpAddr),
         number: u32,
         time: Timestamp,
-    ) {
+    ) -> bool {
         let known = self.members.get(session.0 as usize).copied().flatten();
         let member = known.unwrap_or_else(|| self.join(session, addresses, number, time));
-        for index in [member.session, member.source, member.destination] {
+        for index in [member.source, member.destination] {
             if let Some(counter) = self.counters.get_mut(index) {
                 counter.push(number, time);
             }
         }
+        let own = self.counters.get_mut(member.session);
+        own.is_some_and(|counter| counter.push(number, time))
     }
 
     fn join(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use mirrorscope_dissectors::{Direction, Encapsulation, Mirror};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::sequence::Sequences;
@@ -24,7 +25,7 @@ const MAX_WAYS: usize = 64;
 const MAX_CARRIED: usize = 16;
 
 /// Names a session within one run, in order of appearance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u32);
 
 /// What makes a session: the outermost encapsulation, its endpoints and its id.

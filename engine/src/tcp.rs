@@ -6,6 +6,8 @@
 use mirrorscope_dissectors::{Tcp, TcpFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// How far one end has come, as its own packets show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndState {
@@ -72,6 +74,11 @@ impl Half {
     /// Sequence numbers between the first and the last byte seen.
     pub fn span(&self) -> u32 {
         self.range.1.wrapping_sub(self.range.0)
+    }
+
+    /// The number after the last byte seen.
+    pub fn reached(&self) -> Option<u32> {
+        (self.known & KNOWN_RANGE != 0).then_some(self.range.1)
     }
 
     /// Its acknowledgements moved over bytes of the other end: the other end's packets do arrive there.
@@ -141,7 +148,7 @@ fn before(a: u32, b: u32) -> bool {
 }
 
 /// Both ends. Side 0 and 1 are the flow's endpoints in key order, whoever opened it.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Conversation {
     /// What each end sent.
     pub halves: [Half; 2],
@@ -149,9 +156,58 @@ pub struct Conversation {
     written: u8,
 }
 
+/// How far a connection has come, as timeouts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody has answered.
+    HalfOpen,
+    /// In full swing.
+    Established,
+    /// One end has closed it.
+    Closing,
+    /// Both ends have closed it, or one has reset it.
+    Closed,
+}
+
+/// TCP options.
+pub mod options {
+    /// Value and echo of the time stamp option in its usual place (RFC 7323 appendix A).
+    pub fn time_stamp(options: &[u8]) -> Option<(u32, u32)> {
+        let times = options.strip_prefix(&[1, 1, 8, 10])?;
+        let word = |at: usize| {
+            let bytes = times.get(at..)?.first_chunk()?;
+            Some(u32::from_be_bytes(*bytes))
+        };
+        Some((word(0)?, word(4)?))
+    }
+}
+
 impl Conversation {
+    /// Bytes that it holds elsewhere.
+    pub fn heap_size(&self) -> usize {
+        0
+    }
+    /// How far the connection has come.
+    pub fn phase(&self) -> Phase {
+        use EndState::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+        match (self.halves[0].state, self.halves[1].state) {
+            (Reset, _) | (_, Reset) | (Closed, Closed) => Phase::Closed,
+            (Closed, _) | (_, Closed) => Phase::Closing,
+            (Established | Partial, _) | (_, Established | Partial) => Phase::Established,
+            (Inactive | SynSent | SynAckSent, _) => Phase::HalfOpen,
+        }
+    }
+    /// Whether a segment opens another connection between the same ports.
+    pub fn starts_anew(&self, side: usize, tcp: &Tcp<'_>) -> bool {
+        let half = &self.halves[side];
+        tcp.flags.syn()
+            && !tcp.flags.ack()
+            && half.reached().is_some()
+            && half.range.0 != tcp.sequence
+            && half.range.0 != tcp.sequence.wrapping_add(1)
+    }
     /// Takes one segment that the endpoint `side` (0 or 1) sent.
-    pub fn push(&mut self, side: usize, tcp: &Tcp<'_>) {
+    pub fn push(&mut self, side: usize, tcp: &Tcp<'_>, _: Timestamp) {
         let flags = tcp.flags;
         let [zero, one] = &mut self.halves;
         let (half, peer) = if side == 0 { (zero, one) } else { (one, zero) };
@@ -308,6 +364,7 @@ mod tests {
             c.push(
                 side,
                 &segment(flags, sequence, acknowledgement, payload_len),
+                Timestamp(0),
             );
         }
         c

@@ -11,6 +11,7 @@ use mirrorscope_dissectors::encap::{Outer, Wrap, fragment, wrap};
 use mirrorscope_dissectors::{Direction, LinkType};
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
 use proptest::prelude::*;
 
@@ -97,7 +98,7 @@ proptest! {
         frames in prop::collection::vec((frame(), any::<i64>(), 0..3_u32), 1..60),
         noise in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let config = Config { max_flows: MAX_FLOWS, ..Config::default() };
+        let config = Config { limits: Limits { flows: MAX_FLOWS, ..Limits::default() }, ..Config::default() };
         let mut engine = Engine::new(config, std::sync::Arc::default());
         let mut number = 0;
         let all = frames.iter().flat_map(|(parts, time, interface)| parts.iter().map(move |part| (part, *time, *interface)));
@@ -110,8 +111,9 @@ proptest! {
         engine.finish();
         let report = engine.report();
         prop_assert_eq!(report.totals.frames, number);
-        prop_assert!(report.totals.flows <= MAX_FLOWS as u64);
-        prop_assert_eq!(report.totals.verdicts.values().sum::<u64>(), report.totals.flows);
+        let held = report.totals.flows - report.totals.evicted.flows();
+        prop_assert!(held <= MAX_FLOWS as u64);
+        prop_assert_eq!(report.totals.verdicts.values().sum::<u64>(), held);
         prop_assert!(report.totals.mirrored + report.totals.plain <= number);
         serde_json::to_string(&report).unwrap();
         engine.flows(|flow| serde_json::to_string(&flow).map(|_| ())).unwrap();

@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
 
 #[derive(Arbitrary, Debug)]
@@ -17,7 +18,7 @@ const MAX_FLOWS: usize = 8;
 
 fuzz_target!(|input: Input| {
     let config = Config {
-        max_flows: MAX_FLOWS,
+        limits: Limits { flows: MAX_FLOWS, ..Limits::default() },
         ..Config::default()
     };
     let mut engine = Engine::new(config, Default::default());
@@ -40,7 +41,8 @@ fuzz_target!(|input: Input| {
     engine.finish();
     let report = engine.report();
     assert_eq!(report.totals.frames, number);
-    assert!(report.totals.flows <= MAX_FLOWS as u64);
+    let held = report.totals.flows - report.totals.evicted.flows();
+    assert!(held <= MAX_FLOWS as u64);
     let verdicts: u64 = report.totals.verdicts.values().sum();
-    assert_eq!(verdicts, report.totals.flows);
+    assert_eq!(verdicts, held);
 });

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use clap::{Args, ValueEnum, value_parser};
 use ipnet::IpNet;
 
+use super::value::duration;
 use super::{OutputArgs, SourceArgs};
 
 pub const EXAMPLES: &str = "\
@@ -329,25 +330,6 @@ fn probability(text: &str) -> Result<f64, &'static str> {
         .ok_or("not a number from 0 to 100")
 }
 
-/// Time as nanoseconds.
-fn duration(text: &str) -> Result<i64, &'static str> {
-    const LONGEST: f64 = 1e18;
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let nanoseconds = match unit {
-        "ns" => 1.0,
-        "us" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        _ => return Err("a number and its unit are needed: ns, us, ms or s"),
-    };
-    let number = text.strip_suffix(unit).and_then(|n| n.parse::<f64>().ok());
-    number
-        .map(|number| (number * nanoseconds).round())
-        .filter(|time| *time <= LONGEST)
-        .map(|time| time as i64)
-        .ok_or("not a time such as 1.5ms")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,17 +356,6 @@ mod tests {
         assert_eq!(probability("100"), Ok(1.0));
         for wrong in ["-1", "100.1", "NaN", "inf", "two"] {
             assert!(probability(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_time_has_a_unit() {
-        assert_eq!(duration("20us"), Ok(20_000));
-        assert_eq!(duration("1.5ms"), Ok(1_500_000));
-        assert_eq!(duration("2s"), Ok(2_000_000_000));
-        assert_eq!(duration("7ns"), Ok(7));
-        for wrong in ["", "5", "s", "-1s", "1.2.3s", "1e3s", "1m", "9999999999s"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

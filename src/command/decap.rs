@@ -9,7 +9,7 @@ use mirrorscope_capture::writer::{
 };
 use mirrorscope_dissectors::{Direction as Way, LinkType};
 use mirrorscope_engine::point::session_name;
-use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
+use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
 
 use super::{APPLICATION, Outcome, capture_format, refuse_own_input, tell};
@@ -133,6 +133,10 @@ impl Output {
     }
 
     fn write(&mut self, mirrored: &Mirrored<'_>) -> io::Result<()> {
+        // Fragments are written as the mirror brought them.
+        if mirrored.delivery != Delivery::Whole {
+            return Ok(());
+        }
         // Labels and sessions of the link are an encapsulation too, though no mirror's.
         if mirrored.mirror.is_none() && mirrored.inner.offset == 0 && !self.plain {
             self.skipped += 1;

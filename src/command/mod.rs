@@ -14,8 +14,9 @@ use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::hint::Hint;
 use mirrorscope_engine::session::MAX_SESSIONS;
+use mirrorscope_engine::track::MAX_POINTS;
 
-use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, SourceArgs};
+use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, SourceArgs, TableArgs};
 use crate::pipeline::Input;
 
 /// What pcapng files say of who wrote them.
@@ -49,12 +50,11 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
     let mut engine = input.engine(args);
     let sound = input.run(&mut engine)?;
     engine.finish();
-    let (flows, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
-    if flows > 0 {
+    tell_of_evicted(&engine, &args.table);
+    let (points, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
+    if points > 0 {
         eprintln!(
-            "mirrorscope: {flows} packets belong to flows beyond the table and were not followed; \
-             raise --max-flows (now {})",
-            args.max_flows
+            "mirrorscope: {points} packets were seen at points beyond the {MAX_POINTS} that are kept of one flow"
         );
     }
     if sessions > 0 {
@@ -63,6 +63,25 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
         );
     }
     Ok((engine, sound))
+}
+
+/// Tells which flows are missing for want of room.
+fn tell_of_evicted(engine: &Engine, table: &TableArgs) {
+    let evicted = engine.evicted();
+    if evicted.flows() == 0 {
+        return;
+    }
+    eprintln!(
+        "mirrorscope: the flow table was full: {} of {} flows gave way to others ({} that nobody had answered, {} that \
+         were over, {} alive) and are not shown; raise --max-flows (now {}) or --max-flow-memory (now {} MiB)",
+        evicted.flows(),
+        engine.flows_born(),
+        evicted.unanswered,
+        evicted.over,
+        evicted.alive,
+        table.max_flows,
+        table.max_flow_memory >> 20,
+    );
 }
 
 /// Tells on standard error what could be read with another option; a report has it among its own lines.

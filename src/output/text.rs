@@ -9,6 +9,7 @@ use mirrorscope_engine::point::readable;
 use mirrorscope_engine::report::{Report, SessionReport, Totals};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::time::{SECOND, Timestamp};
+use mirrorscope_engine::track::MAX_POINTS;
 use mirrorscope_tui::theme::Meaning;
 use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
@@ -197,9 +198,21 @@ fn frames(t: &Totals) -> String {
             format!("{} IP packets without ports", t.portless),
         ),
         (
+            t.doubled,
+            format!("{} packets that a mirror sent twice", t.doubled),
+        ),
+        (
+            t.evicted.flows(),
+            format!(
+                "{} of {} flows gave way to others (--max-flows)",
+                t.evicted.flows(),
+                t.flows
+            ),
+        ),
+        (
             t.refused,
             format!(
-                "{} packets of flows beyond --max-flows not followed",
+                "{} packets at points beyond {MAX_POINTS} of one flow",
                 t.refused
             ),
         ),

@@ -8,6 +8,7 @@ use mirrorscope_capture::Files;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
 
 /// Packets of a capture that are cut.
@@ -32,7 +33,10 @@ fn packets_cut_at_every_length_are_counted_whatever_they_are() {
 /// Gives every start of every packet to one engine; returns how many those were.
 fn cut_everywhere(capture: &Path) -> u64 {
     let config = Config {
-        max_flows: 1000,
+        limits: Limits {
+            flows: 1000,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let mut engine = Engine::new(config, Arc::default());

@@ -127,8 +127,9 @@ impl Flow {
     }
 }
 
+/// Port reuse and long silence make several flows of what tshark calls one conversation.
 pub fn conversations(flows: &[Value]) -> BTreeMap<Key, Flow> {
-    let mut conversations = BTreeMap::new();
+    let mut conversations: BTreeMap<Key, Flow> = BTreeMap::new();
     for flow in flows {
         let protocol = flow["proto"].as_str().unwrap();
         if !matches!(protocol, "tcp" | "udp") {
@@ -142,13 +143,22 @@ pub fn conversations(flows: &[Value]) -> BTreeMap<Key, Flow> {
         for point in flow["points"].as_array().unwrap() {
             for (sent, side) in sent.iter_mut().zip(["orig", "resp"]) {
                 for (sum, what) in sent.iter_mut().zip(["packets", "bytes", "payload"]) {
-                    *sum += point[side][what].as_u64().unwrap();
+                    let doubled = point[side]["doubled"][what].as_u64().unwrap_or(0);
+                    *sum += point[side][what].as_u64().unwrap() + doubled;
                 }
             }
         }
         let key = key(protocol, &originator, &responder);
-        let twice = conversations.insert(key, Flow { originator, sent });
-        assert!(twice.is_none(), "a flow that is listed twice: {flow}");
+        let known = conversations.entry(key).or_insert_with(|| Flow {
+            originator: originator.clone(),
+            sent: [[0; 3]; 2],
+        });
+        if known.originator != originator {
+            sent.reverse();
+        }
+        for (sum, more) in known.sent.iter_mut().flatten().zip(sent.iter().flatten()) {
+            *sum += more;
+        }
     }
     conversations
 }

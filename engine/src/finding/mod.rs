@@ -423,7 +423,8 @@ fn join_and(names: &[String]) -> String {
     }
 }
 
-fn mac(octets: [u8; 6]) -> String {
+/// A MAC address as people write it.
+pub(crate) fn mac(octets: [u8; 6]) -> String {
     let mut text = String::with_capacity(17);
     for (index, octet) in octets.iter().enumerate() {
         let colon = if index == 0 { "" } else { ":" };

@@ -1,0 +1,314 @@
+//! One packet that several places see is one packet, and one that a mirror brings twice is one as well.
+//!
+//! A packet is known again by what does not change on its way: addresses, ports, the identification of IPv4, lengths,
+//! numbers and flags of TCP, the first bytes of other payloads. Not by TTL, MAC addresses, VLAN, DSCP or checksums.
+//! What is equal in all this may still have been sent twice; [`is_copy`] tells a mirror's copy from a retransmission.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
+
+use super::part::Part;
+use crate::flow::Side;
+use crate::point::PointId;
+use crate::table::Seed;
+use crate::tcp::options::time_stamp;
+use crate::time::{SECOND, Timestamp};
+
+/// A packet is remembered for at least this long after it was seen first, and at most for twice as long.
+const WINDOW: i64 = SECOND;
+/// Packets remembered in one window; with more, windows are shorter.
+const ROOM: usize = 1 << 18;
+/// Points that are told apart for one packet; at further ones it is a copy.
+const PLACES: usize = 4;
+/// No sender repeats a packet this soon of its own accord: the kernel's shortest timers take two ticks of a
+/// millisecond. Only duplicate acknowledgements make it faster.
+const SOON: i64 = 2_000_000;
+/// Bytes of other payloads than TCP's that tell packets apart.
+const SAMPLE: usize = 16;
+/// Acknowledgements of one number that make a sender repeat (RFC 5681 §3.2).
+const FAST: u8 = 3;
+
+/// How a packet was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// For the first time anywhere.
+    Fresh,
+    /// Another point saw it before.
+    Copy,
+    /// The same point saw it before: its mirror brought it twice.
+    Duplicate,
+}
+
+/// What a packet can be told apart by, besides its identification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// TCP with data, SYN or FIN.
+    Segment,
+    /// TCP that only answers: acknowledgements, resets.
+    Answer,
+    /// Other payload.
+    Datagram,
+    /// Nothing but its length.
+    Faceless,
+}
+
+/// What makes a packet itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub id: u64,
+    pub kind: Kind,
+    /// Parts that would have told more were cut off.
+    pub cut: bool,
+}
+
+impl Identity {
+    /// The identity of a packet of the flow whose key has the hash `flow`. `coarse`: only by what packets of this flow
+    /// keep that were cut.
+    pub(super) fn of(seed: &Seed, flow: u64, side: Side, ip: &Ip<'_>, coarse: bool) -> Self {
+        let mut kind = Kind::Datagram;
+        let mut cut = false;
+        let mut sample = |payload: &[u8], bytes: &[u8; 8]| {
+            let present = payload.get(..SAMPLE).unwrap_or(payload);
+            cut = ip.truncated() && present.len() < SAMPLE;
+            if coarse {
+                kind = Kind::Faceless;
+                return u64::from_be_bytes(*bytes);
+            }
+            if present.is_empty() && bytes == &[0; 8] {
+                kind = Kind::Faceless;
+            }
+            seed.hash_one((present, bytes))
+        };
+        let content = match &ip.transport {
+            Transport::Tcp(tcp) => {
+                let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
+                kind = if pure { Kind::Answer } else { Kind::Segment };
+                cut = ip.truncated() && tcp.payload.is_empty();
+                let options = if coarse { 0 } else { options(seed, tcp) };
+                segment(seed, tcp, options)
+            }
+            Transport::TcpPorts { sequence, .. } => {
+                cut = true;
+                kind = Kind::Faceless;
+                sequence.map_or(0, u64::from)
+            }
+            Transport::Udp(udp) => sample(udp.payload, &udp_len(udp.payload_len)),
+            Transport::Icmp {
+                kind,
+                code,
+                sequence,
+                payload,
+                ..
+            }
+            | Transport::Icmp6 {
+                kind,
+                code,
+                sequence,
+                payload,
+                ..
+            } => {
+                let [high, low] = sequence.to_be_bytes();
+                sample(payload, &[*kind, *code, high, low, 0, 0, 0, 1])
+            }
+            Transport::Other { payload } | Transport::Sctp { payload, .. } => {
+                sample(payload, &[0; 8])
+            }
+            Transport::LaterFragment { .. } | Transport::Cut | Transport::Malformed(_) => {
+                kind = Kind::Faceless;
+                0
+            }
+        };
+        let position = ip.fragment.map_or(0, place);
+        let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
+        let id = seed.hash_one([flow ^ side as u64, content, position, length]);
+        Self { id, kind, cut }
+    }
+}
+
+fn udp_len(payload_len: u32) -> [u8; 8] {
+    u64::from(payload_len).to_be_bytes()
+}
+
+fn segment(seed: &Seed, tcp: &Tcp<'_>, options: u64) -> u64 {
+    let numbers = u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement);
+    let shape = u64::from(tcp.flags.0) << 48 | u64::from(tcp.window) << 32;
+    seed.hash_one([numbers, shape | u64::from(tcp.payload_len), options])
+}
+
+/// Time stamps and selective acknowledgements differ from packet to packet. Of a SYN only the time stamp counts:
+/// firewalls change its maximum segment size and leave out what they do not know.
+fn options(seed: &Seed, tcp: &Tcp<'_>) -> u64 {
+    if tcp.options.is_empty() {
+        0
+    } else if tcp.flags.syn() {
+        time_stamp(tcp.options).map_or(0, |(value, _)| u64::from(value))
+    } else {
+        seed.hash_one(tcp.options)
+    }
+}
+
+fn place(position: FragmentPosition) -> u64 {
+    let more = u64::from(position.more);
+    u64::from(position.identification) << 32 | u64::from(position.offset) << 1 | more
+}
+
+/// A packet that was seen lately.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    id: u64,
+    first: Timestamp,
+    /// Its flow.
+    pub slot: u32,
+    pub serial: u64,
+    /// How often it was sent: the most that one point saw.
+    sends: u8,
+    used: u8,
+    places: [Place; PLACES],
+}
+
+/// One point's view of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    point: PointId,
+    /// Microseconds from the first sight anywhere to the last one here.
+    last: u32,
+    sends: u8,
+    ttl: u8,
+}
+
+/// The last time that a point saw an equal packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Earlier {
+    /// Nanoseconds since.
+    pub ago: i64,
+    /// It had another TTL: a router stands between both.
+    pub other_ttl: bool,
+}
+
+impl Known {
+    /// A packet of a flow (slot and serial) that is seen for the first time.
+    pub(super) fn new(id: u64, flow: (u32, u64), point: PointId, ttl: u8, now: Timestamp) -> Self {
+        let mut places = [Place::default(); PLACES];
+        places[0] = Place {
+            point,
+            last: 0,
+            sends: 1,
+            ttl,
+        };
+        Self {
+            id,
+            first: now,
+            slot: flow.0,
+            serial: flow.1,
+            sends: 1,
+            used: 1,
+            places,
+        }
+    }
+
+    /// How a point sees it now.
+    pub(super) fn see(
+        &mut self,
+        point: PointId,
+        ttl: u8,
+        now: Timestamp,
+        is_copy: impl FnOnce(Earlier) -> bool,
+    ) -> Sight {
+        let since = now.since(self.first).max(0) / 1000;
+        let last = u32::try_from(since).unwrap_or(u32::MAX);
+        let used = usize::from(self.used);
+        let known = self.places.iter_mut().take(used);
+        if let Some(place) = known.into_iter().find(|place| place.point == point) {
+            let earlier = Earlier {
+                ago: (i64::from(last) - i64::from(place.last)).max(0) * 1000,
+                other_ttl: place.ttl != ttl,
+            };
+            place.last = last;
+            if is_copy(earlier) {
+                return Sight::Duplicate;
+            }
+            place.ttl = ttl;
+            place.sends = place.sends.saturating_add(1);
+            if place.sends <= self.sends {
+                return Sight::Copy;
+            }
+            self.sends = place.sends;
+            return Sight::Fresh;
+        }
+        if let Some(place) = self.places.get_mut(used) {
+            *place = Place {
+                point,
+                last,
+                sends: 1,
+                ttl,
+            };
+            self.used += 1;
+        }
+        Sight::Copy
+    }
+}
+
+/// Whether a packet equal to one that the point saw before is the mirror's copy of it, not sent again.
+///
+/// The mirror's own number says so; so does another TTL, and an identification that the sender changes with each
+/// packet. Where it does not (IPv6, or a constant), nothing is sent twice within [`SOON`] but for duplicate
+/// acknowledgements, and what they bring about.
+pub(super) fn is_copy(
+    kind: Kind,
+    identification: u16,
+    earlier: Earlier,
+    part: &Part,
+    side: Side,
+) -> bool {
+    if earlier.other_ttl || (identification != 0 && part.trails[side].identified) {
+        return true;
+    }
+    let peer = &part.sides[1 - side];
+    earlier.ago < SOON
+        && match kind {
+            Kind::Segment => part.trails[1 - side].repeated_acks < FAST,
+            // A receiver answers each segment: alike, if it waits for an earlier one. If its mirror doubled the
+            // answers, it doubles the segments too.
+            Kind::Answer => peer.packets < 4 || part.doubled(1 - side).packets * 4 >= peer.packets,
+            Kind::Datagram => true,
+            Kind::Faceless => false,
+        }
+}
+
+/// The packets of the last second or two.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    young: HashTable<Known>,
+    old: HashTable<Known>,
+    since: Timestamp,
+    /// Windows that were shorter than they should be, for want of room.
+    pub shortened: u64,
+}
+
+impl Recent {
+    /// A packet equal to one that was seen lately.
+    pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
+        let age = now.since(self.since);
+        let full = self.young.len() >= ROOM;
+        if full || age >= WINDOW {
+            self.shortened += u64::from(full && age < WINDOW);
+            self.since = now;
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+            if age >= 2 * WINDOW {
+                self.old.clear();
+            }
+        }
+        let same = |known: &Known| known.id == id;
+        self.young
+            .find_mut(id, same)
+            .or_else(|| self.old.find_mut(id, same))
+    }
+
+    /// Remembers a packet that was not found.
+    pub(super) fn insert(&mut self, known: Known) {
+        self.young.insert_unique(known.id, known, |known| known.id);
+    }
+}

@@ -1,0 +1,541 @@
+//! Follows every flow at every point: one record for each flow, one part for each point that saw it.
+
+mod evidence;
+mod identity;
+mod part;
+mod pieces;
+mod table;
+
+use std::hash::BuildHasher;
+
+use mirrorscope_dissectors::{Ip, Network, Transport};
+
+use crate::flow::{
+    FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error, protocol,
+};
+use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
+use crate::point::Point;
+use crate::receive::{Delivery, Mirrored};
+use crate::table::Seed;
+use crate::tcp::{Conversation, Phase};
+use crate::time::{SECOND, Timestamp};
+use identity::{Identity, Known, Recent, is_copy};
+use part::Part;
+use pieces::Pieces;
+use table::{Flow, Quotation, Table};
+
+pub use evidence::PointEvidence;
+pub use identity::Sight;
+pub use table::{Evicted, MAX_POINTS};
+
+/// Longer segments are in no frame on any link: the sender's or the receiver's card splits or joins them.
+const SUPER_FRAME: u32 = 1500;
+
+/// What keeps flows with equal 5-tuples apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing: all sessions share one address space.
+    #[default]
+    None,
+    /// The VLAN that a packet came with.
+    Vlan,
+    /// The innermost segment: VNI or GRE key.
+    Segment,
+}
+
+impl Scope {
+    fn of(self, packet: &Mirrored<'_>) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Vlan => packet.vlan.map_or(0, |vlan| 1 + u32::from(vlan)),
+            Self::Segment => packet.segment.map_or(0, |segment| {
+                (segment as u32 ^ (segment >> 32) as u32).wrapping_add(1)
+            }),
+        }
+    }
+}
+
+/// Bounds of the flow table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most flows held at once.
+    pub flows: usize,
+    /// Most bytes that they may take.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: 1_000_000,
+            bytes: 4 << 30,
+        }
+    }
+}
+
+/// How long a flow may be silent before what follows is another one, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// TCP with both directions, or in full swing when the capture began.
+    pub established: i64,
+    /// TCP of which an end has closed or reset.
+    pub closing: i64,
+    /// TCP that nobody has answered.
+    pub half_open: i64,
+    /// UDP.
+    pub udp: i64,
+    /// ICMP and `ICMPv6`.
+    pub icmp: i64,
+    /// All other protocols.
+    pub other: i64,
+}
+
+impl Default for Timeouts {
+    /// An hour for connections, as most firewalls have it; two minutes where retransmissions of a SYN may be 64 s
+    /// apart, and for connections that the kernel keeps in TIME-WAIT; RFC 4787 §4.3 asks for two minutes for UDP.
+    fn default() -> Self {
+        Self {
+            established: 3600 * SECOND,
+            closing: 120 * SECOND,
+            half_open: 120 * SECOND,
+            udp: 120 * SECOND,
+            icmp: 60 * SECOND,
+            other: 600 * SECOND,
+        }
+    }
+}
+
+/// How a packet was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Its flow's number in order of appearance, never used again, the same in every run over the same input.
+    pub flow: u64,
+    /// Where the flow is in the table.
+    slot: u32,
+    /// Who sent it.
+    pub side: Side,
+    /// Whether it was seen before.
+    pub sight: Sight,
+}
+
+/// What is known of a flow while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowHandle {
+    /// What makes it a flow.
+    pub key: FlowKey,
+    /// Time of its first packet, part of its id.
+    pub born: Timestamp,
+    /// The side that opened it, as far as can be told yet.
+    pub originator: Side,
+}
+
+/// The flows of one shard.
+#[derive(Debug)]
+pub struct Tracker {
+    scope: Scope,
+    seed: Seed,
+    table: Table,
+    recent: Recent,
+    pieces: Pieces,
+    /// Packets that found no room.
+    pub refused: u64,
+    /// IP packets that belong to no flow: later fragments without their first, or cut before their ports.
+    pub portless: u64,
+}
+
+impl Tracker {
+    /// An empty table.
+    pub fn new(scope: Scope, limits: Limits, timeouts: Timeouts) -> Self {
+        let seed = Seed::default();
+        Self {
+            scope,
+            table: Table::new(limits, timeouts, seed.clone()),
+            seed,
+            recent: Recent::default(),
+            pieces: Pieces::default(),
+            refused: 0,
+            portless: 0,
+        }
+    }
+
+    /// Flows in the table.
+    pub fn flow_count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Flows that there ever were.
+    pub fn flows_born(&self) -> u64 {
+        self.table.born()
+    }
+
+    /// Flows that gave way to others.
+    pub fn evicted(&self) -> Evicted {
+        self.table.evicted
+    }
+
+    /// Bytes that the flows take.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
+    /// The flow of a packet that was just taken.
+    pub fn flow(&self, tracked: Tracked) -> Option<FlowHandle> {
+        let slot = self.table.still(tracked.slot, tracked.flow)?;
+        let flow = self.table.flow(slot)?;
+        Some(FlowHandle {
+            key: flow.key,
+            born: flow.born,
+            originator: flow.originator,
+        })
+    }
+
+    /// Takes one packet; `None` if it belongs to no flow.
+    pub fn track(&mut self, packet: &Mirrored<'_>) -> Option<Tracked> {
+        let Network::Ip(ip) = &packet.packet.network else {
+            return None;
+        };
+        let scope = self.scope.of(packet);
+        let Some((key, side)) = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope)) else {
+            self.portless += 1;
+            return None;
+        };
+        let tracked = self.take(packet, ip, key, side);
+        if tracked.is_none() {
+            self.refused += 1;
+        }
+        if let Some(tracked) = tracked
+            && let Some(position) = ip.fragment
+            && position.offset == 0
+        {
+            let place = (tracked.slot, tracked.flow, side);
+            self.pieces.first(ip, position, place, packet.arrival);
+        }
+        tracked
+    }
+
+    /// A fragment without ports belongs to the flow of the first one.
+    fn of_first(&self, ip: &Ip<'_>, scope: u32) -> Option<(FlowKey, Side)> {
+        let (slot, serial, side) = self.pieces.find(ip, ip.fragment?)?;
+        let slot = self.table.still(slot, serial)?;
+        let key = self.table.flow(slot)?.key;
+        (key.scope == scope).then_some((key, side))
+    }
+
+    fn take(
+        &mut self,
+        packet: &Mirrored<'_>,
+        ip: &Ip<'_>,
+        key: FlowKey,
+        side: Side,
+    ) -> Option<Tracked> {
+        let Self {
+            table,
+            recent,
+            seed,
+            ..
+        } = self;
+        let (now, point) = (packet.arrival, packet.point);
+        let hash = seed.hash_one(key);
+        let live = table.find(hash, &key);
+        let coarse = live.is_some_and(|slot| table.flow(slot).is_some_and(|flow| flow.coarse));
+        let identity = Identity::of(seed, hash, side, ip, coarse);
+        let known = recent.find(identity.id, now);
+        let before = known.as_ref().and_then(|k| table.still(k.slot, k.serial));
+        let slot = match before {
+            Some(slot) => slot,
+            None => place(table, live, hash, key, side, packet, ip),
+        };
+        let (flow, part) = table.at(slot, point)?;
+        let serial = flow.serial;
+        let held = part.heap_size() + flow.heap_size();
+        let sight = match known {
+            Some(known) if before.is_some() => known.see(point, ip.ttl, now, |earlier| {
+                packet.repeated || is_copy(identity.kind, ip.identification, earlier, part, side)
+            }),
+            _ => {
+                let fresh = Known::new(identity.id, (slot, serial), point, ip.ttl, now);
+                match known {
+                    Some(gone) => *gone = fresh,
+                    None => recent.insert(fresh),
+                }
+                if flow.knows(part, side, ip) {
+                    Sight::Copy
+                } else {
+                    Sight::Fresh
+                }
+            }
+        };
+        flow.coarse |= identity.cut;
+        flow.take(part, packet, ip, side, sight);
+        let closed = flow.conversation(part).phase() == Phase::Closed;
+        let grown = (part.heap_size() + flow.heap_size()).saturating_sub(held);
+        table.grown(grown);
+        if closed && key.protocol == protocol::TCP {
+            table.retire(slot);
+        }
+        if sight == Sight::Fresh && icmp_error(ip).is_some() {
+            self.quote(slot, packet, ip);
+        }
+        Some(Tracked {
+            flow: serial,
+            slot,
+            side,
+            sight,
+        })
+    }
+
+    /// Ties an ICMP error to the flow that it quotes.
+    fn quote(&mut self, slot: u32, packet: &Mirrored<'_>, ip: &Ip<'_>) -> Option<()> {
+        let error = icmp_error(ip)?;
+        let quoted = Ip::quoted(error.quoted)?;
+        let (key, _) = FlowKey::of(&quoted, self.scope.of(packet))?;
+        let about = self.table.find(self.seed.hash_one(key), &key)?;
+        let mut grown = 0;
+        let flow = self.table.flow_mut(about)?;
+        let id = flow.key.id(flow.born);
+        flow.quotation(&mut grown).note_error(QuotedBy {
+            from: ip.source,
+            v6: ip.protocol == protocol::ICMP6,
+            kind: error.kind,
+            code: error.code,
+            packets: 1,
+            first: packet.time,
+        });
+        let flow = self.table.flow_mut(slot)?;
+        flow.quotation(&mut grown).note_quoted(id);
+        self.table.grown(grown);
+        Some(())
+    }
+
+    /// What each point's flows tell of its mirror, by point.
+    pub fn evidence(&self, points: usize) -> Vec<PointEvidence> {
+        let mut evidence = self.table.left.clone();
+        for part in self.table.all_parts() {
+            evidence.note(part);
+        }
+        evidence.0.resize(points, PointEvidence::default());
+        evidence.0
+    }
+
+    /// All flows with what was observed of them, in order of their first packet here.
+    pub fn flows<'a>(
+        &'a self,
+        points: &'a [Point],
+        evidence: &'a [PointEvidence],
+    ) -> impl Iterator<Item = FlowObserved> + 'a {
+        self.table.iter().map(move |flow| {
+            let parts = self.table.parts(flow).map(|part| {
+                let mut observation = part.observation(flow.key);
+                let index = part.point.0 as usize;
+                if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
+                    observation.visible = visible(&observation, point, evidence);
+                }
+                observation
+            });
+            let mut observations: Vec<Observation> = parts.collect();
+            observations.sort_by_key(Observation::first);
+            let quotation = flow.quotation.as_deref();
+            FlowObserved {
+                key: flow.key,
+                serial: flow.serial,
+                born: flow.born,
+                originator: flow.originator,
+                beginner: flow.beginner,
+                opening: flow.opening,
+                first: flow.first,
+                last: flow.last,
+                conversation: self.table.conversation(flow).cloned().unwrap_or_default(),
+                sums: self.table.sums(flow),
+                errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
+                quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
+                observations,
+            }
+        })
+    }
+}
+
+/// The flow that a packet belongs to which was not seen before: a new one if the old one is over.
+fn place(
+    table: &mut Table,
+    live: Option<u32>,
+    hash: u64,
+    key: FlowKey,
+    side: Side,
+    packet: &Mirrored<'_>,
+    ip: &Ip<'_>,
+) -> u32 {
+    if let Some(slot) = live {
+        let anew = table.timed_out(slot, packet.arrival)
+            || matches!(&ip.transport, Transport::Tcp(tcp)
+                if table.conversation_at(slot).is_some_and(|c| c.starts_anew(side, tcp)));
+        if !anew {
+            return slot;
+        }
+        table.end(slot);
+    }
+    let (slot, _) = table.open(hash, key, side, packet.time, packet.arrival);
+    slot
+}
+
+impl Flow {
+    /// Takes a packet that was seen as `sight` says.
+    fn take(
+        &mut self,
+        part: &mut Part,
+        packet: &Mirrored<'_>,
+        ip: &Ip<'_>,
+        side: Side,
+        sight: Sight,
+    ) {
+        self.first = self.first.min(packet.time);
+        self.last = self.last.max(packet.time);
+        self.touched = self.touched.max(packet.arrival);
+        let sum = match packet.delivery {
+            // Counted when its fragments came.
+            Delivery::Joined => Sum::default(),
+            Delivery::Whole | Delivery::Inside => sum(ip),
+        };
+        if sight == Sight::Duplicate {
+            part.count_double(side, sum);
+            return;
+        }
+        part.count(side, packet, ip, sum);
+        let tcp = match &ip.transport {
+            // Where a segment ends, only the whole datagram tells.
+            Transport::Tcp(tcp) if ip.fragment.is_none() => Some(tcp),
+            _ => None,
+        };
+        if let Some(tcp) = tcp {
+            part.conversation.push(side, tcp, packet.time);
+            self.super_frames |= tcp.payload_len > SUPER_FRAME;
+        }
+        if let Some(union) = &mut self.union
+            && sight == Sight::Fresh
+        {
+            union.sums[side].add(sum);
+            if let Some(tcp) = tcp {
+                union.conversation.push(side, tcp, packet.time);
+            }
+        }
+        let (opener, opening) = opening(ip, side);
+        if opening > self.opening {
+            self.originator = opener;
+            self.opening = opening;
+        }
+    }
+
+    /// Whether other points saw all data of a segment, in other segments: cards split and join them on the way.
+    fn knows(&self, part: &Part, side: Side, ip: &Ip<'_>) -> bool {
+        let (Some(union), Transport::Tcp(tcp)) = (&self.union, &ip.transport) else {
+            return false;
+        };
+        if !self.super_frames || tcp.payload_len == 0 {
+            return false;
+        }
+        let end = tcp.sequence.wrapping_add(tcp.payload_len);
+        let ahead = |conversation: &Conversation| {
+            let reached = conversation.halves[side].reached();
+            reached.is_none_or(|reached| end.wrapping_sub(reached).cast_signed() > 0)
+        };
+        ahead(&part.conversation) && !ahead(&union.conversation)
+    }
+
+    /// TCP as all points together saw it, `part` being one of its own.
+    fn conversation<'a>(&'a self, part: &'a Part) -> &'a Conversation {
+        let union = self.union.as_deref();
+        union.map_or(&part.conversation, |union| &union.conversation)
+    }
+
+    /// What ICMP has to say of it. `grown` tells the bytes that it takes.
+    fn quotation(&mut self, grown: &mut usize) -> &mut Quotation {
+        self.quotation.get_or_insert_with(|| {
+            *grown += Quotation::SIZE;
+            Box::new(Quotation::new())
+        })
+    }
+}
+
+/// What a packet adds to the sums.
+fn sum(ip: &Ip<'_>) -> Sum {
+    let payload = match &ip.transport {
+        Transport::Tcp(tcp) => tcp.payload_len,
+        Transport::Udp(udp) => udp.payload_len,
+        Transport::LaterFragment { payload_len } => *payload_len,
+        _ => 0,
+    };
+    Sum {
+        packets: 1,
+        bytes: ip.claimed_len.into(),
+        payload: payload.into(),
+    }
+}
+
+/// An ICMP error.
+struct IcmpError<'a> {
+    kind: u8,
+    code: u8,
+    quoted: &'a [u8],
+}
+
+fn icmp_error<'a>(ip: &Ip<'a>) -> Option<IcmpError<'a>> {
+    let (kind, code, quoted, is_error) = match ip.transport {
+        Transport::Icmp {
+            kind,
+            code,
+            payload,
+            ..
+        } => (kind, code, payload, is_icmp_error(kind)),
+        Transport::Icmp6 {
+            kind,
+            code,
+            payload,
+            ..
+        } => (kind, code, payload, is_icmp6_error(kind)),
+        _ => return None,
+    };
+    is_error.then_some(IcmpError { kind, code, quoted })
+}
+
+/// Whether a point could see what each side of a flow sends: the station that packets of the other side go to must
+/// have been seen to send there itself, in any frame.
+fn visible(observation: &Observation, point: &Point, evidence: &PointEvidence) -> [Visible; 2] {
+    let both = evidence.both_ways > 0;
+    [0, 1].map(|side| {
+        if observation.sides[side].packets > 0 {
+            return Visible::Seen;
+        }
+        match observation.sides[1 - side].macs {
+            Some((_, station)) if point.senders.contains(station) => Visible::Proven,
+            // Bare IP has no stations: other flows seen both ways are all the proof there can be, and enough for a
+            // place that somebody described.
+            None if both && point.described => Visible::Proven,
+            _ if both => Visible::Likely,
+            _ => Visible::Unproven,
+        }
+    })
+}
+
+/// Which side opened the flow, as far as one packet tells.
+fn opening(ip: &Ip<'_>, side: Side) -> (Side, Opening) {
+    let by_ports = |source: u16, destination: u16| {
+        // Well-known ports serve; clients take theirs from 32768 up (Linux) or 49152 up (RFC 6335 §6).
+        let from_server = [1024, 32_768]
+            .iter()
+            .any(|&limit| source < limit && destination >= limit);
+        (if from_server { 1 - side } else { side }, Opening::Guess)
+    };
+    let by_type = |kind: u8, request: Option<u8>| match request {
+        Some(request) if request == kind => (side, Opening::Request),
+        Some(_) => (1 - side, Opening::Answer),
+        None => (side, Opening::Guess),
+    };
+    match &ip.transport {
+        Transport::Tcp(tcp) if tcp.flags.syn() && tcp.flags.ack() => (1 - side, Opening::Answer),
+        Transport::Tcp(tcp) if tcp.flags.syn() => (side, Opening::Request),
+        Transport::Tcp(tcp) => by_ports(tcp.source_port, tcp.destination_port),
+        Transport::Udp(udp) => by_ports(udp.source_port, udp.destination_port),
+        Transport::Icmp { kind, .. } => by_type(*kind, icmp_request(*kind)),
+        Transport::Icmp6 { kind, .. } => by_type(*kind, icmp6_request(*kind)),
+        _ => (side, Opening::Guess),
+    }
+}

@@ -1,0 +1,548 @@
+//! The table of flows: bounded in flows and in bytes, and what gives way when it is full.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use super::evidence::Evidence;
+use super::part::Part;
+use super::{Limits, Timeouts};
+use crate::flow::{FlowKey, Side, protocol};
+use crate::observation::{Opening, QuotedBy, Sum};
+use crate::point::PointId;
+use crate::table::Seed;
+use crate::tcp::{Conversation, Phase};
+use crate::time::{SECOND, Timestamp};
+
+/// Points that are told apart for one flow; what further ones saw of it is not kept.
+pub const MAX_POINTS: usize = 64;
+/// End of a list of parts.
+const NONE: u32 = u32::MAX;
+/// A flow may take this long to be answered before it gives way to a new one.
+const GRACE: i64 = 5 * SECOND;
+/// One of so many flows may be unanswered before they give way at once.
+const UNANSWERED: usize = 8;
+/// Kinds of ICMP errors that are kept of a flow, and flows that are kept of ICMP errors.
+const QUOTED: usize = 4;
+/// Length of a flow's id.
+const ID: usize = 10;
+/// Bytes that the queues and the index take for a flow.
+const ENTRIES: usize = 48;
+
+/// A flow in the table.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub key: FlowKey,
+    pub serial: u64,
+    pub born: Timestamp,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// Arrival of its last packet.
+    pub touched: Timestamp,
+    pub originator: Side,
+    /// The side that sent the first packet seen.
+    pub beginner: Side,
+    pub opening: Opening,
+    /// Packets are known again only by what those that were cut keep.
+    pub coarse: bool,
+    /// It has segments longer than any link takes, that other points may see in parts.
+    pub super_frames: bool,
+    life: Life,
+    /// First of its parts.
+    head: u32,
+    pub union: Option<Box<Union>>,
+    pub quotation: Option<Box<Quotation>>,
+}
+
+/// How far a flow has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Life {
+    Alive,
+    /// Closed: among those that give way first, though packets may still come.
+    Over,
+    /// Further packets with its key are another flow's.
+    Ended,
+}
+
+/// What all points together saw, where there are several.
+#[derive(Clone, Debug)]
+pub(super) struct Union {
+    pub sums: [Sum; 2],
+    pub conversation: Conversation,
+}
+
+/// What ICMP has to say of a flow, or a flow of ICMP errors of others.
+#[derive(Debug)]
+pub(super) struct Quotation {
+    pub errors: Vec<QuotedBy>,
+    pub quotes: Vec<String>,
+}
+
+/// Flows that gave way to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Flows that nobody had answered.
+    pub unanswered: u64,
+    /// Flows that were over: closed, reset, or silent for longer than their timeout.
+    pub over: u64,
+    /// Flows that were alive.
+    pub alive: u64,
+    /// Packets of all of them, each counted once.
+    pub packets: u64,
+}
+
+/// A place in a queue. A flow that left the table leaves it behind.
+type Ticket = (u32, u64);
+
+/// The flows of one shard.
+#[derive(Debug)]
+pub(super) struct Table {
+    limits: Limits,
+    timeouts: Timeouts,
+    seed: Seed,
+    /// Flows that are not over, by key.
+    index: HashTable<u32>,
+    flows: Vec<Option<Flow>>,
+    free_flows: Vec<u32>,
+    parts: Vec<Option<Part>>,
+    free_parts: Vec<u32>,
+    held: usize,
+    held_parts: usize,
+    /// Bytes of what flows and parts hold elsewhere.
+    heap: usize,
+    serial: u64,
+    /// Flows that nobody had answered when they were queued, oldest first.
+    unanswered: VecDeque<Ticket>,
+    /// Other flows, the one first that had been silent longest when it was looked at.
+    alive: BinaryHeap<Reverse<(Timestamp, Ticket)>>,
+    /// Flows that are over.
+    over: VecDeque<Ticket>,
+    pub evicted: Evicted,
+    /// What the flows that gave way told of the points' mirrors.
+    pub left: Evidence,
+}
+
+impl Table {
+    pub(super) fn new(limits: Limits, timeouts: Timeouts, seed: Seed) -> Self {
+        Self {
+            limits: Limits {
+                flows: limits.flows.clamp(1, NONE as usize - 1),
+                ..limits
+            },
+            timeouts,
+            seed,
+            index: HashTable::new(),
+            flows: Vec::new(),
+            free_flows: Vec::new(),
+            parts: Vec::new(),
+            free_parts: Vec::new(),
+            held: 0,
+            held_parts: 0,
+            heap: 0,
+            serial: 0,
+            unanswered: VecDeque::new(),
+            alive: BinaryHeap::new(),
+            over: VecDeque::new(),
+            evicted: Evicted::default(),
+            left: Evidence::default(),
+        }
+    }
+
+    /// Flows in the table.
+    pub(super) fn len(&self) -> usize {
+        self.held
+    }
+
+    /// Flows that there ever were.
+    pub(super) fn born(&self) -> u64 {
+        self.serial
+    }
+
+    /// Bytes that the flows take.
+    pub(super) fn bytes(&self) -> usize {
+        self.held * (size_of::<Option<Flow>>() + ENTRIES)
+            + self.held_parts * size_of::<Option<Part>>()
+            + self.heap
+    }
+
+    pub(super) fn flow(&self, slot: u32) -> Option<&Flow> {
+        self.flows.get(slot as usize)?.as_ref()
+    }
+
+    pub(super) fn flow_mut(&mut self, slot: u32) -> Option<&mut Flow> {
+        self.flows.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// The slot, if it still holds that flow.
+    pub(super) fn still(&self, slot: u32, serial: u64) -> Option<u32> {
+        (self.flow(slot)?.serial == serial).then_some(slot)
+    }
+
+    /// The flow with a key that is not over.
+    pub(super) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
+        let same = |slot: &u32| self.flow(*slot).is_some_and(|flow| flow.key == *key);
+        self.index.find(hash, same).copied()
+    }
+
+    /// Opens a flow; another gives way if there is no room.
+    pub(super) fn open(
+        &mut self,
+        hash: u64,
+        key: FlowKey,
+        side: Side,
+        time: Timestamp,
+        now: Timestamp,
+    ) -> (u32, u64) {
+        while self.held >= self.limits.flows || self.bytes() >= self.limits.bytes {
+            if !self.evict(now) {
+                break;
+            }
+        }
+        let serial = self.serial;
+        self.serial += 1;
+        let flow = Flow {
+            key,
+            serial,
+            born: time,
+            first: time,
+            last: time,
+            touched: now,
+            originator: side,
+            beginner: side,
+            opening: Opening::Guess,
+            coarse: false,
+            super_frames: false,
+            life: Life::Alive,
+            head: NONE,
+            union: None,
+            quotation: None,
+        };
+        let slot = put(&mut self.flows, &mut self.free_flows, flow);
+        self.held += 1;
+        let (flows, seed) = (&self.flows, &self.seed);
+        self.index.insert_unique(hash, slot, |slot| {
+            let flow = flows.get(*slot as usize).and_then(Option::as_ref);
+            flow.map_or(0, |flow| seed.hash_one(flow.key))
+        });
+        self.unanswered.push_back((slot, serial));
+        (slot, serial)
+    }
+
+    /// Whether a flow has been silent for longer than its kind may be.
+    pub(super) fn timed_out(&self, slot: u32, now: Timestamp) -> bool {
+        self.flow(slot)
+            .is_some_and(|flow| now.since(flow.touched) > self.timeout(flow))
+    }
+
+    fn timeout(&self, flow: &Flow) -> i64 {
+        let timeouts = &self.timeouts;
+        match flow.key.protocol {
+            protocol::TCP => match self.conversation(flow).map(Conversation::phase) {
+                Some(Phase::Established) => timeouts.established,
+                Some(Phase::Closing | Phase::Closed) => timeouts.closing,
+                Some(Phase::HalfOpen) | None => timeouts.half_open,
+            },
+            protocol::UDP => timeouts.udp,
+            protocol::ICMP | protocol::ICMP6 => timeouts.icmp,
+            _ => timeouts.other,
+        }
+    }
+
+    /// Ends a flow: what comes with its key from now on is another's.
+    pub(super) fn end(&mut self, slot: u32) {
+        self.retire(slot);
+        let seed = &self.seed;
+        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if std::mem::replace(&mut flow.life, Life::Ended) < Life::Ended {
+            let hash = seed.hash_one(flow.key);
+            if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+            }
+        }
+    }
+
+    /// Puts a flow among those that give way first; packets that belong to it still find it.
+    pub(super) fn retire(&mut self, slot: u32) {
+        if let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut)
+            && flow.life == Life::Alive
+        {
+            flow.life = Life::Over;
+            self.over.push_back((slot, flow.serial));
+        }
+    }
+
+    /// Notes that what a flow or its parts hold elsewhere has grown.
+    pub(super) fn grown(&mut self, bytes: usize) {
+        self.heap += bytes;
+    }
+
+    /// TCP as all points together saw it.
+    pub(super) fn conversation<'a>(&'a self, flow: &'a Flow) -> Option<&'a Conversation> {
+        match &flow.union {
+            Some(union) => Some(&union.conversation),
+            None => Some(&self.part(flow.head)?.conversation),
+        }
+    }
+
+    /// The same of the flow in a slot.
+    pub(super) fn conversation_at(&self, slot: u32) -> Option<&Conversation> {
+        self.conversation(self.flow(slot)?)
+    }
+
+    /// What each side sent, each packet counted once.
+    pub(super) fn sums(&self, flow: &Flow) -> [Sum; 2] {
+        match &flow.union {
+            Some(union) => union.sums,
+            None => self
+                .part(flow.head)
+                .map_or([Sum::default(); 2], |part| part.sides.map(Sum::from)),
+        }
+    }
+
+    fn part(&self, index: u32) -> Option<&Part> {
+        self.parts.get(index as usize)?.as_ref()
+    }
+
+    /// The parts of a flow, in order of appearance.
+    pub(super) fn parts<'a>(&'a self, flow: &Flow) -> impl Iterator<Item = &'a Part> {
+        let first = self.part(flow.head);
+        std::iter::successors(first, |part| self.part(part.next))
+    }
+
+    /// All parts of all flows.
+    pub(super) fn all_parts(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().flatten()
+    }
+
+    /// All flows in order of appearance.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {
+        let mut flows: Vec<&Flow> = self.flows.iter().flatten().collect();
+        // Where slots are used again, their order says nothing.
+        if self.evicted != Evicted::default() {
+            flows.sort_unstable_by_key(|flow| flow.serial);
+        }
+        flows.into_iter()
+    }
+
+    /// A flow and its part at a point. `None` when there are too many points.
+    pub(super) fn at(&mut self, slot: u32, point: PointId) -> Option<(&mut Flow, &mut Part)> {
+        let index = match self.seek(slot, point)? {
+            Ok(known) => known,
+            Err(last) => self.join(slot, last, point)?,
+        };
+        let flow = self.flows.get_mut(slot as usize)?.as_mut()?;
+        let part = self.parts.get_mut(index as usize)?.as_mut()?;
+        Some((flow, part))
+    }
+
+    /// The part of a flow at a point, or the last of its parts.
+    fn seek(&self, slot: u32, point: PointId) -> Option<Result<u32, u32>> {
+        let mut last = NONE;
+        let mut current = self.flow(slot)?.head;
+        let mut count = 0;
+        while let Some(part) = self.part(current) {
+            if part.point == point {
+                return Some(Ok(current));
+            }
+            count += 1;
+            last = current;
+            current = part.next;
+        }
+        (count < MAX_POINTS).then_some(Err(last))
+    }
+
+    fn join(&mut self, slot: u32, last: u32, point: PointId) -> Option<u32> {
+        let fresh = put(
+            &mut self.parts,
+            &mut self.free_parts,
+            Part::new(NONE, point),
+        );
+        self.held_parts += 1;
+        let flow = self.flows.get_mut(slot as usize)?.as_mut()?;
+        match self.parts.get_mut(last as usize).and_then(Option::as_mut) {
+            None => flow.head = fresh,
+            Some(part) => {
+                part.next = fresh;
+                if flow.union.is_none() {
+                    let union = Union {
+                        sums: part.sides.map(Sum::from),
+                        conversation: part.conversation.clone(),
+                    };
+                    self.heap += union.size();
+                    flow.union = Some(Box::new(union));
+                }
+            }
+        }
+        Some(fresh)
+    }
+
+    /// Makes room; false if there is nothing to take.
+    fn evict(&mut self, now: Timestamp) -> bool {
+        let crowd = self.unanswered.len() > self.held / UNANSWERED;
+        if let Some(slot) = self.oldest_unanswered(|flow| crowd || now.since(flow.touched) > GRACE)
+        {
+            self.evicted.unanswered += 1;
+            self.remove(slot);
+        } else if let Some(slot) = self.oldest_over() {
+            self.evicted.over += 1;
+            self.remove(slot);
+        } else if let Some(slot) = self.longest_silent() {
+            let over = self.timed_out(slot, now);
+            self.evicted.over += u64::from(over);
+            self.evicted.alive += u64::from(!over);
+            self.remove(slot);
+        } else if let Some(slot) = self.oldest_unanswered(|_| true) {
+            self.evicted.unanswered += 1;
+            self.remove(slot);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn oldest_unanswered(&mut self, may: impl Fn(&Flow) -> bool) -> Option<u32> {
+        while let Some(&(slot, serial)) = self.unanswered.front() {
+            let flow = self
+                .flow(slot)
+                .filter(|f| f.serial == serial && f.life == Life::Alive);
+            let waits = flow.is_some_and(|flow| self.is_unanswered(flow));
+            if waits && !flow.is_some_and(&may) {
+                return None;
+            }
+            let answered = flow.filter(|_| !waits).map(|flow| flow.touched);
+            self.unanswered.pop_front();
+            if waits {
+                return Some(slot);
+            }
+            if let Some(touched) = answered {
+                self.alive.push(Reverse((touched, (slot, serial))));
+            }
+        }
+        None
+    }
+
+    fn oldest_over(&mut self) -> Option<u32> {
+        while let Some((slot, serial)) = self.over.pop_front() {
+            if self.still(slot, serial).is_some() {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// The flow that has been silent longest. Its place may be out of date, but none is silent for longer than it says.
+    fn longest_silent(&mut self) -> Option<u32> {
+        while let Some(Reverse((looked, (slot, serial)))) = self.alive.pop() {
+            let flow = self
+                .flow(slot)
+                .filter(|f| f.serial == serial && f.life == Life::Alive);
+            match flow.map(|flow| flow.touched) {
+                Some(touched) if touched == looked => return Some(slot),
+                Some(touched) => self.alive.push(Reverse((touched, (slot, serial)))),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Whether nobody has answered a flow's packets.
+    fn is_unanswered(&self, flow: &Flow) -> bool {
+        if flow.key.protocol == protocol::TCP {
+            let phase = self.conversation(flow).map(Conversation::phase);
+            return phase == Some(Phase::HalfOpen);
+        }
+        let [low, high] = self.sums(flow).map(|sum| sum.packets);
+        low.min(high) == 0 && low.max(high) < 3
+    }
+
+    /// Takes a flow out of the table. What its parts tell of their points' mirrors is kept.
+    fn remove(&mut self, slot: u32) {
+        self.end(slot);
+        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::take) else {
+            return;
+        };
+        let sums = self.sums(&flow);
+        self.evicted.packets += sums[0].packets + sums[1].packets;
+        self.held -= 1;
+        self.heap -= flow.heap_size();
+        let mut current = flow.head;
+        while let Some(part) = self.parts.get_mut(current as usize).and_then(Option::take) {
+            self.left.note(&part);
+            self.heap -= part.heap_size();
+            self.held_parts -= 1;
+            self.free_parts.push(current);
+            current = part.next;
+        }
+        self.free_flows.push(slot);
+        // Flows that gave way while they were over leave their tickets here.
+        if self.alive.len() > 2 * self.held + 1024 {
+            let flows = &self.flows;
+            self.alive.retain(|Reverse((_, (slot, serial)))| {
+                let flow = flows.get(*slot as usize).and_then(Option::as_ref);
+                flow.is_some_and(|flow| flow.serial == *serial && flow.life == Life::Alive)
+            });
+        }
+    }
+}
+
+impl Flow {
+    /// Bytes that it holds elsewhere, its parts left out.
+    pub(super) fn heap_size(&self) -> usize {
+        let union = self.union.as_deref().map_or(0, Union::size);
+        union + self.quotation.as_ref().map_or(0, |_| Quotation::SIZE)
+    }
+}
+
+impl Union {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.conversation.heap_size()
+    }
+}
+
+impl Quotation {
+    /// Nothing yet, with room for all that is kept.
+    pub(super) fn new() -> Self {
+        Self {
+            errors: Vec::with_capacity(QUOTED),
+            quotes: Vec::with_capacity(QUOTED),
+        }
+    }
+
+    /// Bytes that it takes.
+    pub(super) const SIZE: usize =
+        size_of::<Self>() + QUOTED * (size_of::<QuotedBy>() + size_of::<String>() + ID);
+
+    /// Counts an error that quotes the flow.
+    pub(super) fn note_error(&mut self, error: QuotedBy) {
+        let same = |known: &&mut QuotedBy| {
+            (known.from, known.kind, known.code) == (error.from, error.kind, error.code)
+        };
+        if let Some(known) = self.errors.iter_mut().find(same) {
+            known.packets += 1;
+        } else if self.errors.len() < QUOTED {
+            self.errors.push(error);
+        }
+    }
+
+    /// Keeps the id of a flow that the errors quote.
+    pub(super) fn note_quoted(&mut self, id: String) {
+        if self.quotes.len() < QUOTED && !self.quotes.contains(&id) {
+            self.quotes.push(id);
+        }
+    }
+}
+
+fn put<T>(all: &mut Vec<Option<T>>, free: &mut Vec<u32>, value: T) -> u32 {
+    if let Some(slot) = free.pop()
+        && let Some(place) = all.get_mut(slot as usize)
+    {
+        *place = Some(value);
+        return slot;
+    }
+    all.push(Some(value));
+    all.len() as u32 - 1
+}

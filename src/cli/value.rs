@@ -1,0 +1,80 @@
+//! Values with a unit, as people type them.
+
+/// The longest time that can be given, in nanoseconds: 31 years.
+const LONGEST: f64 = 1e18;
+/// The largest size that can be given, in bytes: a petabyte.
+const LARGEST: f64 = 1e15;
+
+/// Time as nanoseconds.
+pub fn duration(text: &str) -> Result<i64, &'static str> {
+    let (number, unit) = split(text).ok_or("not a time such as 1.5ms or 2h")?;
+    let nanoseconds = match unit {
+        "ns" => 1.0,
+        "us" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" => 60e9,
+        "h" => 3600e9,
+        "d" => 86_400e9,
+        _ => return Err("a number and its unit are needed: ns, us, ms, s, m, h or d"),
+    };
+    let time = (number * nanoseconds).round();
+    if time > LONGEST {
+        return Err("longer than any capture");
+    }
+    Ok(time as i64)
+}
+
+/// Size as bytes; units are powers of 1024.
+pub fn size(text: &str) -> Result<usize, &'static str> {
+    let (number, unit) = split(text).ok_or("not a size such as 512M or 2G")?;
+    let bytes = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 1.0,
+        "k" | "K" => 1024.0,
+        "M" => 1_048_576.0,
+        "G" => 1_073_741_824.0,
+        "T" => 1_099_511_627_776.0,
+        _ => return Err("a number and its unit are needed: K, M, G or T"),
+    };
+    let size = (number * bytes).round();
+    if size > LARGEST {
+        return Err("more than any machine has");
+    }
+    Ok(size as usize)
+}
+
+/// A plain decimal number and what follows it.
+fn split(text: &str) -> Option<(f64, &str)> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = text.strip_suffix(unit)?.parse().ok()?;
+    Some((number, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(duration("20us"), Ok(20_000));
+        assert_eq!(duration("1.5ms"), Ok(1_500_000));
+        assert_eq!(duration("2s"), Ok(2_000_000_000));
+        assert_eq!(duration("7ns"), Ok(7));
+        assert_eq!(duration("90m"), duration("1.5h"));
+        assert_eq!(duration("2d"), Ok(172_800_000_000_000));
+        for wrong in ["", "5", "s", "-1s", "1.2.3s", "1e3s", "1w", "9999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_size_may_have_a_unit() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64K"), Ok(65_536));
+        assert_eq!(size("1.5MiB"), Ok(1_572_864));
+        assert_eq!(size("2GB"), Ok(2_147_483_648));
+        for wrong in ["", "G", "-1", "1X", "1e9", "9999999T"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}
