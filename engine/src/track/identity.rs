@@ -6,7 +6,6 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
 use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
 
 use super::part::Part;
@@ -16,10 +15,11 @@ use crate::table::Seed;
 use crate::tcp::options::time_stamp;
 use crate::time::{SECOND, Timestamp};
 
-/// A packet is remembered for at least this long after it was seen first, and at most for twice as long.
-const WINDOW: i64 = SECOND;
-/// Packets remembered in one window; with more, windows are shorter.
-const ROOM: usize = 1 << 18;
+/// A packet is remembered for this long after it was seen first, if there is room.
+const WINDOW: i64 = 2 * SECOND;
+/// Packets remembered at once: [`WAYS`] in each set.
+const SETS: usize = 1 << 15;
+const WAYS: usize = 8;
 /// Points that are told apart for one packet; at further ones it is a copy.
 const PLACES: usize = 4;
 /// No sender repeats a packet this soon of its own accord: the kernel's shortest timers take two ticks of a
@@ -155,7 +155,7 @@ fn place(position: FragmentPosition) -> u64 {
 }
 
 /// A packet that was seen lately.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     id: u64,
     first: Timestamp,
@@ -277,38 +277,57 @@ pub(super) fn is_copy(
         }
 }
 
-/// The packets of the last second or two.
-#[derive(Debug, Default)]
+/// The packets of the last two seconds, as many as there is room for: a set-associative cache, so that a packet costs one
+/// look at a small table, and forgetting costs nothing.
+#[derive(Debug)]
 pub(super) struct Recent {
-    young: HashTable<Known>,
-    old: HashTable<Known>,
-    since: Timestamp,
-    /// Windows that were shorter than they should be, for want of room.
-    pub shortened: u64,
+    /// Parts of the identities, 0 where nothing is; with the way that is written next.
+    tags: Vec<([u32; WAYS], u32)>,
+    known: Vec<Known>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            tags: vec![([0; WAYS], 0); SETS],
+            known: Vec::new(),
+        }
+    }
 }
 
 impl Recent {
     /// A packet equal to one that was seen lately.
     pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
-        let age = now.since(self.since);
-        let full = self.young.len() >= ROOM;
-        if full || age >= WINDOW {
-            self.shortened += u64::from(full && age < WINDOW);
-            self.since = now;
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-            if age >= 2 * WINDOW {
-                self.old.clear();
-            }
-        }
-        let same = |known: &Known| known.id == id;
-        self.young
-            .find_mut(id, same)
-            .or_else(|| self.old.find_mut(id, same))
+        let (set, tag) = place_of(id);
+        let (tags, _) = self.tags.get(set)?;
+        let way = tags.iter().position(|other| *other == tag)?;
+        let known = self.known.get_mut(set * WAYS + way)?;
+        let age = now.since(known.first);
+        (known.id == id && age.abs() <= WINDOW).then_some(known)
     }
 
-    /// Remembers a packet that was not found.
+    /// Remembers a packet that was not found; the oldest of its set gives way.
     pub(super) fn insert(&mut self, known: Known) {
-        self.young.insert_unique(known.id, known, |known| known.id);
+        if self.known.is_empty() {
+            self.known = vec![Known::default(); SETS * WAYS];
+        }
+        let (set, tag) = place_of(known.id);
+        let Some((tags, next)) = self.tags.get_mut(set) else {
+            return;
+        };
+        let same = tags.iter().position(|other| *other == tag);
+        let way = same.unwrap_or(*next as usize % WAYS);
+        if same.is_none() {
+            *next = next.wrapping_add(1);
+        }
+        tags[way] = tag;
+        if let Some(place) = self.known.get_mut(set * WAYS + way) {
+            *place = known;
+        }
     }
+}
+
+/// The set of an identity, and its tag there.
+fn place_of(id: u64) -> (usize, u32) {
+    (id as usize % SETS, (id >> 32) as u32 | 1)
 }

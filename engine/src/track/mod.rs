@@ -254,10 +254,7 @@ impl Tracker {
             }),
             _ => {
                 let fresh = Known::new(identity.id, (slot, serial), point, ip.ttl, now);
-                match known {
-                    Some(gone) => *gone = fresh,
-                    None => recent.insert(fresh),
-                }
+                recent.insert(fresh);
                 if flow.knows(part, side, ip) {
                     Sight::Copy
                 } else {
