@@ -50,7 +50,7 @@ pub enum Opening {
 }
 
 /// What one point saw of one flow. Sides are the flow key's: 0 is `low`, 1 is `high`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Observation {
     /// The flow.
     pub flow: FlowKey,

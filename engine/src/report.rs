@@ -13,6 +13,7 @@ use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
 use crate::observation::{FlowObserved, Seen};
 use crate::observer::Context;
+use crate::tcp::Summary;
 use crate::time::Timestamp;
 use crate::verdict::{Confidence, Verdict};
 
@@ -300,6 +301,9 @@ pub struct FlowReport {
     pub orig: Direction,
     /// What the responder sent.
     pub resp: Direction,
+    /// TCP in figures, from all points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Summary>,
     /// What each point saw.
     pub points: Vec<AtPoint>,
 }
@@ -346,6 +350,9 @@ pub struct AtPoint {
     pub orig: Direction,
     /// What the responder sent past it.
     pub resp: Direction,
+    /// TCP in figures, as it passed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Summary>,
 }
 
 impl FlowReport {
@@ -378,6 +385,10 @@ impl FlowReport {
                 }
                 _ => conversation.history(orig),
             };
+        let tcp = |conversation: &crate::tcp::Conversation| {
+            (flow.key.protocol == crate::flow::protocol::TCP)
+                .then(|| Summary::new(conversation, orig))
+        };
         let totals = [flow.total(0), flow.total(1)];
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
@@ -391,6 +402,7 @@ impl FlowReport {
                 last: o.last(),
                 orig: o.sides[orig].into(),
                 resp: o.sides[resp].into(),
+                tcp: tcp(&o.conversation),
             })
         });
         Self {
@@ -418,6 +430,7 @@ impl FlowReport {
             last: flow.last,
             orig: totals[orig].into(),
             resp: totals[resp].into(),
+            tcp: tcp(&flow.conversation),
             points: points.collect(),
         }
     }

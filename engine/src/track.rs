@@ -142,8 +142,8 @@ impl Tracker {
         match &ip.transport {
             Transport::Tcp(tcp) => {
                 seen.payload += u64::from(tcp.payload_len);
-                part.conversation.push(side, tcp);
-                flow.conversation.push(side, tcp);
+                part.conversation.push(side, tcp, packet.time);
+                flow.conversation.push(side, tcp, packet.time);
             }
             Transport::Udp(udp) => seen.payload += u64::from(udp.payload_len),
             _ => {}
@@ -249,25 +249,19 @@ impl Tracker {
             let mut observations = Vec::with_capacity(4);
             let mut current = flow.head;
             while let Some(part) = self.parts.get(current as usize) {
-                let Part {
-                    next,
-                    point,
-                    sides,
-                    conversation,
-                } = *part;
                 let mut observation = Observation {
                     flow: flow.key,
-                    point,
-                    sides,
+                    point: part.point,
+                    sides: part.sides,
                     visible: [Visible::default(); 2],
-                    conversation,
+                    conversation: part.conversation.clone(),
                 };
-                let index = point.0 as usize;
+                let index = part.point.0 as usize;
                 if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
                     observation.visible = visible(&observation, point, evidence);
                 }
                 observations.push(observation);
-                current = next;
+                current = part.next;
             }
             observations.sort_by_key(Observation::first);
             FlowObserved {
@@ -276,7 +270,7 @@ impl Tracker {
                 opening: flow.opening,
                 first: flow.first,
                 last: flow.last,
-                conversation: flow.conversation,
+                conversation: flow.conversation.clone(),
                 observations,
             }
         })
