@@ -13,6 +13,7 @@ use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
 use crate::observation::{FlowObserved, QuotedBy, Seen, Sum};
 use crate::observer::Context;
+use crate::tcp::Summary;
 use crate::time::Timestamp;
 use crate::track::Evicted;
 use crate::verdict::{Confidence, Verdict};
@@ -346,6 +347,9 @@ pub struct FlowReport {
     pub orig: Direction,
     /// What the responder sent.
     pub resp: Direction,
+    /// TCP in figures, from all points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Summary>,
     /// What each point saw.
     pub points: Vec<AtPoint>,
     /// ICMP errors that quote its packets, the first few kinds.
@@ -485,6 +489,9 @@ pub struct AtPoint {
     pub vlans: Vec<u16>,
     /// Segments (VNI, GRE key) that it was seen in, the first few.
     pub segments: Vec<u64>,
+    /// TCP in figures, as it passed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Summary>,
 }
 
 impl FlowReport {
@@ -531,6 +538,10 @@ impl FlowReport {
             let mark = if answered_first && !asked { "^" } else { "" };
             format!("{mark}{letters}")
         };
+        let tcp = |conversation: &crate::tcp::Conversation| {
+            (flow.key.protocol == crate::flow::protocol::TCP)
+                .then(|| Summary::new(conversation, orig))
+        };
         let totals = [flow.total(0), flow.total(1)];
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
@@ -551,6 +562,7 @@ impl FlowReport {
                     .collect(),
                 vlans: o.vlans.clone(),
                 segments: o.segments.clone(),
+                tcp: tcp(&o.conversation),
             })
         });
         Self {
@@ -578,6 +590,7 @@ impl FlowReport {
             last: flow.last,
             orig: flow.sums[orig].into(),
             resp: flow.sums[resp].into(),
+            tcp: tcp(&flow.conversation),
             points: points.collect(),
             icmp_errors: flow.errors.iter().map(IcmpErrorReport::from).collect(),
             quotes: flow.quotes.clone(),

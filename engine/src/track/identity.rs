@@ -12,7 +12,7 @@ use super::part::Part;
 use crate::flow::Side;
 use crate::point::PointId;
 use crate::table::Seed;
-use crate::tcp::options::time_stamp;
+use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
 /// A packet is remembered for this long after it was seen first, if there is room.
@@ -143,7 +143,11 @@ fn options(seed: &Seed, tcp: &Tcp<'_>) -> u64 {
     if tcp.options.is_empty() {
         0
     } else if tcp.flags.syn() {
-        time_stamp(tcp.options).map_or(0, |(value, _)| u64::from(value))
+        let stamp = |option| match option {
+            TcpOption::Timestamps { value, .. } => Some(u64::from(value)),
+            _ => None,
+        };
+        Options::new(tcp.options).find_map(stamp).unwrap_or(0)
     } else {
         seed.hash_one(tcp.options)
     }

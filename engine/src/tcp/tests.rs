@@ -1,0 +1,115 @@
+use mirrorscope_dissectors::TcpFlags;
+
+use super::*;
+
+const SYN: u16 = 2;
+const ACK: u16 = 16;
+const FIN: u16 = 1;
+const RST: u16 = 4;
+
+fn conversation(packets: &[(usize, u16, u32, u32, u32)]) -> Conversation {
+    let mut c = Conversation::default();
+    for &(side, flags, sequence, acknowledgement, payload_len) in packets {
+        c.push(
+            side,
+            &segment(flags, sequence, acknowledgement, payload_len),
+            Timestamp::default(),
+        );
+    }
+    c
+}
+
+fn segment(flags: u16, sequence: u32, acknowledgement: u32, payload_len: u32) -> Tcp<'static> {
+    Tcp {
+        source_port: 1,
+        destination_port: 2,
+        sequence,
+        acknowledgement,
+        flags: TcpFlags(flags),
+        window: 1000,
+        options: &[],
+        payload: &[],
+        payload_len,
+    }
+}
+
+#[test]
+fn a_whole_connection_is_sf() {
+    let c = conversation(&[
+        (1, SYN, 100, 0, 0),
+        (0, SYN | ACK, 500, 101, 0),
+        (1, ACK, 101, 501, 0),
+        (1, ACK, 101, 501, 10),
+        (0, ACK, 501, 111, 0),
+        (0, ACK, 501, 111, 20),
+        (1, FIN | ACK, 111, 521, 0),
+        (0, FIN | ACK, 521, 112, 0),
+    ]);
+    assert_eq!(c.history(1), "ShADadFf");
+    assert_eq!(c.conn_state(1), "SF");
+    assert_eq!((c.halves[1].span(), c.halves[0].span()), (12, 22));
+}
+
+#[test]
+fn repeated_packets_add_no_letters() {
+    let c = conversation(&[
+        (0, SYN, 100, 0, 0),
+        (0, SYN, 100, 0, 0),
+        (1, SYN | ACK, 5, 101, 0),
+        (1, SYN | ACK, 5, 101, 0),
+    ]);
+    assert_eq!(c.history(0), "Sh");
+    assert_eq!((c.halves[0].syn, c.halves[1].syn_ack), (2, 2));
+}
+
+#[test]
+fn half_views_have_their_own_states() {
+    assert_eq!(conversation(&[(0, SYN, 1, 0, 0)]).conn_state(0), "S0");
+    assert_eq!(
+        conversation(&[(0, SYN, 1, 0, 0), (1, RST | ACK, 0, 2, 0)]).conn_state(0),
+        "REJ"
+    );
+    assert_eq!(
+        conversation(&[(0, SYN, 1, 0, 0), (0, RST, 2, 0, 0)]).conn_state(0),
+        "RSTOS0"
+    );
+    assert_eq!(
+        conversation(&[(1, SYN | ACK, 1, 5, 0)]).conn_state(0),
+        "OTH"
+    );
+    assert_eq!(
+        conversation(&[(0, SYN, 1, 0, 0), (0, FIN | ACK, 2, 9, 0)]).conn_state(0),
+        "SH"
+    );
+    assert_eq!(
+        conversation(&[(1, SYN | ACK, 1, 5, 0), (1, FIN | ACK, 2, 5, 0)]).conn_state(0),
+        "SHR"
+    );
+    assert_eq!(
+        conversation(&[(0, SYN, 1, 0, 0), (1, SYN | ACK, 1, 2, 0)]).conn_state(0),
+        "S1"
+    );
+    let reset = conversation(&[
+        (0, SYN, 1, 0, 0),
+        (1, SYN | ACK, 1, 2, 0),
+        (0, ACK, 2, 2, 5),
+        (1, RST, 2, 0, 0),
+    ]);
+    assert_eq!(reset.conn_state(0), "RSTR");
+    assert_eq!(reset.conn_state(1), "RSTO");
+}
+
+#[test]
+fn sequence_ranges_survive_the_wrap() {
+    let c = conversation(&[(0, ACK, u32::MAX - 9, 1, 10), (0, ACK, 0, 1, 10)]);
+    assert_eq!(c.halves[0].span(), 20);
+    assert!(!c.halves[0].acknowledges_progress());
+    let acks = conversation(&[(0, ACK, 1, u32::MAX, 0), (0, ACK, 1, 3, 0)]);
+    assert!(acks.halves[0].acknowledges_progress());
+}
+
+#[test]
+fn the_history_is_bounded() {
+    let packets: Vec<_> = (0..1000).map(|n| (0, SYN, n, 0, 0)).collect();
+    assert_eq!(conversation(&packets).history(0).len(), history::LETTERS);
+}
