@@ -1,14 +1,18 @@
 //! The pieces put together: frames in, report out.
 
+use std::convert::Infallible;
+
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
+use crate::brought::Brought;
 use crate::correlate::Judgement;
+use crate::filter::Filter;
 use crate::finding::Collector;
 use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
-use crate::receive::{Frame, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, PortReport, Report, SequenceReport, SessionReport,
     Totals, WayReport,
@@ -16,9 +20,9 @@ use crate::report::{
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, SessionId, Ways};
 use crate::site::Sites;
-use crate::table::Map;
+use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
-use crate::track::{PointEvidence, Scope, Tracker};
+use crate::track::{PointEvidence, Scope, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
@@ -55,6 +59,7 @@ pub struct Engine {
     receiver: Receiver,
     time: TimeSource,
     tracker: Tracker,
+    brought: Brought,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
     period: Option<(Timestamp, Timestamp)>,
@@ -67,6 +72,7 @@ impl Engine {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
             tracker: Tracker::new(config.scope, config.max_flows),
+            brought: Brought::default(),
             packets: Vec::new(),
             period: None,
         }
@@ -99,36 +105,78 @@ impl Engine {
 
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frame_with(frame, |_, _| {});
+    }
+
+    /// Takes one frame; `sink` gets each packet that it completes, and what became of it if it belongs to a flow.
+    pub fn frame_with(
+        &mut self,
+        frame: &Frame<'_>,
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>),
+    ) {
         let period = self.period.get_or_insert((frame.time, frame.time));
         *period = (period.0.min(frame.time), period.1.max(frame.time));
         let Self {
             receiver,
             tracker,
+            brought,
             packets,
             ..
         } = self;
-        receiver.receive(frame, |mirrored| track(tracker, packets, mirrored));
+        receiver.receive(frame, |mirrored| {
+            sink(mirrored, track(tracker, brought, packets, mirrored));
+        });
     }
 
     /// Ends the capture: incomplete datagrams are used as far as they go.
     pub fn finish(&mut self) {
+        self.finish_with(|_, _| {});
+    }
+
+    /// The same; `sink` gets the packets that this completes.
+    pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
         let Self {
             receiver,
             tracker,
+            brought,
             packets,
             ..
         } = self;
-        receiver.finish(|mirrored| track(tracker, packets, mirrored));
+        receiver.finish(|mirrored| {
+            sink(mirrored, track(tracker, brought, packets, mirrored));
+        });
+    }
+
+    /// Arrival of the first frame and of the last.
+    pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
+        self.period
     }
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
+        self.report_on(None)
+    }
+
+    /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
+    /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
+    pub fn report_matching(&self, filter: &Filter) -> Report {
+        self.report_on(Some(filter))
+    }
+
+    fn report_on(&self, filter: Option<&Filter>) -> Report {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
         let mut collector = Collector::default();
         let mut totals = self.totals(&sessions);
+        let mut matching = 0;
         for (flow, judgement) in self.judged(&context, &evidence) {
+            let wanted =
+                |filter: &Filter| self.wanted(filter, &context, &flow, &judgement).is_some();
+            if !filter.is_none_or(wanted) {
+                continue;
+            }
+            matching += 1;
             *totals
                 .verdicts
                 .entry(judgement.verdict.as_str())
@@ -138,7 +186,9 @@ impl Engine {
             }
             collector.add(&context, &flow, &judgement);
         }
+        totals.flows_matching = filter.map(|_| matching);
         Report {
+            filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions),
             sessions,
@@ -151,9 +201,64 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         for (flow, judgement) in self.judged(&context, &evidence) {
-            sink(FlowReport::new(&context, &flow, &judgement))?;
+            sink(self.flow(&context, &flow, &judgement))?;
         }
         Ok(())
+    }
+
+    /// The same, of the flows that a filter wants.
+    pub fn flows_matching<E>(
+        &self,
+        filter: &Filter,
+        mut sink: impl FnMut(FlowReport) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let assigned = self.receiver.sessions().sequences.assign();
+        let (context, evidence) = self.context(&assigned);
+        for (flow, judgement) in self.judged(&context, &evidence) {
+            if let Some(flow) = self.wanted(filter, &context, &flow, &judgement) {
+                sink(flow)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The flow in words, if a filter wants it.
+    fn wanted(
+        &self,
+        filter: &Filter,
+        context: &Context,
+        flow: &FlowObserved,
+        judgement: &Judgement,
+    ) -> Option<FlowReport> {
+        // The words cost more than all else; addresses and ports alone often say no.
+        if filter.decide(&flow.key) == Some(false) {
+            return None;
+        }
+        let flow = self.flow(context, flow, judgement);
+        (filter.decide(&flow) == Some(true)).then_some(flow)
+    }
+
+    fn flow(&self, context: &Context, flow: &FlowObserved, judgement: &Judgement) -> FlowReport {
+        let mut report = FlowReport::new(context, flow, judgement);
+        for (observation, at) in flow.observations.iter().zip(&mut report.points) {
+            let Some(by) = self.brought.at(flow.serial, observation.point) else {
+                continue;
+            };
+            at.sessions = by
+                .sessions
+                .iter()
+                .filter_map(|id| self.session_name(*id))
+                .collect();
+            at.segments.clone_from(&by.segments);
+            at.vlans.clone_from(&by.vlans);
+        }
+        report
+    }
+
+    fn session_name(&self, id: SessionId) -> Option<String> {
+        let session = self.receiver.sessions().get(id)?;
+        let interface = self.receiver.interfaces().get(session.interface as usize);
+        Some(session_name(&session.key, interface))
     }
 
     fn judged<'a>(
@@ -263,6 +368,18 @@ impl Engine {
         self.session_reports(&self.receiver.sessions().sequences.assign())
     }
 
+    /// The sessions that brought packets of flows that a filter wants.
+    pub fn sessions_matching(&self, filter: &Filter) -> Vec<SessionReport> {
+        let mut names: Set<String> = Set::default();
+        let Ok(()) = self.flows_matching::<Infallible>(filter, |flow| {
+            names.extend(flow.points.into_iter().flat_map(|at| at.sessions));
+            Ok(())
+        });
+        let mut sessions = self.sessions();
+        sessions.retain(|session| names.contains(&session.name));
+        sessions
+    }
+
     fn session_reports(&self, assigned: &Map<SessionId, Assigned<'_>>) -> Vec<SessionReport> {
         self.receiver
             .sessions()
@@ -277,10 +394,9 @@ impl Engine {
         session: &crate::session::Session,
         assigned: Option<&Assigned<'_>>,
     ) -> SessionReport {
-        let interface = self.receiver.interfaces().get(session.interface as usize);
         let point = self.receiver.points().of_session(id);
         SessionReport {
-            name: session_name(&session.key, interface),
+            name: self.session_name(id).unwrap_or_default(),
             encapsulation: session.key.encapsulation.map_or("plain", |e| e.as_str()),
             source: session.key.addresses.map(|a| a.0),
             destination: session.key.addresses.map(|a| a.1),
@@ -411,6 +527,7 @@ impl Engine {
             reassembly: fragments.into(),
             duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),
             flows: self.tracker.flow_count() as u64,
+            flows_matching: None,
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,
@@ -424,11 +541,15 @@ impl Engine {
 
 fn track(
     tracker: &mut Tracker,
+    brought: &mut Brought,
     packets: &mut Vec<(u64, u64)>,
-    mirrored: &crate::receive::Mirrored<'_>,
-) {
+    mirrored: &Mirrored<'_>,
+) -> Option<Tracked> {
     let before = tracker.portless;
-    tracker.track(mirrored);
+    let seen = tracker.track(mirrored);
+    if let Some(seen) = &seen {
+        brought.note(seen.flow, mirrored);
+    }
     let PointId(index) = mirrored.point;
     if packets.len() <= index as usize {
         packets.resize(index as usize + 1, (0, 0));
@@ -437,4 +558,5 @@ fn track(
         *all += 1;
         *portless += tracker.portless - before;
     }
+    seen
 }

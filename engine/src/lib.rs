@@ -12,10 +12,12 @@
 //! assert_eq!(engine.report().totals.frames, 0);
 //! ```
 
+mod brought;
 pub mod clock;
 pub mod correlate;
 pub mod decode;
 mod engine;
+pub mod filter;
 pub mod finding;
 pub mod flow;
 pub mod fragment;

@@ -83,6 +83,8 @@ impl Observation {
 /// A flow with all that was observed of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowObserved {
+    /// Its place in the order of appearance.
+    pub serial: u64,
     /// The flow.
     pub key: FlowKey,
     /// The side that opened it.

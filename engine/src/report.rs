@@ -14,11 +14,14 @@ use crate::hint::Hint;
 use crate::observation::{FlowObserved, Seen};
 use crate::observer::Context;
 use crate::time::Timestamp;
-use crate::verdict::{Confidence, Verdict};
+use crate::verdict::{Cause, Confidence, Verdict};
 
 /// Everything at once.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// The filter that flows were chosen by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Frames and what became of them.
     pub totals: Totals,
     /// Mirror sessions in order of appearance.
@@ -58,6 +61,9 @@ pub struct Totals {
     pub duplicates: u64,
     /// Flows.
     pub flows: u64,
+    /// With a filter: those that it wants. Verdicts and causes are theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flows_matching: Option<u64>,
     /// Flows by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// Flows without a verdict, by cause.
@@ -265,6 +271,9 @@ pub struct Carried {
 /// One flow.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowReport {
+    /// Its place in the order of appearance, the same in every run over the same input.
+    #[serde(skip)]
+    pub serial: u64,
     /// Short id, the same in every run over the same traffic.
     pub id: String,
     /// Community ID v1.
@@ -290,6 +299,9 @@ pub struct FlowReport {
     pub verdict: Verdict,
     /// Why, in a sentence; for `unknown` it begins with the cause's name.
     pub why: String,
+    /// For `unknown`: what keeps the verdict from being reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// How sure that is.
     pub confidence: Confidence,
     /// First packet at any point.
@@ -346,6 +358,12 @@ pub struct AtPoint {
     pub orig: Direction,
     /// What the responder sent past it.
     pub resp: Direction,
+    /// Names of the mirror sessions that brought it.
+    pub sessions: Vec<String>,
+    /// Segments (VNI, GRE key) that its packets came with.
+    pub segments: Vec<u64>,
+    /// VLANs that its packets came with.
+    pub vlans: Vec<u16>,
 }
 
 impl FlowReport {
@@ -391,9 +409,13 @@ impl FlowReport {
                 last: o.last(),
                 orig: o.sides[orig].into(),
                 resp: o.sides[resp].into(),
+                sessions: Vec::new(),
+                segments: Vec::new(),
+                vlans: Vec::new(),
             })
         });
         Self {
+            serial: flow.serial,
             id: flow.id(),
             community_id: community_id(&flow.key, orig),
             proto: proto(flow.key.protocol),
@@ -413,6 +435,7 @@ impl FlowReport {
             history: history(&flow.conversation, &totals),
             verdict: judgement.verdict,
             why: context.why(flow, judgement),
+            cause: judgement.cause,
             confidence: judgement.confidence,
             first: flow.first,
             last: flow.last,

@@ -53,6 +53,29 @@ struct Part {
     conversation: Conversation,
 }
 
+/// What became of a packet that belongs to a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Serial number of the flow in order of appearance; never used again, and the same in every run over the same
+    /// input.
+    pub flow: u64,
+    /// Who sent it.
+    pub side: Side,
+    /// Whether it was seen before.
+    pub sight: Sight,
+}
+
+/// Whether a packet was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Here for the first time.
+    Fresh,
+    /// Another point showed it already.
+    Copy,
+    /// The same point showed it already.
+    Duplicate,
+}
+
 /// What a point's flows tell of its mirror.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PointEvidence {
@@ -98,10 +121,10 @@ impl Tracker {
         self.flows.len()
     }
 
-    /// Takes one packet.
-    pub fn track(&mut self, packet: &Mirrored<'_>) {
+    /// Takes one packet; tells its flow, if it has one that is followed.
+    pub fn track(&mut self, packet: &Mirrored<'_>) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
-            return;
+            return None;
         };
         let scope = match self.scope {
             Scope::None => 0,
@@ -112,18 +135,18 @@ impl Tracker {
         };
         let Some((key, side)) = FlowKey::of(ip, scope) else {
             self.portless += 1;
-            return;
+            return None;
         };
-        let Some(flow) = self.find(key, side, ip, packet.time) else {
+        let Some(serial) = self.find(key, side, ip, packet.time) else {
             self.refused += 1;
-            return;
+            return None;
         };
         let part = self
-            .part(flow, packet.point)
+            .part(serial, packet.point)
             .and_then(|part| self.parts.get_mut(part as usize));
-        let (Some(flow), Some(part)) = (self.flows.get_mut(flow as usize), part) else {
+        let (Some(flow), Some(part)) = (self.flows.get_mut(serial as usize), part) else {
             self.refused += 1;
-            return;
+            return None;
         };
         flow.first = flow.first.min(packet.time);
         flow.last = flow.last.max(packet.time);
@@ -153,6 +176,11 @@ impl Tracker {
             flow.originator = opener;
             flow.opening = opening;
         }
+        Some(Tracked {
+            flow: u64::from(serial),
+            side,
+            sight: Sight::Fresh,
+        })
     }
 
     fn find(&mut self, key: FlowKey, side: Side, ip: &Ip<'_>, time: Timestamp) -> Option<u32> {
@@ -245,7 +273,7 @@ impl Tracker {
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = FlowObserved> + 'a {
-        self.flows.iter().map(move |flow| {
+        self.flows.iter().zip(0..).map(move |(flow, serial)| {
             let mut observations = Vec::with_capacity(4);
             let mut current = flow.head;
             while let Some(part) = self.parts.get(current as usize) {
@@ -271,6 +299,7 @@ impl Tracker {
             }
             observations.sort_by_key(Observation::first);
             FlowObserved {
+                serial,
                 key: flow.key,
                 originator: flow.originator,
                 opening: flow.opening,
