@@ -43,26 +43,37 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   mirrorscope report --sites sites.toml capture.pcap
+  mirrorscope report --filter 'host 10.20.0.50 and not symmetric' capture.pcap
   mirrorscope report --format json capture.pcap | jq '.findings[].summary'
   mirrorscope report --fail-on warning capture.pcap || echo something is wrong")]
     Report(ReportArgs),
     /// Mirror sessions with their health: loss by sequence numbers, cut packets
+    #[command(after_help = "\
+Examples:
+  mirrorscope sessions capture.pcap
+  mirrorscope sessions --filter 'host 10.20.0.50' capture.pcap      those that show this machine")]
     Sessions(ListArgs),
     /// Flows with the verdict of each, and what every point saw of it
     #[command(after_help = "\
 Examples:
   mirrorscope flows capture.pcap
+  mirrorscope flows --filter 'port 443 and (unanswered or state S0,S1)' capture.pcap
   mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
   mirrorscope flows --format csv capture.pcap > flows.csv")]
     Flows(ListArgs),
     /// Findings alone: what is worth telling, with evidence and next steps
+    #[command(after_help = "\
+Examples:
+  mirrorscope findings --sites sites.toml capture.pcap
+  mirrorscope findings --filter 'site dc2 and port 443' --fail-on error capture.pcap")]
     Findings(ReportArgs),
     /// Write the mirrored packets without their encapsulation
     #[command(after_help = "\
 Examples:
   mirrorscope decap -w inner.pcapng capture.pcap        one interface for each mirror session, named
   mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
-  mirrorscope decap -w - capture.pcap | tshark -r -     into another program")]
+  mirrorscope decap -w - capture.pcap | tshark -r -     into another program
+  mirrorscope decap --filter asymmetric -w bad.pcapng capture.pcap      packets of some flows only")]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
@@ -206,7 +217,18 @@ pub struct AnalysisArgs {
     /// Most flows held at once; packets of further ones are counted, not followed
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub max_flows: usize,
+
+    /// Only flows for which this holds, such as 'host 10.20.0.50 and port 443 and not symmetric'
+    #[arg(long, value_name = "EXPRESSION", long_help = FILTER)]
+    pub filter: Option<String>,
 }
+
+const FILTER: &str = "\
+Only flows for which this holds:
+  'host 10.20.0.50 and port 443 and not symmetric'
+  'site dc2 and (unanswered or state S0,S1)'
+  'unknown and cause mirror-loss and bytes > 1M'
+All fields and signs: docs/filter.md";
 
 /// What keeps flows with equal addresses and ports apart.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -262,9 +284,9 @@ pub struct OutputArgs {
 /// Arguments of `decap`.
 #[derive(Debug, Args)]
 pub struct DecapArgs {
-    /// Input.
+    /// Input and how to follow flows.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub analysis: AnalysisArgs,
 
     /// Output.
     #[command(flatten)]

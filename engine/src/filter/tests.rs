@@ -537,7 +537,10 @@ fn expression() -> impl Strategy<Value = (String, Vec<Option<bool>>)> {
     let all: Vec<[Option<bool>; 3]> = knowledge();
     let leaf = (0..3_usize).prop_map(move |field| {
         let text = ["host 10.0.0.1", "port 80", "tcp"][field];
-        (text.to_owned(), all.iter().map(|k| k[field]).collect::<Vec<_>>())
+        (
+            text.to_owned(),
+            all.iter().map(|k| k[field]).collect::<Vec<_>>(),
+        )
     });
     leaf.prop_recursive(6, 40, 2, |inner| {
         (inner.clone(), inner, 0..3).prop_map(|((a, left), (b, right), what)| {
