@@ -52,15 +52,16 @@ Examples:
 Examples:
   mirrorscope sessions capture.pcap
   mirrorscope sessions --filter 'host 10.20.0.50' capture.pcap      those that show this machine")]
-    Sessions(ListArgs),
+    Sessions(SessionsArgs),
     /// Flows with the verdict of each, and what every point saw of it
     #[command(after_help = "\
 Examples:
   mirrorscope flows capture.pcap
   mirrorscope flows --filter 'port 443 and (unanswered or state S0,S1)' capture.pcap
   mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
-  mirrorscope flows --format csv capture.pcap > flows.csv")]
-    Flows(ListArgs),
+  mirrorscope flows --format csv capture.pcap > flows.csv
+  mirrorscope flows --format zeek capture.pcap > conn.log")]
+    Flows(FlowsArgs),
     /// Findings alone: what is worth telling, with evidence and next steps
     #[command(after_help = "\
 Examples:
@@ -257,16 +258,28 @@ pub struct ReportArgs {
     pub fail_on: Option<Severity>,
 }
 
-/// Arguments of `sessions` and `flows`.
+/// Arguments of `sessions`.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub struct SessionsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
     /// How to write them
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub format: ListFormat,
+    #[arg(long, value_enum, default_value_t = SessionFormat::Table)]
+    pub format: SessionFormat,
+}
+
+/// Arguments of `flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = FlowFormat::Table)]
+    pub format: FlowFormat,
 }
 
 /// A capture file to write.
@@ -310,15 +323,30 @@ pub enum TextFormat {
     Json,
 }
 
-/// Formats of a list.
+/// Formats of a list of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub enum SessionFormat {
     /// For people
     Table,
     /// One object a line
     Json,
     /// Comma-separated, with a header
     Csv,
+}
+
+/// Formats of a list of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FlowFormat {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
+    /// Comma-separated, with a header
+    Csv,
+    /// Zeek's conn.log
+    Zeek,
+    /// Zeek's conn.log as JSON, one object a line
+    ZeekJson,
 }
 
 /// Capture file formats.

@@ -16,12 +16,14 @@ fn flows(filter: &str) -> Vec<Value> {
     ])
 }
 
+/// Whether a flow's own words say what a filter asks for.
+type Says = fn(&Value) -> bool;
+
 #[test]
 fn flows_are_those_that_match() {
     let all = json_lines(&["flows", "--format", "json", "--sites", SITES, SAMPLE]);
     assert_eq!(all.len(), 30);
     // The filter's words against what the same flows say of themselves.
-    type Says = fn(&Value) -> bool;
     let cases: [(&str, usize, Says); 9] = [
         ("not symmetric", 10, |f| f["verdict"] != "symmetric"),
         ("dst host 10.20.0.60 and dport 5432", 5, |f| {

@@ -21,3 +21,4 @@ mod output;
 mod recordings;
 mod samples;
 mod support;
+mod zeek;

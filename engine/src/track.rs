@@ -169,6 +169,10 @@ impl Tracker {
                 flow.conversation.push(side, tcp);
             }
             Transport::Udp(udp) => seen.payload += u64::from(udp.payload_len),
+            Transport::Icmp { payload, .. } | Transport::Icmp6 { payload, .. } => {
+                let cut = ip.claimed_len.saturating_sub(ip.present_len);
+                seen.payload += payload.len() as u64 + u64::from(cut);
+            }
             _ => {}
         }
         let (opener, opening) = opening(ip, side);
