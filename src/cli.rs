@@ -44,26 +44,38 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   mirrorscope report --sites sites.toml capture.pcap
+  mirrorscope report --filter 'host 10.20.0.50 and not symmetric' capture.pcap
   mirrorscope report --format json capture.pcap | jq '.findings[].summary'
   mirrorscope report --fail-on warning capture.pcap || echo something is wrong")]
     Report(ReportArgs),
     /// Mirror sessions with their health: loss by sequence numbers, cut packets
-    Sessions(ListArgs),
+    #[command(after_help = "\
+Examples:
+  mirrorscope sessions capture.pcap
+  mirrorscope sessions --filter 'host 10.20.0.50' capture.pcap      those that show this machine")]
+    Sessions(SessionsArgs),
     /// Flows with the verdict of each, and what every point saw of it
     #[command(after_help = "\
 Examples:
   mirrorscope flows capture.pcap
+  mirrorscope flows --filter 'port 443 and (unanswered or state S0,S1)' capture.pcap
   mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
-  mirrorscope flows --format csv capture.pcap > flows.csv")]
-    Flows(ListArgs),
+  mirrorscope flows --format csv capture.pcap > flows.csv
+  mirrorscope flows --format zeek capture.pcap > conn.log")]
+    Flows(FlowsArgs),
     /// Findings alone: what is worth telling, with evidence and next steps
+    #[command(after_help = "\
+Examples:
+  mirrorscope findings --sites sites.toml capture.pcap
+  mirrorscope findings --filter 'site dc2 and port 443' --fail-on error capture.pcap")]
     Findings(ReportArgs),
     /// Write the mirrored packets without their encapsulation
     #[command(after_help = "\
 Examples:
   mirrorscope decap -w inner.pcapng capture.pcap        one interface for each mirror session, named
   mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
-  mirrorscope decap -w - capture.pcap | tshark -r -     into another program")]
+  mirrorscope decap -w - capture.pcap | tshark -r -     into another program
+  mirrorscope decap --filter asymmetric -w bad.pcapng capture.pcap      packets of some flows only")]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
@@ -204,6 +216,10 @@ pub struct AnalysisArgs {
     #[arg(long, value_enum, default_value_t = Scope::None)]
     pub scope: Scope,
 
+    /// Only flows for which this holds, such as 'host 10.20.0.50 and port 443 and not symmetric'
+    #[arg(long, value_name = "EXPRESSION", long_help = FILTER)]
+    pub filter: Option<String>,
+
     /// Bounds and timeouts of the flow table.
     #[command(flatten)]
     pub table: TableArgs,
@@ -253,6 +269,13 @@ fn at_least_one(text: &str) -> Result<usize, &'static str> {
         .ok_or("not a number from 1 up")
 }
 
+const FILTER: &str = "\
+Only flows for which this holds:
+  'host 10.20.0.50 and port 443 and not symmetric'
+  'site dc2 and (unanswered or state S0,S1)'
+  'unknown and cause mirror-loss and bytes > 1M'
+All fields and signs: docs/filter.md";
+
 /// What keeps flows with equal addresses and ports apart.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Scope {
@@ -280,16 +303,28 @@ pub struct ReportArgs {
     pub fail_on: Option<Severity>,
 }
 
-/// Arguments of `sessions` and `flows`.
+/// Arguments of `sessions`.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub struct SessionsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
     /// How to write them
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub format: ListFormat,
+    #[arg(long, value_enum, default_value_t = SessionFormat::Table)]
+    pub format: SessionFormat,
+}
+
+/// Arguments of `flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = FlowFormat::Table)]
+    pub format: FlowFormat,
 }
 
 /// A capture file to write.
@@ -307,9 +342,9 @@ pub struct OutputArgs {
 /// Arguments of `decap`.
 #[derive(Debug, Args)]
 pub struct DecapArgs {
-    /// Input.
+    /// Input and how to follow flows.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub analysis: AnalysisArgs,
 
     /// Output.
     #[command(flatten)]
@@ -333,15 +368,30 @@ pub enum TextFormat {
     Json,
 }
 
-/// Formats of a list.
+/// Formats of a list of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub enum SessionFormat {
     /// For people
     Table,
     /// One object a line
     Json,
     /// Comma-separated, with a header
     Csv,
+}
+
+/// Formats of a list of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FlowFormat {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
+    /// Comma-separated, with a header
+    Csv,
+    /// Zeek's conn.log
+    Zeek,
+    /// Zeek's conn.log as JSON, one object a line
+    ZeekJson,
 }
 
 /// Capture file formats.

@@ -31,6 +31,13 @@ pub struct Input {
     config: Config,
 }
 
+/// What was read.
+struct Read {
+    frames: u64,
+    /// Frames of link types that are not supported.
+    unsupported: BTreeMap<u16, u64>,
+}
+
 /// Something that takes frames.
 pub trait Consumer {
     /// The receiver in it, if it has one, which must know the interfaces by name.
@@ -122,6 +129,21 @@ impl Input {
 
     /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error; true if nothing was.
     pub fn run(mut self, consumer: &mut impl Consumer) -> Result<bool> {
+        let read = self.read(consumer)?;
+        self.complain(&read)
+    }
+
+    /// The same for input that is read a second time, when what is wrong with it will be told; fails if it is
+    /// interrupted.
+    pub fn run_ahead(mut self, consumer: &mut impl Consumer) -> Result<()> {
+        self.read(consumer)?;
+        if self.stop.load(Ordering::Relaxed) {
+            bail!("interrupted before anything was written");
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, consumer: &mut impl Consumer) -> Result<Read> {
         let mut progress = ProgressBar::new();
         let mut unsupported: BTreeMap<u16, u64> = BTreeMap::new();
         let mut named: Vec<bool> = Vec::new();
@@ -169,11 +191,18 @@ impl Input {
             };
             consumer.frame(&frame)?;
         }
-        drop(progress);
-        self.complain(frames, &unsupported)
+        Ok(Read {
+            frames,
+            unsupported,
+        })
     }
 
-    fn complain(&self, frames: u64, unsupported: &BTreeMap<u16, u64>) -> Result<bool> {
+    fn complain(&self, read: &Read) -> Result<bool> {
+        let Read {
+            frames,
+            unsupported,
+        } = read;
+        let frames = *frames;
         let problems = self.files.problems();
         for problem in problems {
             eprintln!("mirrorscope: {}", printable(&problem.to_string()));

@@ -11,6 +11,7 @@ mod decap;
 mod decoding;
 mod encap;
 mod errors;
+mod filter;
 mod formats;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;
@@ -20,3 +21,4 @@ mod output;
 mod recordings;
 mod samples;
 mod support;
+mod zeek;

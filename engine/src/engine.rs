@@ -1,8 +1,11 @@
 //! The pieces put together: frames in, report out.
 
+use std::convert::Infallible;
+
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::correlate::Judgement;
+use crate::filter::Filter;
 use crate::finding::Collector;
 use crate::hint::Hint;
 use crate::observation::FlowObserved;
@@ -14,9 +17,9 @@ use crate::report::{
     SessionReport, Totals, WayReport,
 };
 use crate::sequence::{Assigned, Counter};
-use crate::session::{Registry, SessionId, Ways};
+use crate::session::{Registry, Session, SessionId, Ways};
 use crate::site::Sites;
-use crate::table::Map;
+use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
 use crate::track::{FlowHandle, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
@@ -149,15 +152,38 @@ impl Engine {
         self.tracker.flow(tracked)
     }
 
+    /// Arrival of the first frame and of the last.
+    pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
+        self.period
+    }
+
     /// Everything found so far.
     pub fn report(&self) -> Report {
+        self.report_on(None)
+    }
+
+    /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
+    /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
+    pub fn report_matching(&self, filter: &Filter) -> Report {
+        self.report_on(Some(filter))
+    }
+
+    fn report_on(&self, filter: Option<&Filter>) -> Report {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
         let mut collector = Collector::default();
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
+        let mut matching = 0;
+        let names = self.session_names();
         for (flow, judgement) in self.judged(&context, &evidence) {
+            let wanted =
+                |filter: &Filter| wanted(filter, &context, &names, &flow, &judgement).is_some();
+            if !filter.is_none_or(wanted) {
+                continue;
+            }
+            matching += 1;
             *totals
                 .verdicts
                 .entry(judgement.verdict.as_str())
@@ -167,7 +193,9 @@ impl Engine {
             }
             collector.add(&context, &flow, &judgement);
         }
+        totals.flows_matching = filter.map(|_| matching);
         Report {
+            filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions),
             sessions,
@@ -186,15 +214,32 @@ impl Engine {
         Ok(())
     }
 
+    /// The same, of the flows that a filter wants.
+    pub fn flows_matching<E>(
+        &self,
+        filter: &Filter,
+        mut sink: impl FnMut(FlowReport) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let assigned = self.receiver.sessions().sequences.assign();
+        let (context, evidence) = self.context(&assigned);
+        let names = self.session_names();
+        for (flow, judgement) in self.judged(&context, &evidence) {
+            if let Some(flow) = wanted(filter, &context, &names, &flow, &judgement) {
+                sink(flow)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Names of all sessions; the index is a session's id.
     fn session_names(&self) -> Vec<String> {
         let sessions = self.receiver.sessions().iter();
-        sessions
-            .map(|(_, session)| {
-                let interface = self.receiver.interfaces().get(session.interface as usize);
-                session_name(&session.key, interface)
-            })
-            .collect()
+        sessions.map(|(_, session)| self.name(session)).collect()
+    }
+
+    fn name(&self, session: &Session) -> String {
+        let interface = self.receiver.interfaces().get(session.interface as usize);
+        session_name(&session.key, interface)
     }
 
     fn judged<'a>(
@@ -304,6 +349,18 @@ impl Engine {
         self.session_reports(&self.receiver.sessions().sequences.assign())
     }
 
+    /// The sessions that brought packets of flows that a filter wants.
+    pub fn sessions_matching(&self, filter: &Filter) -> Vec<SessionReport> {
+        let mut names: Set<String> = Set::default();
+        let Ok(()) = self.flows_matching::<Infallible>(filter, |flow| {
+            names.extend(flow.points.into_iter().flat_map(|at| at.sessions));
+            Ok(())
+        });
+        let mut sessions = self.sessions();
+        sessions.retain(|session| names.contains(&session.name));
+        sessions
+    }
+
     fn session_reports(&self, assigned: &Map<SessionId, Assigned<'_>>) -> Vec<SessionReport> {
         self.receiver
             .sessions()
@@ -315,13 +372,12 @@ impl Engine {
     fn session(
         &self,
         id: SessionId,
-        session: &crate::session::Session,
+        session: &Session,
         assigned: Option<&Assigned<'_>>,
     ) -> SessionReport {
-        let interface = self.receiver.interfaces().get(session.interface as usize);
         let point = self.receiver.points().of_session(id);
         SessionReport {
-            name: session_name(&session.key, interface),
+            name: self.name(session),
             encapsulation: session.key.encapsulation.map_or("plain", |e| e.as_str()),
             source: session.key.addresses.map(|a| a.0),
             destination: session.key.addresses.map(|a| a.1),
@@ -456,6 +512,7 @@ impl Engine {
             inner_reassembly: inner.into(),
             doubled,
             flows: self.tracker.flows_born(),
+            flows_matching: None,
             evicted: self.tracker.evicted().into(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
@@ -466,6 +523,22 @@ impl Engine {
             last: self.period.map(|p| p.1),
         }
     }
+}
+
+/// The flow in words, if a filter wants it. `names` are those of the sessions.
+fn wanted(
+    filter: &Filter,
+    context: &Context,
+    names: &[String],
+    flow: &FlowObserved,
+    judgement: &Judgement,
+) -> Option<FlowReport> {
+    // The words cost more than all else; addresses and ports alone often say no.
+    if filter.decide(&flow.key) == Some(false) {
+        return None;
+    }
+    let flow = FlowReport::new(context, names, flow, judgement);
+    (filter.decide(&flow) == Some(true)).then_some(flow)
 }
 
 /// Takes a packet into the flow table, and counts it for its point.

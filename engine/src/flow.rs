@@ -153,11 +153,7 @@ pub fn community_id(key: &FlowKey, originator: Side) -> String {
     let mut one_way = false;
     match key.protocol {
         protocol::ICMP | protocol::ICMP6 => {
-            let partner = if key.protocol == protocol::ICMP {
-                icmp_partner(key.icmp_type)
-            } else {
-                icmp6_partner(key.icmp_type)
-            };
+            let partner = icmp_counterpart(key.protocol, key.icmp_type);
             let code = source.port;
             source.port = u16::from(key.icmp_type);
             destination.port = partner.map_or(code, u16::from);
@@ -184,7 +180,15 @@ pub fn community_id(key: &FlowKey, originator: Side) -> String {
     )
 }
 
-/// The type that answers or is answered by an ICMP type, as Community ID v1 pairs them.
+/// The type that answers or is answered by a type of ICMP or `ICMPv6`, as Zeek and Community ID v1 pair them.
+pub fn icmp_counterpart(protocol: u8, kind: u8) -> Option<u8> {
+    match protocol {
+        protocol::ICMP => icmp_partner(kind),
+        protocol::ICMP6 => icmp6_partner(kind),
+        _ => None,
+    }
+}
+
 fn icmp_partner(kind: u8) -> Option<u8> {
     match kind {
         8 => Some(0),

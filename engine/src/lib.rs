@@ -16,6 +16,7 @@ pub mod clock;
 pub mod correlate;
 pub mod decode;
 mod engine;
+pub mod filter;
 pub mod finding;
 pub mod flow;
 pub mod fragment;

@@ -138,10 +138,6 @@ impl InterfaceName {
 /// Text of unknown origin with everything that could act on a terminal made visible: control characters, and those
 /// that change the direction of writing.
 pub fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
     text.chars()
         .flat_map(|c| {
             if acts(c) {
@@ -151,6 +147,12 @@ pub fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Whether a character acts on a terminal instead of being shown.
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A session's name: encapsulation, id and outer source, such as `erspan2-101@10.60.0.1`.

@@ -16,11 +16,14 @@ use crate::observer::Context;
 use crate::tcp::Summary;
 use crate::time::Timestamp;
 use crate::track::Evicted;
-use crate::verdict::{Confidence, Verdict};
+use crate::verdict::{Cause, Confidence, Verdict};
 
 /// Everything at once.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// The filter that flows were chosen by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Frames and what became of them.
     pub totals: Totals,
     /// Mirror sessions in order of appearance.
@@ -68,6 +71,9 @@ pub struct Totals {
     pub flows: u64,
     /// Flows that gave way to others.
     pub evicted: EvictedFlows,
+    /// With a filter: those that it wants. Verdicts and causes are theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flows_matching: Option<u64>,
     /// Flows by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// Flows without a verdict, by cause.
@@ -312,6 +318,9 @@ pub struct Carried {
 /// One flow.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowReport {
+    /// Its place in the order of appearance, the same in every run over the same input.
+    #[serde(skip)]
+    pub serial: u64,
     /// Short id, the same in every run over the same traffic.
     pub id: String,
     /// Community ID v1.
@@ -337,6 +346,9 @@ pub struct FlowReport {
     pub verdict: Verdict,
     /// Why, in a sentence; for `unknown` it begins with the cause's name.
     pub why: String,
+    /// For `unknown`: what keeps the verdict from being reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// How sure that is.
     pub confidence: Confidence,
     /// First packet at any point.
@@ -358,9 +370,6 @@ pub struct FlowReport {
     /// For ICMP errors: ids of flows that they quote, the first few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<String>,
-    /// Its number in order of appearance.
-    #[serde(skip)]
-    pub serial: u64,
 }
 
 /// Packets of one direction.
@@ -390,7 +399,7 @@ impl From<Sum> for Direction {
 }
 
 /// Packets of one direction at one point.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct DirectionAtPoint {
     /// Packets, each counted once.
     pub packets: u64,
@@ -566,6 +575,7 @@ impl FlowReport {
             })
         });
         Self {
+            serial: flow.serial,
             id: flow.id(),
             community_id: community_id(&flow.key, orig),
             proto: proto(flow.key.protocol),
@@ -585,6 +595,7 @@ impl FlowReport {
             history: history(&flow.conversation, &totals),
             verdict: judgement.verdict,
             why: context.why(flow, judgement),
+            cause: judgement.cause,
             confidence: judgement.confidence,
             first: flow.first,
             last: flow.last,
@@ -594,7 +605,6 @@ impl FlowReport {
             points: points.collect(),
             icmp_errors: flow.errors.iter().map(IcmpErrorReport::from).collect(),
             quotes: flow.quotes.clone(),
-            serial: flow.serial,
         }
     }
 }

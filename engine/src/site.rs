@@ -39,7 +39,7 @@ pub enum Role {
 
 impl Role {
     /// The name in files and output.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Firewall => "firewall",
             Self::Router => "router",

@@ -22,7 +22,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The name in output.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Symmetric => "symmetric",
             Self::Asymmetric => "asymmetric",
@@ -61,7 +61,7 @@ pub enum Cause {
 
 impl Cause {
     /// The name in output.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::MirrorLoss => "mirror-loss",
             Self::MirrorSilent => "mirror-silent",

@@ -1,5 +1,7 @@
 //! `decap`: the mirrored packets without their encapsulation, as a capture file.
 
+mod choice;
+
 use std::collections::HashMap;
 use std::io;
 
@@ -8,20 +10,35 @@ use mirrorscope_capture::writer::{
     Direction, InterfaceDescription, OutputFile, PcapWriter, PcapngWriter,
 };
 use mirrorscope_dissectors::{Direction as Way, LinkType};
+use mirrorscope_engine::Engine;
 use mirrorscope_engine::point::session_name;
 use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
+use mirrorscope_engine::track::Tracked;
 
-use super::{APPLICATION, Outcome, capture_format, refuse_own_input, tell};
+use super::{APPLICATION, Outcome, capture_format, filter, refuse_own_input, tell, tell_refused};
 use crate::cli::{CaptureFormat, DecapArgs};
 use crate::pipeline::{Consumer, Input};
+use choice::{Choice, refuse_to_read_twice};
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
-    let DecapArgs { output: target, .. } = args;
-    refuse_own_input(target, &args.input.source)?;
-    let input = Input::open(&args.input)?;
+    let DecapArgs {
+        analysis,
+        output: target,
+        ..
+    } = args;
+    let filter = filter(analysis)?;
+    if let Some(filter) = &filter {
+        refuse_to_read_twice(filter, &analysis.input.source)?;
+    }
+    refuse_own_input(target, &analysis.input.source)?;
+    let input = Input::open(&analysis.input)?;
     let file = OutputFile::create(&target.write)?;
+    let choice = match filter {
+        Some(filter) => Choice::new(filter, analysis)?,
+        None => Choice::All,
+    };
     let sink = match capture_format(target) {
         CaptureFormat::Pcapng => Sink::Pcapng {
             writer: PcapngWriter::new(file, APPLICATION)?,
@@ -29,30 +46,33 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         },
         CaptureFormat::Pcap => Sink::Pcap(Pcap::Waiting(file)),
     };
-    let snaplen = args.snaplen.unwrap_or(u32::MAX);
+    let stripper = match &choice {
+        Choice::All | Choice::ByKey(_) => Stripper::Receiver(Box::new(input.decapsulator())),
+        Choice::Flows(_) => Stripper::Engine(Box::new(input.engine(analysis))),
+    };
     let output = Output {
         sink,
-        snaplen,
+        choice,
+        snaplen: args.snaplen.unwrap_or(u32::MAX),
         plain: args.plain,
         written: 0,
         skipped: 0,
+        flowless: 0,
         other_link: 0,
     };
-    let mut decap = Decap {
-        receiver: input.decapsulator(),
-        output,
-    };
+    let mut decap = Decap { stripper, output };
     let sound = input.run(&mut decap)?;
     let Decap {
-        mut receiver,
+        mut stripper,
         mut output,
     } = decap;
     let mut result = Ok(());
-    receiver.finish(|mirrored| output.keep(&mut result, mirrored));
+    stripper.finish(|mirrored, tracked| output.keep(&mut result, mirrored, tracked));
     result?;
     let Output {
         written,
         skipped,
+        flowless,
         other_link,
         ..
     } = output;
@@ -62,11 +82,21 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         );
     }
     output.finish()?;
+    if let Stripper::Engine(engine) = &stripper {
+        tell_refused(engine, analysis);
+    }
+    let receiver = stripper.receiver();
     tell(&receiver.hints());
     if skipped > 0 {
         let frames = receiver.counts().frames;
         eprintln!(
             "mirrorscope: {skipped} of {frames} frames are not encapsulated and were left out (--plain writes them too)"
+        );
+    }
+    if flowless > 0 {
+        eprintln!(
+            "mirrorscope: {flowless} packets belong to no flow that a filter could choose (ARP, later fragments) \
+             and were left out"
         );
     }
     let refused = receiver.sessions().refused;
@@ -79,32 +109,72 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     Ok(Outcome::new(sound && refused == 0, false))
 }
 
+/// What strips the packets: an engine if it matters which flow they belong to.
+enum Stripper {
+    Receiver(Box<Receiver>),
+    Engine(Box<Engine>),
+}
+
+impl Stripper {
+    fn receiver(&mut self) -> &mut Receiver {
+        match self {
+            Self::Receiver(receiver) => receiver,
+            Self::Engine(engine) => engine.receiver(),
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
+        match self {
+            Self::Receiver(receiver) => receiver.receive(frame, |mirrored| sink(mirrored, None)),
+            Self::Engine(engine) => engine.frame_with(frame, sink),
+        }
+    }
+
+    fn finish(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
+        match self {
+            Self::Receiver(receiver) => receiver.finish(|mirrored| sink(mirrored, None)),
+            Self::Engine(engine) => engine.finish_with(sink),
+        }
+    }
+}
+
 /// Takes frames, writes packets.
 struct Decap {
-    receiver: Receiver,
+    stripper: Stripper,
     output: Output,
 }
 
 impl Consumer for Decap {
     fn receiver(&mut self) -> Option<&mut Receiver> {
-        Some(&mut self.receiver)
+        Some(self.stripper.receiver())
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        let Self { receiver, output } = self;
+        let Self { stripper, output } = self;
         let mut result = Ok(());
-        receiver.receive(frame, |mirrored| output.keep(&mut result, mirrored));
+        stripper.frame(frame, |mirrored, tracked| {
+            output.keep(&mut result, mirrored, tracked);
+        });
         result
+    }
+
+    fn flows(&self) -> usize {
+        match &self.stripper {
+            Stripper::Receiver(_) => 0,
+            Stripper::Engine(engine) => engine.flow_count(),
+        }
     }
 }
 
 /// What is written, and what was left out.
 struct Output {
     sink: Sink,
+    choice: Choice,
     snaplen: u32,
     plain: bool,
     written: u64,
     skipped: u64,
+    flowless: u64,
     other_link: u64,
 }
 
@@ -126,13 +196,13 @@ enum Pcap {
 
 impl Output {
     /// Writes one packet, unless an earlier one failed.
-    fn keep(&mut self, result: &mut Result<()>, mirrored: &Mirrored<'_>) {
+    fn keep(&mut self, result: &mut Result<()>, mirrored: &Mirrored<'_>, tracked: Option<Tracked>) {
         if result.is_ok() {
-            *result = self.write(mirrored).context("writing stopped");
+            *result = self.write(mirrored, tracked).context("writing stopped");
         }
     }
 
-    fn write(&mut self, mirrored: &Mirrored<'_>) -> io::Result<()> {
+    fn write(&mut self, mirrored: &Mirrored<'_>, tracked: Option<Tracked>) -> io::Result<()> {
         // Fragments are written as the mirror brought them.
         if mirrored.delivery != Delivery::Whole {
             return Ok(());
@@ -141,6 +211,14 @@ impl Output {
         if mirrored.mirror.is_none() && mirrored.inner.offset == 0 && !self.plain {
             self.skipped += 1;
             return Ok(());
+        }
+        match self.choice.wants(mirrored, tracked) {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => {
+                self.flowless += 1;
+                return Ok(());
+            }
         }
         let bytes = mirrored.inner.bytes;
         let bytes = bytes.get(..self.snaplen as usize).unwrap_or(bytes);

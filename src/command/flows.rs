@@ -2,26 +2,32 @@
 
 use anyhow::Result;
 
-use super::{Outcome, analyse, tell};
-use crate::cli::{ListArgs, ListFormat};
-use crate::output::{self, csv, table};
+use super::{Analysis, Outcome, tell};
+use crate::cli::{FlowFormat, FlowsArgs};
+use crate::output::{self, csv, table, zeek};
 
 /// Runs the command.
-pub fn run(args: &ListArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.analysis)?;
-    tell(&engine.hints());
+pub fn run(args: &FlowsArgs) -> Result<Outcome> {
+    let analysis = Analysis::run(&args.analysis)?;
+    tell(&analysis.engine.hints());
     output::write(|out, screen| match args.format {
-        ListFormat::Table => {
+        FlowFormat::Table => {
             let mut rows = table::Flows::new(screen);
-            engine.flows(|flow| rows.add(out, &flow))?;
+            analysis.flows(|flow| rows.add(out, &flow))?;
             rows.finish(out)
         }
-        ListFormat::Json => engine.flows(|flow| output::line(out, &flow)),
-        ListFormat::Csv => {
+        FlowFormat::Json => analysis.flows(|flow| output::line(out, &flow)),
+        FlowFormat::Csv => {
             let mut rows = csv::Flows::new(out)?;
-            engine.flows(|flow| rows.add(&flow))?;
+            analysis.flows(|flow| rows.add(&flow))?;
             rows.finish()
         }
+        FlowFormat::Zeek => {
+            let mut log = zeek::Log::new(out, analysis.engine.period())?;
+            analysis.flows(|flow| log.add(&flow))?;
+            log.finish()
+        }
+        FlowFormat::ZeekJson => analysis.flows(|flow| zeek::line(out, &flow)),
     })?;
-    Ok(Outcome::new(sound, false))
+    Ok(Outcome::new(analysis.sound, false))
 }

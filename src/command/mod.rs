@@ -9,10 +9,12 @@ pub mod sessions;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use mirrorscope_engine::Engine;
+use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::hint::Hint;
+use mirrorscope_engine::report::{FlowReport, Report, SessionReport};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::track::MAX_POINTS;
 
@@ -44,13 +46,60 @@ impl Outcome {
     }
 }
 
-/// Runs all input through an engine; the flag tells whether the input was sound.
-fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
-    let input = Input::open(&args.input)?;
-    let mut engine = input.engine(args);
-    let sound = input.run(&mut engine)?;
-    engine.finish();
-    tell_of_evicted(&engine, &args.table);
+/// All input, run through an engine.
+struct Analysis {
+    engine: Engine,
+    filter: Option<Filter>,
+    /// Whether the input was.
+    sound: bool,
+}
+
+impl Analysis {
+    fn run(args: &AnalysisArgs) -> Result<Self> {
+        let filter = filter(args)?;
+        let input = Input::open(&args.input)?;
+        let mut engine = input.engine(args);
+        let sound = input.run(&mut engine)?;
+        engine.finish();
+        tell_refused(&engine, args);
+        Ok(Self {
+            engine,
+            filter,
+            sound,
+        })
+    }
+
+    fn report(&self) -> Report {
+        match &self.filter {
+            Some(filter) => self.engine.report_matching(filter),
+            None => self.engine.report(),
+        }
+    }
+
+    fn sessions(&self) -> Vec<SessionReport> {
+        match &self.filter {
+            Some(filter) => self.engine.sessions_matching(filter),
+            None => self.engine.sessions(),
+        }
+    }
+
+    fn flows(&self, sink: impl FnMut(FlowReport) -> Result<()>) -> Result<()> {
+        match &self.filter {
+            Some(filter) => self.engine.flows_matching(filter, sink),
+            None => self.engine.flows(sink),
+        }
+    }
+}
+
+/// The filter that was asked for.
+fn filter(args: &AnalysisArgs) -> Result<Option<Filter>> {
+    let text = args.filter.as_deref();
+    text.map(Filter::parse).transpose().context("--filter")
+}
+
+/// Tells on standard error what found no room in the engine.
+fn tell_refused(engine: &Engine, args: &AnalysisArgs) {
+    tell_of_evicted(engine, &args.table);
     let (points, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
     if points > 0 {
         eprintln!(
@@ -62,7 +111,6 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
             "mirrorscope: {sessions} packets belong to sessions beyond {MAX_SESSIONS} and were left out"
         );
     }
-    Ok((engine, sound))
 }
 
 /// Tells which flows are missing for want of room.

@@ -2,17 +2,20 @@
 
 use anyhow::Result;
 
-use super::{Outcome, analyse, reaches};
+use super::{Analysis, Outcome, reaches};
 use crate::cli::{ReportArgs, TextFormat};
 use crate::output::{self, text};
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.analysis)?;
-    let report = engine.report();
+    let analysis = Analysis::run(&args.analysis)?;
+    let report = analysis.report();
     output::write(|out, screen| match args.format {
         TextFormat::Text => text::report(out, screen, &report),
         TextFormat::Json => output::document(out, &report),
     })?;
-    Ok(Outcome::new(sound, reaches(&report.findings, args.fail_on)))
+    Ok(Outcome::new(
+        analysis.sound,
+        reaches(&report.findings, args.fail_on),
+    ))
 }

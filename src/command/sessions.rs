@@ -2,21 +2,21 @@
 
 use anyhow::Result;
 
-use super::{Outcome, analyse, tell};
-use crate::cli::{ListArgs, ListFormat};
+use super::{Analysis, Outcome, tell};
+use crate::cli::{SessionFormat, SessionsArgs};
 use crate::output::{self, csv, table};
 
 /// Runs the command.
-pub fn run(args: &ListArgs) -> Result<Outcome> {
-    let (engine, sound) = analyse(&args.analysis)?;
-    tell(&engine.hints());
-    let sessions = engine.sessions();
+pub fn run(args: &SessionsArgs) -> Result<Outcome> {
+    let analysis = Analysis::run(&args.analysis)?;
+    tell(&analysis.engine.hints());
+    let sessions = analysis.sessions();
     output::write(|out, screen| match args.format {
-        ListFormat::Table => table::sessions(out, screen, &sessions),
-        ListFormat::Json => sessions
+        SessionFormat::Table => table::sessions(out, screen, &sessions),
+        SessionFormat::Json => sessions
             .iter()
             .try_for_each(|session| output::line(out, session)),
-        ListFormat::Csv => csv::sessions(out, &sessions),
+        SessionFormat::Csv => csv::sessions(out, &sessions),
     })?;
-    Ok(Outcome::new(sound, false))
+    Ok(Outcome::new(analysis.sound, false))
 }

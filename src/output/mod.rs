@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod table;
 pub mod text;
+pub mod zeek;
 
 use std::io::{self, BufWriter, IsTerminal, Write, stdout};
 

@@ -20,6 +20,11 @@ const MAX_LISTED: usize = 50;
 
 /// Writes the whole report.
 pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
+    if let (Some(filter), Some(matching)) = (&report.filter, report.totals.flows_matching) {
+        let flows = count(report.totals.flows, "flow");
+        let text = format!("{filter} (matches {matching} of {flows})");
+        paragraph(out, screen, "filter: ", "        ", &text)?;
+    }
     summary(out, screen, report)?;
     heading(out, screen, "Mirror sessions")?;
     sessions(out, screen, &report.sessions)?;
@@ -148,6 +153,9 @@ fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     }
     paragraph(out, screen, "", "", &frames(t))?;
     let mut flows = count(t.flows, "flow");
+    if let Some(matching) = t.flows_matching {
+        flows = format!("{matching} of {flows} match");
+    }
     let verdicts: Vec<String> = t
         .verdicts
         .iter()

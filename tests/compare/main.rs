@@ -8,6 +8,7 @@
 
 mod encapsulations;
 mod formats;
+mod zeek;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -154,15 +155,18 @@ const CAPTURES: &[&str] = &[
     "tcpdump-vxlan_port_8472.pcap",
 ];
 
+fn captures() -> PathBuf {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/captures");
+    PathBuf::from(std::env::var_os("MIRRORSCOPE_CAPTURES").unwrap_or_else(|| default.into()))
+}
+
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn decapsulated_packets_are_those_that_tshark_sees_inside() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner.pcapng");
     let mut files = samples();
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/captures");
-    let captures =
-        PathBuf::from(std::env::var_os("MIRRORSCOPE_CAPTURES").unwrap_or_else(|| default.into()));
+    let captures = captures();
     if captures.is_dir() {
         files.extend(CAPTURES.iter().map(|name| captures.join(name)));
     } else {

@@ -457,6 +457,9 @@ fn sum(ip: &Ip<'_>) -> Sum {
     let payload = match &ip.transport {
         Transport::Tcp(tcp) => tcp.payload_len,
         Transport::Udp(udp) => udp.payload_len,
+        Transport::Icmp { payload, .. } | Transport::Icmp6 { payload, .. } => {
+            payload.len() as u32 + ip.claimed_len.saturating_sub(ip.present_len)
+        }
         Transport::LaterFragment { payload_len } => *payload_len,
         _ => 0,
     };
