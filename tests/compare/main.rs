@@ -8,6 +8,7 @@
 
 mod encapsulations;
 mod formats;
+mod tcp_analysis;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -19,6 +19,10 @@ use crate::time::Timestamp;
 const SOON: u64 = 20_000_000;
 /// Within this time packets come out of order, where the round trip is unknown, in nanoseconds (Wireshark).
 const DISORDER: u64 = 3_000_000;
+/// Before this time nobody sends again what was not asked for, in nanoseconds: the least that systems take (Linux'
+/// `TCP_RTO_MIN`; RFC 6298 §2.4 wants a second). Data that was not seen before and comes sooner is noted in no history
+/// as sent again.
+const SHORTEST_TIMEOUT: u64 = 200_000_000;
 /// Packets of the conversation for which acknowledged bytes that were not seen may yet come: a mirror that sends the
 /// directions in two sessions reorders about that much.
 const PATIENCE: u8 = 16;
@@ -299,7 +303,13 @@ impl Sender {
             }
         } else if segment.start != segment.end && before(segment.start, next) {
             let how = self.resent(peer, segment, added.again > 0);
-            repeated = how != Resent::OutOfOrder && tcp.payload_len > 0;
+            let late = nanoseconds(self.advanced, segment.time) < SHORTEST_TIMEOUT;
+            repeated = tcp.payload_len > 0
+                && match how {
+                    Resent::Spurious | Resent::Fast => true,
+                    Resent::OutOfOrder => false,
+                    Resent::Timeout => added.again > 0 || !late,
+                };
             up(match how {
                 Resent::Spurious => &mut self.counts.spurious_retransmissions,
                 Resent::Fast => &mut self.counts.fast_retransmissions,
@@ -452,7 +462,7 @@ impl Sender {
             .asks_since
             .map_or(0, |since| nanoseconds(since, segment.time));
         match segment.way_to_sender {
-            Some(way) => asked >= way / 2,
+            Some(way) => asked >= way,
             None => peer.duplicates >= 2,
         }
     }

@@ -73,15 +73,20 @@ impl Seen {
     /// How many of the numbers from `from` to before `to` were not seen.
     pub(super) fn unseen(&self, from: u32, to: u32) -> u32 {
         let overlap = |&(start, end): &(u32, u32)| between(later(start, from), earlier(end, to));
-        let within: u32 = self.holes().iter().map(overlap).sum();
-        within + overlap(&(from, earlier(to, self.base))) + overlap(&(later(from, self.next), to))
+        let below = overlap(&(from, earlier(to, self.base)));
+        let above = overlap(&(later(from, self.next), to));
+        // Numbers that make no sense together may count twice.
+        self.holes()
+            .iter()
+            .map(overlap)
+            .fold(below.saturating_add(above), u32::saturating_add)
     }
 
     /// What [`Self::insert`] would tell.
     pub(super) fn probe(&self, from: u32, to: u32) -> Added {
         let late = self.unseen(from, earlier(to, self.next));
         Added {
-            again: between(from, earlier(to, self.next)) - late,
+            again: between(from, earlier(to, self.next)).saturating_sub(late),
             late,
         }
     }
