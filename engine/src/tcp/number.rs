@@ -7,7 +7,8 @@ pub(super) fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
-fn earlier(a: u32, b: u32) -> u32 {
+/// The one that comes first.
+pub(super) fn earlier(a: u32, b: u32) -> u32 {
     if before(b, a) { b } else { a }
 }
 

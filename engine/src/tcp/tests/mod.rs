@@ -20,11 +20,9 @@ type Packet = (usize, u16, u32, u32, u32);
 
 fn conversation(packets: &[Packet]) -> Conversation {
     let mut c = Conversation::default();
-    for (number, &(side, flags, sequence, acknowledgement, payload_len)) in
-        packets.iter().enumerate()
-    {
+    for (number, &(side, flags, sequence, acknowledgement, payload_len)) in (0..).zip(packets) {
         let segment = segment(flags, sequence, acknowledgement, payload_len);
-        c.push(side, &segment, Timestamp(number as i64 * MS));
+        c.push(side, &segment, Timestamp(number * MS));
     }
     c
 }
