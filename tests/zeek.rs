@@ -50,8 +50,8 @@ fn row(log: &str, wanted: impl Fn(&BTreeMap<&str, &str>) -> bool) -> Vec<String>
     let mut found = rows.filter_map(|line| {
         let cells: Vec<&str> = line.split('\t').collect();
         assert_eq!(cells.len(), COLUMNS.len(), "{line}");
-        let names = COLUMNS.iter().map(|(name, _)| *name);
-        let named: BTreeMap<&str, &str> = names.zip(cells.iter().copied()).collect();
+        let columns = COLUMNS.iter().map(|(name, _)| *name);
+        let named: BTreeMap<&str, &str> = columns.zip(cells.iter().copied()).collect();
         wanted(&named).then(|| cells.iter().map(|&cell| cell.to_owned()).collect())
     });
     found.next().unwrap()

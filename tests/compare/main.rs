@@ -8,6 +8,7 @@
 
 mod encapsulations;
 mod formats;
+mod tcp_analysis;
 mod zeek;
 
 use std::collections::BTreeMap;

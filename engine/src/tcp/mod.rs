@@ -10,6 +10,7 @@ mod half;
 mod history;
 mod number;
 mod options;
+mod sender;
 mod state;
 mod summary;
 

@@ -7,7 +7,8 @@ pub(super) fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
-fn earlier(a: u32, b: u32) -> u32 {
+/// The one that comes first.
+pub(super) fn earlier(a: u32, b: u32) -> u32 {
     if before(b, a) { b } else { a }
 }
 
@@ -73,15 +74,20 @@ impl Seen {
     /// How many of the numbers from `from` to before `to` were not seen.
     pub(super) fn unseen(&self, from: u32, to: u32) -> u32 {
         let overlap = |&(start, end): &(u32, u32)| between(later(start, from), earlier(end, to));
-        let within: u32 = self.holes().iter().map(overlap).sum();
-        within + overlap(&(from, earlier(to, self.base))) + overlap(&(later(from, self.next), to))
+        let below = overlap(&(from, earlier(to, self.base)));
+        let above = overlap(&(later(from, self.next), to));
+        // Numbers that make no sense together may count twice.
+        self.holes()
+            .iter()
+            .map(overlap)
+            .fold(below.saturating_add(above), u32::saturating_add)
     }
 
     /// What [`Self::insert`] would tell.
     pub(super) fn probe(&self, from: u32, to: u32) -> Added {
         let late = self.unseen(from, earlier(to, self.next));
         Added {
-            again: between(from, earlier(to, self.next)) - late,
+            again: between(from, earlier(to, self.next)).saturating_sub(late),
             late,
         }
     }

@@ -1,7 +1,7 @@
 //! Options of a TCP header (RFC 9293 §3.1): those that tell something of the conversation.
 
 /// One option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TcpOption<'a> {
     /// Maximum segment size in bytes (RFC 9293 §3.7.1).
     Mss(u16),
@@ -23,7 +23,7 @@ pub enum TcpOption<'a> {
 }
 
 /// Blocks of received bytes: first number, and the number after the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SackBlocks<'a>(&'a [u8]);
 
 impl Iterator for SackBlocks<'_> {
@@ -37,7 +37,7 @@ impl Iterator for SackBlocks<'_> {
 }
 
 /// The options of a header in their order, up to the end or to the first that is cut or has no length.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options<'a>(&'a [u8]);
 
 impl<'a> Options<'a> {
@@ -71,10 +71,13 @@ impl<'a> Iterator for Options<'a> {
             [3, 3, shift] => TcpOption::WindowScale(shift.min(14)),
             [4, 2] => TcpOption::SackPermitted,
             [5, _, ref blocks @ ..] if blocks.len() % 8 == 0 => TcpOption::Sack(SackBlocks(blocks)),
-            [8, 10, a, b, c, d, e, f, g, h] => TcpOption::Timestamps {
-                value: u32::from_be_bytes([a, b, c, d]),
-                echo: u32::from_be_bytes([e, f, g, h]),
-            },
+            [8, 10, ref times @ ..] => {
+                let (value, echo) = times.split_first_chunk()?;
+                TcpOption::Timestamps {
+                    value: u32::from_be_bytes(*value),
+                    echo: u32::from_be_bytes(*echo.first_chunk()?),
+                }
+            }
             [kind, ..] => TcpOption::Other(kind),
             [] => return None,
         })

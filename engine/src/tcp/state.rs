@@ -235,6 +235,9 @@ impl Conversation {
         if half.saw_opening() {
             return half.syn_number != tcp.sequence;
         }
+        if flags.ack() && peer.syn > 0 && tcp.acknowledgement == peer.syn_number.wrapping_add(1) {
+            return false;
+        }
         let first = tcp.sequence.wrapping_add(1);
         let near = |number: u32| number.wrapping_sub(first) < NEAR;
         if half.facts.has(Facts::RANGE) {

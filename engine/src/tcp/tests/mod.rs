@@ -1,3 +1,8 @@
+mod analysis;
+mod history;
+mod reuse;
+mod state;
+
 use mirrorscope_dissectors::TcpFlags;
 
 use super::*;
@@ -7,14 +12,17 @@ const ACK: u16 = 16;
 const FIN: u16 = 1;
 const RST: u16 = 4;
 
-fn conversation(packets: &[(usize, u16, u32, u32, u32)]) -> Conversation {
+/// A millisecond.
+const MS: i64 = 1_000_000;
+
+/// Side, flags, sequence number, acknowledgement, payload.
+type Packet = (usize, u16, u32, u32, u32);
+
+fn conversation(packets: &[Packet]) -> Conversation {
     let mut c = Conversation::default();
-    for &(side, flags, sequence, acknowledgement, payload_len) in packets {
-        c.push(
-            side,
-            &segment(flags, sequence, acknowledgement, payload_len),
-            Timestamp::default(),
-        );
+    for (number, &(side, flags, sequence, acknowledgement, payload_len)) in (0..).zip(packets) {
+        let segment = segment(flags, sequence, acknowledgement, payload_len);
+        c.push(side, &segment, Timestamp(number * MS));
     }
     c
 }
@@ -111,5 +119,8 @@ fn sequence_ranges_survive_the_wrap() {
 #[test]
 fn the_history_is_bounded() {
     let packets: Vec<_> = (0..1000).map(|n| (0, SYN, n, 0, 0)).collect();
-    assert_eq!(conversation(&packets).history(0).len(), history::LETTERS);
+    assert_eq!(
+        conversation(&packets).history(0).len(),
+        super::history::LETTERS
+    );
 }
