@@ -218,6 +218,57 @@ fn decap_writes_the_packets_of_matching_flows_alone() {
 }
 
 #[test]
+fn decap_takes_a_flow_for_what_flows_takes_it_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner.pcapng");
+    // Each session a scope of its own: what one firewall saw of a flow is a flow.
+    let options = ["--scope", "segment", "--filter", "not state SF and tcp"];
+    let arguments = [&["flows", "--format", "json"], &options[..], &[SAMPLE]];
+    let flows = json_lines(&arguments.concat());
+    let packets = |side: &str| -> u64 {
+        let counts = flows.iter().map(|f| f[side]["packets"].as_u64().unwrap());
+        counts.sum()
+    };
+    let arguments = [&["decap", "-w", text(&inner)], &options[..], &[SAMPLE]];
+    let output = run(&arguments.concat());
+    let expected = packets("orig") + packets("resp");
+    assert!(
+        expected > 100
+            && flows
+                .iter()
+                .all(|f| f["points"].as_array().unwrap().len() == 1)
+    );
+    assert!(
+        stderr(&output).ends_with(&format!(": {expected} packets\n")),
+        "{expected}: {}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn bare_frames_are_chosen_too_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inner, again) = (
+        folder.path().join("inner.pcapng"),
+        folder.path().join("again.pcapng"),
+    );
+    run(&["decap", "-w", text(&inner), SAMPLE]);
+    for filter in ["udp", "udp and payload > 0"] {
+        let arguments = ["decap", "--plain", "--filter", filter, "-w"];
+        let output = run(&[&arguments[..], &[text(&again), text(&inner)]].concat());
+        assert_eq!(
+            stderr(&output),
+            format!(
+                "mirrorscope: 120 packets belong to no flow that a filter could choose (ARP, later fragments) \
+                 and were left out\nmirrorscope: {}: 32 packets\n",
+                again.display()
+            ),
+            "{filter}"
+        );
+    }
+}
+
+#[test]
 fn reading_once_and_reading_twice_choose_the_same_packets() {
     let folder = tempfile::tempdir().unwrap();
     let written = |name: &str, filter: &str| {

@@ -50,9 +50,9 @@ fn row(log: &str, wanted: impl Fn(&BTreeMap<&str, &str>) -> bool) -> Vec<String>
     let mut found = rows.filter_map(|line| {
         let cells: Vec<&str> = line.split('\t').collect();
         assert_eq!(cells.len(), COLUMNS.len(), "{line}");
-        let columns = COLUMNS.iter().map(|(name, _)| *name);
-        let named: BTreeMap<&str, &str> = columns.zip(cells.iter().copied()).collect();
-        wanted(&named).then(|| cells.iter().map(|&cell| cell.to_owned()).collect())
+        let names = COLUMNS.iter().map(|(name, _)| *name);
+        let by_name: BTreeMap<&str, &str> = names.zip(cells.iter().copied()).collect();
+        wanted(&by_name).then(|| cells.iter().map(|&cell| cell.to_owned()).collect())
     });
     found.next().unwrap()
 }

@@ -50,7 +50,7 @@ impl Outcome {
 struct Analysis {
     engine: Engine,
     filter: Option<Filter>,
-    /// Whether the input was.
+    /// Nothing was wrong with the input.
     sound: bool,
 }
 

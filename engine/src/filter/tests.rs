@@ -435,6 +435,13 @@ fn every_kind_of_mistake_is_told_at_its_place() {
             1,
             "`site` has no order; expected `=` or `!=`",
         ),
+        // What keeps a point from being evidence is never why a verdict is unknown.
+        (
+            "cause flooded",
+            7,
+            7,
+            "is no cause of an unknown verdict; expected mirror-loss,",
+        ),
         ("state SX", 7, 2, "did you mean S0?"),
         ("history S-", 9, 2, "is no part of a history"),
         ("(tcp", 1, 1, "a parenthesis is opened and never closed"),

@@ -119,7 +119,9 @@ impl Value {
             TextField::Session => Pattern::Session(lower(), number(&self.text)),
             TextField::Role => self.one_of("role", field, vocabulary::ROLES)?,
             TextField::Verdict => self.one_of("verdict", field, vocabulary::VERDICT_NAMES)?,
-            TextField::Cause => self.one_of("cause", field, vocabulary::CAUSES)?,
+            TextField::Cause => {
+                self.one_of("cause of an unknown verdict", field, vocabulary::CAUSES)?
+            }
             TextField::State => self.one_of("connection state", field, vocabulary::STATES)?,
             TextField::History => {
                 let letter = |c: char| c.is_ascii_alphabetic() || c == '^';
