@@ -8,7 +8,7 @@ use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
-use crate::receive::{Frame, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, PortReport, Report, SequenceReport, SessionReport,
     Totals, WayReport,
@@ -16,9 +16,10 @@ use crate::report::{
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, SessionId, Ways};
 use crate::site::Sites;
+use crate::stream::MirrorLosses;
 use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
-use crate::track::{PointEvidence, Scope, Tracker};
+use crate::track::{FlowHandle, PointEvidence, Scope, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
@@ -97,8 +98,35 @@ impl Engine {
         self.receiver.sessions().refused
     }
 
+    /// A flow by its number; `None` if the table does not hold it any more.
+    pub fn flow(&self, serial: u64) -> Option<FlowHandle> {
+        self.tracker.flow(serial)
+    }
+
+    /// When the mirrors lost packets, as far as their sequence numbers tell by now.
+    pub fn mirror_losses(&self) -> MirrorLosses {
+        let assigned = self.receiver.sessions().sequences.assign();
+        let points = self.receiver.points().all().iter().zip(0..);
+        MirrorLosses::new(points.map(|(point, id)| {
+            // Losses are noted by arrival, packets by the clock that was chosen.
+            let behind = match self.time {
+                TimeSource::Arrival => 0,
+                TimeSource::Mirror => self.behind(PointId(id)),
+            };
+            let counters = point.sessions.iter().filter_map(|s| assigned.get(s));
+            let episodes = counters.flat_map(|a| a.counter.episodes());
+            let periods = episodes.map(|e| (e.from.plus(-behind), e.to.plus(-behind)));
+            periods.collect()
+        }))
+    }
+
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frame_with(frame, |_, _| ());
+    }
+
+    /// Takes one frame; `sink` gets each packet of a flow that it completes.
+    pub fn frame_with(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>, Tracked)) {
         let period = self.period.get_or_insert((frame.time, frame.time));
         *period = (period.0.min(frame.time), period.1.max(frame.time));
         let Self {
@@ -107,18 +135,31 @@ impl Engine {
             packets,
             ..
         } = self;
-        receiver.receive(frame, |mirrored| track(tracker, packets, mirrored));
+        receiver.receive(frame, |mirrored| {
+            if let Some(tracked) = track(tracker, packets, mirrored) {
+                sink(mirrored, tracked);
+            }
+        });
     }
 
     /// Ends the capture: incomplete datagrams are used as far as they go.
     pub fn finish(&mut self) {
+        self.finish_with(|_, _| ());
+    }
+
+    /// The same; `sink` gets each packet of a flow that is still found in them.
+    pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Tracked)) {
         let Self {
             receiver,
             tracker,
             packets,
             ..
         } = self;
-        receiver.finish(|mirrored| track(tracker, packets, mirrored));
+        receiver.finish(|mirrored| {
+            if let Some(tracked) = track(tracker, packets, mirrored) {
+                sink(mirrored, tracked);
+            }
+        });
     }
 
     /// Everything found so far.
@@ -425,10 +466,10 @@ impl Engine {
 fn track(
     tracker: &mut Tracker,
     packets: &mut Vec<(u64, u64)>,
-    mirrored: &crate::receive::Mirrored<'_>,
-) {
+    mirrored: &Mirrored<'_>,
+) -> Option<Tracked> {
     let before = tracker.portless;
-    tracker.track(mirrored);
+    let taken = tracker.track(mirrored);
     let PointId(index) = mirrored.point;
     if packets.len() <= index as usize {
         packets.resize(index as usize + 1, (0, 0));
@@ -437,4 +478,5 @@ fn track(
         *all += 1;
         *portless += tracker.portless - before;
     }
+    taken
 }

@@ -53,6 +53,39 @@ struct Part {
     conversation: Conversation,
 }
 
+/// How a packet was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Number of its flow in order of appearance, never used again.
+    pub flow: u64,
+    /// Who sent it.
+    pub side: Side,
+    /// Whether it was seen before.
+    pub sight: Sight,
+}
+
+/// Whether a packet was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// First sight of this packet anywhere.
+    Fresh,
+    /// Another point saw it before.
+    Copy,
+    /// This point's mirror brought it before.
+    Duplicate,
+}
+
+/// A flow in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowHandle {
+    /// Its key.
+    pub key: FlowKey,
+    /// Time of its first packet, which its id is made of.
+    pub born: Timestamp,
+    /// Who opened it, as far as is known by now.
+    pub originator: Side,
+}
+
 /// What a point's flows tell of its mirror.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PointEvidence {
@@ -98,10 +131,20 @@ impl Tracker {
         self.flows.len()
     }
 
-    /// Takes one packet.
-    pub fn track(&mut self, packet: &Mirrored<'_>) {
+    /// A flow by its number.
+    pub fn flow(&self, serial: u64) -> Option<FlowHandle> {
+        let flow = self.flows.get(usize::try_from(serial).ok()?)?;
+        Some(FlowHandle {
+            key: flow.key,
+            born: flow.first,
+            originator: flow.originator,
+        })
+    }
+
+    /// Takes one packet; `None` if it belongs to no flow, or to one for which there is no room.
+    pub fn track(&mut self, packet: &Mirrored<'_>) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
-            return;
+            return None;
         };
         let scope = match self.scope {
             Scope::None => 0,
@@ -112,18 +155,18 @@ impl Tracker {
         };
         let Some((key, side)) = FlowKey::of(ip, scope) else {
             self.portless += 1;
-            return;
+            return None;
         };
-        let Some(flow) = self.find(key, side, ip, packet.time) else {
+        let Some(index) = self.find(key, side, ip, packet.time) else {
             self.refused += 1;
-            return;
+            return None;
         };
         let part = self
-            .part(flow, packet.point)
+            .part(index, packet.point)
             .and_then(|part| self.parts.get_mut(part as usize));
-        let (Some(flow), Some(part)) = (self.flows.get_mut(flow as usize), part) else {
+        let (Some(flow), Some(part)) = (self.flows.get_mut(index as usize), part) else {
             self.refused += 1;
-            return;
+            return None;
         };
         flow.first = flow.first.min(packet.time);
         flow.last = flow.last.max(packet.time);
@@ -153,6 +196,11 @@ impl Tracker {
             flow.originator = opener;
             flow.opening = opening;
         }
+        Some(Tracked {
+            flow: index.into(),
+            side,
+            sight: Sight::Fresh,
+        })
     }
 
     fn find(&mut self, key: FlowKey, side: Side, ip: &Ip<'_>, time: Timestamp) -> Option<u32> {
