@@ -125,6 +125,7 @@ impl Half {
             // Half a wrap above 2^32, so that earlier positions are positive too.
             self.right = (1 << 33) + u64::from(number);
             self.next = self.right;
+            self.base = self.right;
         }
         let edge = self.right.max(self.acked.unwrap_or(0));
         let distance = i64::from(number.wrapping_sub(edge as u32).cast_signed());
@@ -143,7 +144,9 @@ impl Half {
     /// Takes the number that the other side expects next; `opening` if it came with a SYN.
     pub fn acknowledge(&mut self, number: u32, opening: bool, around: &Surroundings<'_>) {
         let (position, distance) = self.position(number);
-        if distance.abs() > WINDOW {
+        // What is in front of the start is of an earlier connection with the same ports.
+        let settled = matches!(self.phase, Phase::Running | Phase::Full);
+        if distance.abs() > WINDOW || settled && position < self.base {
             return;
         }
         self.hold(around.now);
@@ -574,7 +577,7 @@ impl Half {
         let before = waiting && !self.opened && self.next == self.base && self.last.is_none();
         let acked = self.acked.is_some_and(|acked| acked >= until);
         let young = around.now.since(self.touched) < around.policy.wait;
-        if before || around.ending && !acked && young {
+        if before || around.ending && around.peer_seen && !acked && young {
             Cause::OutsideTheCapture
         } else {
             Cause::NeverSeen

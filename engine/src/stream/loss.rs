@@ -16,7 +16,13 @@ impl MirrorLosses {
 
     /// Why the bytes of a gap are missing, with what the mirrors of the flow's points say.
     pub fn cause(&self, gap: &Gap, points: impl Iterator<Item = PointId>) -> Cause {
-        if gap.cause != Cause::NeverSeen {
+        // What a packet shows of its own cut is certain. Between two packets of the capture it is the mirror that counts.
+        let open = match gap.cause {
+            Cause::NeverSeen => true,
+            Cause::OutsideTheCapture => gap.from.is_some() && gap.to.is_some(),
+            Cause::Truncated | Cause::MirrorLoss => false,
+        };
+        if !open {
             return gap.cause;
         }
         let (Timestamp(from), Timestamp(to)) = (
@@ -29,7 +35,7 @@ impl MirrorLosses {
         if periods.any(|(start, end)| start.0 <= to && end.0 >= from) {
             Cause::MirrorLoss
         } else {
-            Cause::NeverSeen
+            gap.cause
         }
     }
 }

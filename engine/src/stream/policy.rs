@@ -17,8 +17,8 @@ pub enum Overlap {
 pub struct Policy {
     /// Which bytes count where segments contradict each other.
     pub overlap: Overlap,
-    /// Bytes held for all streams together, with everything that they cost: three quarters for data that waits behind
-    /// holes, one eighth for delivered bytes that later ones are compared with, one eighth for the streams themselves.
+    /// Bytes held for all streams together, with everything that they cost: half for data that waits behind holes, one
+    /// eighth for delivered bytes that later ones are compared with, three eighths for the streams themselves.
     pub memory: usize,
     /// Bytes that may wait in one direction of one stream.
     pub stream_memory: usize,
@@ -58,7 +58,7 @@ impl Policy {
 
     /// Bytes that may wait, in all streams.
     pub(super) fn waiting(&self) -> usize {
-        self.memory / 4 * 3
+        self.memory / 2
     }
 
     /// Delivered bytes kept to compare others with.
@@ -68,6 +68,6 @@ impl Policy {
 
     /// Bytes for the streams themselves.
     pub(super) fn streams(&self) -> usize {
-        self.memory / 8
+        self.memory / 8 * 3
     }
 }
