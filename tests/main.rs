@@ -11,6 +11,7 @@ mod decap;
 mod decoding;
 mod encap;
 mod errors;
+mod follow;
 mod formats;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;
@@ -19,4 +20,5 @@ mod mirror_time;
 mod output;
 mod recordings;
 mod samples;
+mod streams;
 mod support;

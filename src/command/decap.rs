@@ -19,7 +19,7 @@ use crate::pipeline::{Consumer, Input};
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
     let DecapArgs { output: target, .. } = args;
-    refuse_own_input(target, &args.input.source)?;
+    refuse_own_input(&target.write, &args.input.source)?;
     let input = Input::open(&args.input)?;
     let file = OutputFile::create(&target.write)?;
     let sink = match capture_format(target) {

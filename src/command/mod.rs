@@ -4,6 +4,7 @@ pub mod decap;
 pub mod encap;
 pub mod findings;
 pub mod flows;
+pub mod follow;
 pub mod report;
 pub mod sessions;
 
@@ -49,12 +50,17 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
     let mut engine = input.engine(args);
     let sound = input.run(&mut engine)?;
     engine.finish();
+    tell_refused(&engine, args.max_flows);
+    Ok((engine, sound))
+}
+
+/// Tells on standard error for how much there was no room.
+fn tell_refused(engine: &Engine, max_flows: usize) {
     let (flows, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
     if flows > 0 {
         eprintln!(
             "mirrorscope: {flows} packets belong to flows beyond the table and were not followed; \
-             raise --max-flows (now {})",
-            args.max_flows
+             raise --max-flows (now {max_flows})"
         );
     }
     if sessions > 0 {
@@ -62,7 +68,6 @@ fn analyse(args: &AnalysisArgs) -> Result<(Engine, bool)> {
             "mirrorscope: {sessions} packets belong to sessions beyond {MAX_SESSIONS} and were left out"
         );
     }
-    Ok((engine, sound))
 }
 
 /// Tells on standard error what could be read with another option; a report has it among its own lines.
@@ -98,9 +103,9 @@ fn capture_format(output: &OutputArgs) -> CaptureFormat {
 }
 
 /// Reading and writing one file at once would destroy it.
-fn refuse_own_input(output: &OutputArgs, source: &SourceArgs) -> Result<()> {
+fn refuse_own_input(output: &Path, source: &SourceArgs) -> Result<()> {
     let identity = |path: &Path| path.canonicalize().ok();
-    let Some(written) = identity(&output.write) else {
+    let Some(written) = identity(output) else {
         return Ok(());
     };
     let is_read = || {
@@ -112,7 +117,7 @@ fn refuse_own_input(output: &OutputArgs, source: &SourceArgs) -> Result<()> {
     if written.is_file() && is_read() {
         bail!(
             "{}: is an input file too; write to another name",
-            output.write.display()
+            output.display()
         );
     }
     Ok(())
