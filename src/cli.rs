@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
 mod encap;
+mod follow;
 mod value;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
 };
+pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
 ///
@@ -33,6 +35,7 @@ Examples:
   mirrorscope report --site dc1=10.60.0.1 --site dc2=10.60.0.3 capture.pcap
   mirrorscope flows --format json dc1.pcap.gz dc2.pcap.zst | jq 'select(.verdict == \"asymmetric\")'
   ssh collector tcpdump -U -i eth1 -w - proto gre | mirrorscope report -
+  mirrorscope follow --flow 10.0.0.1:1234-10.0.0.2:80 capture.pcap
   mirrorscope decap -w inner.pcapng capture.pcap
 
 Exit status: 0 done; 1 findings of at least --fail-on; 2 bad usage or input (what could be read is still shown).";
@@ -69,6 +72,9 @@ Examples:
   mirrorscope findings --sites sites.toml capture.pcap
   mirrorscope findings --filter 'site dc2 and port 443' --fail-on error capture.pcap")]
     Findings(ReportArgs),
+    /// The bytes of one stream, put together from all points; or of every stream, as files
+    #[command(after_help = follow::EXAMPLES)]
+    Follow(FollowArgs),
     /// Write the mirrored packets without their encapsulation
     #[command(after_help = "\
 Examples:

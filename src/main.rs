@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Flows(args) => command::flows::run(args),
         Command::Findings(args) => command::findings::run(args),
         Command::Decap(args) => command::decap::run(args),
+        Command::Follow(args) => command::follow::run(args),
         Command::Encap(args) => command::encap::run(args),
     };
     match result {

@@ -257,12 +257,12 @@ pub fn captures() -> Option<PathBuf> {
 }
 
 /// Prints a line even if the test passes, which `eprintln!` does not.
-fn tell(line: &str) {
+pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Files whose names end in one of `endings`, in order.
-fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let ends_well = |path: &PathBuf| {
         path.to_str()
             .is_some_and(|name| endings.iter().any(|ending| name.ends_with(ending)))
@@ -276,7 +276,7 @@ fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
     files
 }
 
-fn in_two_threads<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+pub fn in_two_threads<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<T> {
     let halves = files.split_at(files.len() / 2);
     let run = |half: &[PathBuf]| half.iter().map(|path| work(path)).collect::<Vec<T>>();
     std::thread::scope(|scope| {

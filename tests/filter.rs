@@ -204,7 +204,7 @@ fn decap_writes_the_packets_of_matching_flows_alone() {
         assert_eq!(
             stderr(&output),
             format!(
-                "mirrorscope: 120 packets belong to no flow that a filter could choose (ARP, later fragments) and were left out\n\
+                "mirrorscope: 120 packets belong to no flow that a filter could choose (ARP, fragments whose first is missing) and were left out\n\
                  mirrorscope: {}: {packets} packets\n",
                 inner.display()
             ),
@@ -259,7 +259,7 @@ fn bare_frames_are_chosen_too_where_they_are_asked_for() {
         assert_eq!(
             stderr(&output),
             format!(
-                "mirrorscope: 120 packets belong to no flow that a filter could choose (ARP, later fragments) \
+                "mirrorscope: 120 packets belong to no flow that a filter could choose (ARP, fragments whose first is missing) \
                  and were left out\nmirrorscope: {}: 32 packets\n",
                 again.display()
             ),

@@ -12,6 +12,7 @@ mod decoding;
 mod encap;
 mod errors;
 mod filter;
+mod follow;
 mod formats;
 #[path = "../examples/generate_samples/generator/mod.rs"]
 mod generator;
@@ -20,5 +21,6 @@ mod mirror_time;
 mod output;
 mod recordings;
 mod samples;
+mod streams;
 mod support;
 mod zeek;

@@ -19,9 +19,10 @@ use crate::report::{
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, Session, SessionId, Ways};
 use crate::site::Sites;
+use crate::stream::MirrorLosses;
 use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
-use crate::track::{FlowHandle, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+use crate::track::{Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
@@ -105,16 +106,34 @@ impl Engine {
         self.receiver.sessions().refused
     }
 
-    /// Takes one frame.
-    pub fn frame(&mut self, frame: &Frame<'_>) {
-        self.frame_with(frame, |_, _| ());
+    /// When the mirrors lost packets, as far as their sequence numbers tell by now.
+    pub fn mirror_losses(&self) -> MirrorLosses {
+        let assigned = self.receiver.sessions().sequences.assign();
+        let points = self.receiver.points().all().iter().zip(0..);
+        MirrorLosses::new(points.map(|(point, id)| {
+            // Losses are noted by arrival, packets by the clock that was chosen.
+            let behind = match self.time {
+                TimeSource::Arrival => 0,
+                TimeSource::Mirror => self.behind(PointId(id)),
+            };
+            let counters = point.sessions.iter().filter_map(|s| assigned.get(s));
+            let episodes = counters.flat_map(|a| a.counter.episodes());
+            let periods = episodes.map(|e| (e.from.plus(-behind), e.to.plus(-behind)));
+            periods.collect()
+        }))
     }
 
-    /// Takes one frame; `sink` gets each packet that it completes, and how that was taken if it belongs to a flow.
+    /// Takes one frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frame_with(frame, |_, _, _| ());
+    }
+
+    /// Takes one frame; `sink` gets each packet that it completes, how that was taken if it belongs to a flow, and the
+    /// table that knows the flow.
     pub fn frame_with(
         &mut self,
         frame: &Frame<'_>,
-        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>),
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
         let period = self.period.get_or_insert((frame.time, frame.time));
         *period = (period.0.min(frame.time), period.1.max(frame.time));
@@ -125,17 +144,18 @@ impl Engine {
             ..
         } = self;
         receiver.receive(frame, |mirrored| {
-            sink(mirrored, track(tracker, packets, mirrored));
+            let taken = track(tracker, packets, mirrored);
+            sink(mirrored, taken, tracker);
         });
     }
 
     /// Ends the capture: incomplete datagrams are used as far as they go.
     pub fn finish(&mut self) {
-        self.finish_with(|_, _| ());
+        self.finish_with(|_, _, _| ());
     }
 
     /// The same; `sink` gets the packets that come of it.
-    pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
+    pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker)) {
         let Self {
             receiver,
             tracker,
@@ -143,13 +163,9 @@ impl Engine {
             ..
         } = self;
         receiver.finish(|mirrored| {
-            sink(mirrored, track(tracker, packets, mirrored));
+            let taken = track(tracker, packets, mirrored);
+            sink(mirrored, taken, tracker);
         });
-    }
-
-    /// The flow of a packet that was just taken.
-    pub fn flow(&self, tracked: Tracked) -> Option<FlowHandle> {
-        self.tracker.flow(tracked)
     }
 
     /// Arrival of the first frame and of the last.

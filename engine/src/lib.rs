@@ -29,6 +29,7 @@ pub mod report;
 pub mod sequence;
 pub mod session;
 pub mod site;
+pub mod stream;
 mod table;
 pub mod tcp;
 pub mod time;

@@ -155,7 +155,7 @@ impl Lab {
             bytes: &bytes,
         };
         let mut sights = Vec::new();
-        self.engine.frame_with(&frame, |_, tracked| {
+        self.engine.frame_with(&frame, |_, tracked, _| {
             sights.push(tracked.map(|tracked| tracked.sight));
         });
         sights

@@ -1,7 +1,5 @@
 //! `decap`: the mirrored packets without their encapsulation, as a capture file.
 
-mod choice;
-
 use std::collections::HashMap;
 use std::io;
 
@@ -14,12 +12,11 @@ use mirrorscope_engine::Engine;
 use mirrorscope_engine::point::session_name;
 use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
-use mirrorscope_engine::track::Tracked;
 
-use super::{APPLICATION, Outcome, capture_format, filter, refuse_own_input, tell, tell_refused};
+use super::choice::Choice;
+use super::{APPLICATION, Outcome, capture_format, refuse_own_input, tell, tell_refused};
 use crate::cli::{CaptureFormat, DecapArgs};
 use crate::pipeline::{Consumer, Input};
-use choice::{Choice, refuse_to_read_twice};
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
@@ -28,17 +25,11 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         output: target,
         ..
     } = args;
-    let filter = filter(analysis)?;
-    if let Some(filter) = &filter {
-        refuse_to_read_twice(filter, &analysis.input.source)?;
-    }
-    refuse_own_input(target, &analysis.input.source)?;
+    refuse_own_input(&target.write, &analysis.input.source)?;
+    // A filter that cannot be used is told before anything is written.
+    let choice = Choice::new(analysis)?;
     let input = Input::open(&analysis.input)?;
     let file = OutputFile::create(&target.write)?;
-    let choice = match filter {
-        Some(filter) => Choice::new(filter, analysis)?,
-        None => Choice::All,
-    };
     let sink = match capture_format(target) {
         CaptureFormat::Pcapng => Sink::Pcapng {
             writer: PcapngWriter::new(file, APPLICATION)?,
@@ -47,12 +38,11 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         CaptureFormat::Pcap => Sink::Pcap(Pcap::Waiting(file)),
     };
     let stripper = match &choice {
-        Choice::All | Choice::ByKey(_) => Stripper::Receiver(Box::new(input.decapsulator())),
-        Choice::Flows(_) => Stripper::Engine(Box::new(input.engine(analysis))),
+        Choice::All => Stripper::Receiver(Box::new(input.decapsulator())),
+        Choice::ByKey(_) | Choice::Flows(_) => Stripper::Engine(Box::new(input.engine(analysis))),
     };
     let output = Output {
         sink,
-        choice,
         snaplen: args.snaplen.unwrap_or(u32::MAX),
         plain: args.plain,
         written: 0,
@@ -60,14 +50,21 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         flowless: 0,
         other_link: 0,
     };
-    let mut decap = Decap { stripper, output };
+    let mut decap = Decap {
+        stripper,
+        choice,
+        output,
+    };
     let sound = input.run(&mut decap)?;
     let Decap {
         mut stripper,
+        choice,
         mut output,
     } = decap;
     let mut result = Ok(());
-    stripper.finish(|mirrored, tracked| output.keep(&mut result, mirrored, tracked));
+    stripper.finish(&choice, |mirrored, wanted| {
+        output.keep(&mut result, mirrored, wanted);
+    });
     result?;
     let Output {
         written,
@@ -95,7 +92,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     }
     if flowless > 0 {
         eprintln!(
-            "mirrorscope: {flowless} packets belong to no flow that a filter could choose (ARP, later fragments) \
+            "mirrorscope: {flowless} packets belong to no flow that a filter could choose (ARP, fragments whose first is missing) \
              and were left out"
         );
     }
@@ -123,17 +120,29 @@ impl Stripper {
         }
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
+    /// Gives each packet to `sink`, and whether it is wanted; `None` if it belongs to no flow.
+    fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        choice: &Choice,
+        mut sink: impl FnMut(&Mirrored<'_>, Option<bool>),
+    ) {
         match self {
-            Self::Receiver(receiver) => receiver.receive(frame, |mirrored| sink(mirrored, None)),
-            Self::Engine(engine) => engine.frame_with(frame, sink),
+            Self::Receiver(receiver) => {
+                receiver.receive(frame, |mirrored| sink(mirrored, Some(true)));
+            }
+            Self::Engine(engine) => engine.frame_with(frame, |mirrored, tracked, flows| {
+                sink(mirrored, choice.wants(tracked, flows));
+            }),
         }
     }
 
-    fn finish(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>)) {
+    fn finish(&mut self, choice: &Choice, mut sink: impl FnMut(&Mirrored<'_>, Option<bool>)) {
         match self {
-            Self::Receiver(receiver) => receiver.finish(|mirrored| sink(mirrored, None)),
-            Self::Engine(engine) => engine.finish_with(sink),
+            Self::Receiver(receiver) => receiver.finish(|mirrored| sink(mirrored, Some(true))),
+            Self::Engine(engine) => engine.finish_with(|mirrored, tracked, flows| {
+                sink(mirrored, choice.wants(tracked, flows));
+            }),
         }
     }
 }
@@ -141,6 +150,7 @@ impl Stripper {
 /// Takes frames, writes packets.
 struct Decap {
     stripper: Stripper,
+    choice: Choice,
     output: Output,
 }
 
@@ -150,10 +160,14 @@ impl Consumer for Decap {
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        let Self { stripper, output } = self;
+        let Self {
+            stripper,
+            choice,
+            output,
+        } = self;
         let mut result = Ok(());
-        stripper.frame(frame, |mirrored, tracked| {
-            output.keep(&mut result, mirrored, tracked);
+        stripper.frame(frame, choice, |mirrored, wanted| {
+            output.keep(&mut result, mirrored, wanted);
         });
         result
     }
@@ -169,7 +183,6 @@ impl Consumer for Decap {
 /// What is written, and what was left out.
 struct Output {
     sink: Sink,
-    choice: Choice,
     snaplen: u32,
     plain: bool,
     written: u64,
@@ -196,13 +209,13 @@ enum Pcap {
 
 impl Output {
     /// Writes one packet, unless an earlier one failed.
-    fn keep(&mut self, result: &mut Result<()>, mirrored: &Mirrored<'_>, tracked: Option<Tracked>) {
+    fn keep(&mut self, result: &mut Result<()>, mirrored: &Mirrored<'_>, wanted: Option<bool>) {
         if result.is_ok() {
-            *result = self.write(mirrored, tracked).context("writing stopped");
+            *result = self.write(mirrored, wanted).context("writing stopped");
         }
     }
 
-    fn write(&mut self, mirrored: &Mirrored<'_>, tracked: Option<Tracked>) -> io::Result<()> {
+    fn write(&mut self, mirrored: &Mirrored<'_>, wanted: Option<bool>) -> io::Result<()> {
         // Fragments are written as the mirror brought them.
         if mirrored.delivery != Delivery::Whole {
             return Ok(());
@@ -212,7 +225,7 @@ impl Output {
             self.skipped += 1;
             return Ok(());
         }
-        match self.choice.wants(mirrored, tracked) {
+        match wanted {
             Some(true) => {}
             Some(false) => return Ok(()),
             None => {

@@ -24,7 +24,7 @@ use select::Selection;
 /// Runs the command.
 pub fn run(args: &EncapArgs) -> Result<Outcome> {
     let plan = Plan::new(args)?;
-    refuse_own_input(&args.output, &args.source)?;
+    refuse_own_input(&args.output.write, &args.source)?;
     let input = Input::open_plain(&args.source)?;
     let mut encap = Encap {
         options: Options::default(),

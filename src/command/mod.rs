@@ -1,9 +1,11 @@
 //! The subcommands, one a file.
 
+mod choice;
 pub mod decap;
 pub mod encap;
 pub mod findings;
 pub mod flows;
+pub mod follow;
 pub mod report;
 pub mod sessions;
 
@@ -165,9 +167,9 @@ fn capture_format(output: &OutputArgs) -> CaptureFormat {
 }
 
 /// Reading and writing one file at once would destroy it.
-fn refuse_own_input(output: &OutputArgs, source: &SourceArgs) -> Result<()> {
+fn refuse_own_input(output: &Path, source: &SourceArgs) -> Result<()> {
     let identity = |path: &Path| path.canonicalize().ok();
-    let Some(written) = identity(&output.write) else {
+    let Some(written) = identity(output) else {
         return Ok(());
     };
     let is_read = || {
@@ -179,7 +181,7 @@ fn refuse_own_input(output: &OutputArgs, source: &SourceArgs) -> Result<()> {
     if written.is_file() && is_read() {
         bail!(
             "{}: is an input file too; write to another name",
-            output.write.display()
+            output.display()
         );
     }
     Ok(())

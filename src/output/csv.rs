@@ -4,7 +4,11 @@ use std::io::Write;
 
 use ::csv::{Terminator, Writer, WriterBuilder};
 use anyhow::Result;
+use mirrorscope_engine::flow::Side;
 use mirrorscope_engine::report::{FlowReport, SessionReport};
+use mirrorscope_engine::stream::{Gap, Note};
+
+use super::follow::{Conversation, WAYS};
 
 /// Writes sessions.
 pub fn sessions(out: &mut dyn Write, sessions: &[SessionReport]) -> Result<()> {
@@ -125,6 +129,82 @@ impl<'a> Flows<'a> {
             flow.resp.bytes.to_string(),
             flow.resp.payload.to_string(),
             cell(&points.join(" ")),
+        ])?;
+        Ok(())
+    }
+
+    /// Ends the list.
+    pub fn finish(mut self) -> Result<()> {
+        self.writer.flush()?;
+        Ok(())
+    }
+}
+
+/// Saved streams, a line for each direction.
+pub struct Streams<'a> {
+    writer: Writer<&'a mut dyn Write>,
+}
+
+impl<'a> Streams<'a> {
+    /// Writes the header.
+    pub fn new(out: &'a mut dyn Write) -> Result<Self> {
+        let mut writer = writer(out);
+        writer.write_record([
+            "file",
+            "id",
+            "community_id",
+            "proto",
+            "direction",
+            "src",
+            "sport",
+            "dst",
+            "dport",
+            "bytes",
+            "gaps",
+            "missing",
+            "first_gap",
+            "first_gap_cause",
+            "notes",
+        ])?;
+        Ok(Self { writer })
+    }
+
+    /// Writes one direction: 0 is the originator's. Its sender comes first. Notes are `NAME:FIGURE`, separated by
+    /// spaces.
+    pub fn add(
+        &mut self,
+        about: &Conversation,
+        side: Side,
+        file: Option<&str>,
+        first_gap: Option<&Gap>,
+    ) -> Result<()> {
+        let [orig, resp] = about.ends;
+        let (source, destination) = if side == 0 {
+            (orig, resp)
+        } else {
+            (resp, orig)
+        };
+        let counts = about.counts.get(side).copied().unwrap_or_default();
+        let notes = Note::ALL.into_iter().filter(|note| counts.of(*note) > 0);
+        let notes: Vec<String> = notes
+            .map(|note| format!("{}:{}", note.as_str(), counts.of(note)))
+            .collect();
+        self.writer.write_record([
+            file.unwrap_or_default(),
+            &about.id,
+            &about.community_id,
+            about.proto,
+            WAYS.get(side).copied().unwrap_or_default(),
+            &source.address.to_string(),
+            &source.port.to_string(),
+            &destination.address.to_string(),
+            &destination.port.to_string(),
+            &counts.delivered.to_string(),
+            &counts.gaps.to_string(),
+            &counts.missing.to_string(),
+            &text(first_gap.map(|gap| gap.offset)),
+            first_gap.map_or("", |gap| gap.cause.as_str()),
+            &notes.join(" "),
         ])?;
         Ok(())
     }

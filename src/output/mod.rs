@@ -1,6 +1,7 @@
 //! Output formats, one a file; each turns values of the engine into bytes and knows nothing of packets.
 
 pub mod csv;
+pub mod follow;
 pub mod table;
 pub mod text;
 pub mod zeek;
@@ -26,6 +27,14 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// A file, which has neither colours nor columns.
+    pub fn of_file() -> Self {
+        Self {
+            width: DEFAULT_WIDTH,
+            theme: Theme::plain(),
+        }
+    }
+
     /// Standard output as it is. `COLUMNS` overrides the width, as shells set it.
     fn of_stdout() -> Self {
         let asked = std::env::var("COLUMNS")

@@ -36,6 +36,11 @@ impl Theme {
         }
     }
 
+    /// No colour, for files.
+    pub fn plain() -> Self {
+        Self { colour: false }
+    }
+
     /// The text as it should be printed.
     pub fn paint(self, meaning: Meaning, text: &str) -> String {
         if self.colour {

@@ -1,21 +1,19 @@
-//! Which packets `decap` writes: all, or those of the flows that a filter wants.
+//! Whose packets are written: all, or those of the flows that a filter wants.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mirrorscope_dissectors::Network;
 use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::flow::FlowKey;
-use mirrorscope_engine::receive::Mirrored;
-use mirrorscope_engine::track::Tracked;
+use mirrorscope_engine::track::{Tracked, Tracker};
 
+use super::filter;
 use crate::cli::{AnalysisArgs, SourceArgs};
 use crate::pipeline::Input;
 
 /// What a filter asks for may be known only at the end: then everything is read twice, which a pipe cannot be.
-pub fn refuse_to_read_twice(filter: &Filter, source: &SourceArgs) -> Result<()> {
+fn refuse_to_read_twice(filter: &Filter, source: &SourceArgs) -> Result<()> {
     let Some(word) = filter.late_word() else {
         return Ok(());
     };
@@ -36,21 +34,26 @@ pub fn refuse_to_read_twice(filter: &Filter, source: &SourceArgs) -> Result<()> 
     Ok(())
 }
 
-/// Which packets are written.
+/// Whose packets are written.
 pub enum Choice {
+    /// All, those that belong to no flow among them.
     All,
-    /// Those whose addresses, ports and protocol a filter wants.
+    /// Flows whose addresses, ports and protocol a filter wants.
     ByKey(Filter),
-    /// Those of flows with these serial numbers.
+    /// Flows with these serial numbers.
     Flows(HashSet<u64>),
 }
 
 impl Choice {
-    /// The packets of flows that a filter wants; reads all input if only its end tells.
-    pub fn new(filter: Filter, args: &AnalysisArgs) -> Result<Self> {
+    /// The flows that the filter wants, if there is one; reads all input if only its end tells which these are.
+    pub fn new(args: &AnalysisArgs) -> Result<Self> {
+        let Some(filter) = filter(args)? else {
+            return Ok(Self::All);
+        };
         if filter.is_static() {
             return Ok(Self::ByKey(filter));
         }
+        refuse_to_read_twice(&filter, &args.input.source)?;
         let input = Input::open(&args.input)?;
         let mut engine = input.engine(args);
         input.run_ahead(&mut engine)?;
@@ -64,16 +67,10 @@ impl Choice {
     }
 
     /// Whether a packet is wanted; `None` if it belongs to no flow.
-    pub fn wants(&self, mirrored: &Mirrored<'_>, tracked: Option<Tracked>) -> Option<bool> {
+    pub fn wants(&self, tracked: Option<Tracked>, flows: &Tracker) -> Option<bool> {
         match self {
             Self::All => Some(true),
-            Self::ByKey(filter) => {
-                let Network::Ip(ip) = &mirrored.packet.network else {
-                    return None;
-                };
-                let (key, _) = FlowKey::of(ip, 0)?;
-                Some(filter.decide(&key) == Some(true))
-            }
+            Self::ByKey(filter) => Some(filter.decide(&flows.flow(tracked?)?.key) == Some(true)),
             Self::Flows(serials) => Some(serials.contains(&tracked?.flow)),
         }
     }

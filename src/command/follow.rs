@@ -1,0 +1,286 @@
+//! `follow`: the bytes of one stream, or of all, put together from all points.
+
+mod collect;
+mod save;
+pub mod select;
+mod spool;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write, stdout};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use mirrorscope_capture::writer::OutputFile;
+use mirrorscope_engine::stream::{Gap, MirrorLosses, Overlap, Policy};
+
+use super::choice::Choice;
+use super::{Outcome, refuse_own_input, tell};
+use crate::cli::{self, FollowArgs, FollowFormat, Gaps};
+use crate::output::follow::{Conversation, Item, Replay, WAYS, ascii, because, end, hex, yaml};
+use crate::output::{self, Screen};
+use crate::pipeline::Input;
+use collect::{Collected, Collector, Store};
+use spool::Spools;
+
+/// Flows that are listed where one must be chosen.
+const LISTED: usize = 20;
+
+/// Runs the command.
+pub fn run(args: &FollowArgs) -> Result<Outcome> {
+    if let Some(folder) = &args.save_all {
+        return save_all(args, folder);
+    }
+    if args.flow.is_none() && args.analysis.filter.is_none() {
+        bail!(
+            "--flow tells which flow is meant, --filter which flows, and --save-all DIR writes all of them; see \
+             mirrorscope follow --help"
+        );
+    }
+    show(args)
+}
+
+fn policy(args: &FollowArgs) -> Policy {
+    let memory = args.stream_memory;
+    let policy = Policy::within(memory);
+    Policy {
+        overlap: match args.overlap {
+            cli::Overlap::First => Overlap::First,
+            cli::Overlap::Last => Overlap::Last,
+        },
+        limit: args.stream_limit.map(|limit| limit as u64),
+        // There is no other stream that might want it.
+        stream_memory: if args.flow.is_some() {
+            memory
+        } else {
+            policy.stream_memory
+        },
+        ..policy
+    }
+}
+
+/// Reads all input; `store` is made once it is known to be there.
+fn collect<S: Store>(
+    args: &FollowArgs,
+    store: impl FnOnce() -> Result<S>,
+) -> Result<(Collected<S>, bool)> {
+    let choice = Choice::new(&args.analysis)?;
+    let input = Input::open(&args.analysis.input)?;
+    let store = store()?;
+    let engine = input.engine(&args.analysis);
+    let mut collector = Collector::new(engine, (args.flow.clone(), choice), policy(args), store);
+    let sound = input.run(&mut collector)?;
+    let collected = collector.finish()?;
+    super::tell_refused(&collected.engine, &args.analysis);
+    if collected.refused > 0 {
+        eprintln!(
+            "mirrorscope: {} segments came after the place of their stream was given to others; raise --stream-memory",
+            collected.refused
+        );
+    }
+    Ok((collected, sound))
+}
+
+/// Tells why nothing is there to be followed.
+fn nothing(others: &BTreeMap<u8, u64>, args: &FollowArgs) -> anyhow::Error {
+    let meant = meant(args);
+    let files = &args.analysis.input.source.files;
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    if let Some((number, _)) = others.first_key_value() {
+        let name = match number {
+            1 => "ICMP".to_owned(),
+            58 => "ICMPv6".to_owned(),
+            132 => "SCTP".to_owned(),
+            other => format!("IP protocol {other}"),
+        };
+        return anyhow::anyhow!("{meant} is {name}: only TCP and UDP flows can be followed");
+    }
+    anyhow::anyhow!(
+        "no flow {meant}; to list flows with their ids: mirrorscope flows {}",
+        files.join(" ")
+    )
+}
+
+/// What was asked for.
+fn meant(args: &FollowArgs) -> String {
+    match (&args.flow, &args.analysis.filter) {
+        (Some(selector), None) => selector.to_string(),
+        (Some(selector), Some(filter)) => format!("{selector} with {filter}"),
+        (None, Some(filter)) => format!("with {filter}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Shows one flow, or one after the other.
+fn show(args: &FollowArgs) -> Result<Outcome> {
+    let raw = args.format == FollowFormat::Raw;
+    if raw && args.direction.is_none() {
+        bail!("--format raw is one direction: --direction orig or --direction resp");
+    }
+    if raw && args.write.is_none() && stdout().is_terminal() {
+        bail!(
+            "raw bytes could act on the terminal: -w FILE writes them to a file, -w - writes them here all the same"
+        );
+    }
+    if let Some(path) = &args.write {
+        refuse_own_input(path, &args.analysis.input.source)?;
+    }
+    let (mut collected, sound) = collect(args, || Ok(Spools::default()))?;
+    tell(&collected.engine.hints());
+    if collected.flows.is_empty() {
+        return Err(nothing(&collected.others, args));
+    }
+    if raw && collected.flows.len() > 1 {
+        return Err(ambiguous(args, &mut collected));
+    }
+    let mut tell_all = |out: &mut dyn Write, screen: Screen| {
+        let losses = collected.engine.mirror_losses();
+        for (index, (serial, flow)) in collected.flows.iter().enumerate() {
+            let recording = collected.store.replay(*serial, flow.originator());
+            let about = flow.conversation(collected.engine.receiver());
+            let mut stream = Explained {
+                stream: recording,
+                losses: &losses,
+                flow,
+                only: args.direction.map(|side| side as usize),
+            };
+            if index > 0 && !raw {
+                writeln!(out)?;
+            }
+            match args.format {
+                FollowFormat::Ascii => ascii(out, screen, &about, &mut stream)?,
+                FollowFormat::Hex => hex(out, screen, &about, &mut stream)?,
+                FollowFormat::Yaml => yaml(out, &about, &mut stream)?,
+                FollowFormat::Raw => bytes(out, &about, &mut stream, args.gaps)?,
+            }
+        }
+        Ok(())
+    };
+    match &args.write {
+        None => output::write(tell_all)?,
+        Some(path) => {
+            let mut file = OutputFile::create(path)?;
+            tell_all(&mut file, Screen::of_file())?;
+            file.commit()?;
+        }
+    }
+    Ok(Outcome::new(sound, false))
+}
+
+/// Lists the flows of which one must be chosen.
+fn ambiguous<S>(args: &FollowArgs, collected: &mut Collected<S>) -> anyhow::Error {
+    let Collected { engine, flows, .. } = collected;
+    let total = flows.len();
+    let mut text = format!("{} means {total} flows; choose one by its id:", meant(args));
+    for (_, flow) in flows.iter().take(LISTED) {
+        let about = flow.conversation(engine.receiver());
+        let [orig, resp] = about.ends.map(end);
+        let _ = write!(text, "\n  {}  {} {orig} > {resp}", about.id, about.proto);
+    }
+    if total > LISTED {
+        let _ = write!(text, "\n  … and {} more", total - LISTED);
+    }
+    anyhow::anyhow!(text)
+}
+
+/// A stream whose gaps the mirrors explain where they can.
+struct Explained<'a, R> {
+    stream: R,
+    losses: &'a MirrorLosses,
+    flow: &'a collect::Followed,
+    /// The only direction that is asked for.
+    only: Option<usize>,
+}
+
+impl<R: Replay> Replay for Explained<'_, R> {
+    fn replay(&mut self, sink: &mut dyn FnMut(Item<'_>) -> Result<()>) -> Result<()> {
+        let Self {
+            stream,
+            losses,
+            flow,
+            only,
+        } = self;
+        stream.replay(&mut |item| match item {
+            item if only.is_some_and(|only| only != item.side()) => Ok(()),
+            Item::Gap(gap) => sink(Item::Gap(Gap {
+                cause: losses.cause(&gap, flow.points()),
+                ..gap
+            })),
+            item => sink(item),
+        })
+    }
+}
+
+/// Writes the bytes of one direction, and tells on standard error what is missing.
+fn bytes(
+    out: &mut dyn Write,
+    about: &Conversation,
+    stream: &mut dyn Replay,
+    gaps: Gaps,
+) -> Result<()> {
+    let mut first = None;
+    let (mut missing, mut count) = (0, 0);
+    let mut way = 0;
+    stream.replay(&mut |item| {
+        match item {
+            Item::Data { bytes, .. } => out.write_all(bytes)?,
+            Item::Gap(gap) => {
+                first.get_or_insert(gap);
+                missing += gap.len;
+                count += 1;
+                way = gap.side;
+                if gaps == Gaps::Zero {
+                    zeros(gap.len, |zeros| Ok(out.write_all(zeros)?))?;
+                }
+            }
+            Item::Note { .. } => {}
+        }
+        Ok(())
+    })?;
+    if let Some(first) = first {
+        let done = match gaps {
+            Gaps::Skip => "left out; --gaps zero fills them",
+            Gaps::Zero => "written as zeros",
+        };
+        eprintln!(
+            "mirrorscope: {} {}: {missing} bytes are missing in {count} gaps, the first at offset {} ({}); {done}",
+            about.id,
+            WAYS.get(way).copied().unwrap_or_default(),
+            first.offset,
+            because(first.cause)
+        );
+    }
+    Ok(())
+}
+
+/// Gives so many zeros to `sink`, piece by piece.
+fn zeros(len: u64, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    const ZEROS: [u8; 1 << 14] = [0; 1 << 14];
+    let mut rest = len;
+    while rest > 0 {
+        let piece = ZEROS.get(..rest.min(ZEROS.len() as u64) as usize);
+        let piece = piece.unwrap_or_default();
+        sink(piece)?;
+        rest -= piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// Saves all streams.
+fn save_all(args: &FollowArgs, folder: &Path) -> Result<Outcome> {
+    let store = || save::Files::create(folder, args.gaps == Gaps::Zero, args.force);
+    let (mut collected, sound) = collect(args, store)?;
+    tell(&collected.engine.hints());
+    if collected.flows.is_empty() && (args.flow.is_some() || args.analysis.filter.is_some()) {
+        return Err(nothing(&collected.others, args));
+    }
+    let (files, bytes) = save::finish(&mut collected)?;
+    eprintln!(
+        "mirrorscope: {}: {bytes} bytes in {files} files, listed in index.csv",
+        folder.display()
+    );
+    Ok(Outcome::new(sound, false))
+}
