@@ -225,8 +225,9 @@ impl Conversation {
     /// number than the one known, unless it is the SYN of this very connection that comes late; and a SYN+ACK with
     /// another number once this connection is over.
     ///
-    /// A repeated SYN never does. As wireshark does for SYN; wireshark takes a SYN+ACK with another number for a new
-    /// connection at any time, but one that answers a SYN cookie's way may change it from one to the next.
+    /// A repeated SYN never does. Wireshark takes a SYN for a new connection as this does; and a SYN+ACK with another
+    /// number at any time, where this waits for the end: a server that keeps no state of half-open connections (SYN
+    /// cookies, RFC 4987 §3.6) may answer the same SYN with another number after a while.
     pub fn starts_anew(&self, side: usize, tcp: &Tcp<'_>) -> bool {
         let flags = tcp.flags;
         if !flags.syn() || flags.fin() || flags.rst() {
