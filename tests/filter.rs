@@ -246,6 +246,46 @@ fn decap_takes_a_flow_for_what_flows_takes_it_for() {
 }
 
 #[test]
+fn fragments_of_a_mirrored_packet_go_with_their_first() {
+    use mirrorscope_capture::writer::PcapWriter;
+    use mirrorscope_dissectors::encap::{Outer, Wrap, fragment, wrap};
+    let folder = tempfile::tempdir().unwrap();
+    let (mirrored, inner) = (
+        folder.path().join("mirrored.pcap"),
+        folder.path().join("inner.pcap"),
+    );
+    let mut writer = PcapWriter::new(fs::File::create(&mirrored).unwrap(), 1, 0).unwrap();
+    let mut count = 0;
+    for (port, identification) in [(53, 1), (80, 2)] {
+        let builder = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6]);
+        let builder = builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+        let mut frame = Vec::new();
+        let builder = builder.udp(5000, port);
+        builder.write(&mut frame, &[0x55; 3000]).unwrap();
+        frame[19] = identification;
+        for part in fragment(&frame, 1500) {
+            let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+            let vxlan = Wrap::Vxlan { vni: 7, port: 4789 };
+            let mut frame = Vec::new();
+            wrap(&outer, &vxlan, &part, &mut frame);
+            writer.write(count, frame.len() as u32, &frame).unwrap();
+            count += 1;
+        }
+    }
+    writer.finish().unwrap();
+    assert_eq!(count, 6);
+    for filter in ["port 53", "dport 53"] {
+        let arguments = ["decap", "--filter", filter, "-w"];
+        let output = run(&[&arguments[..], &[text(&inner), text(&mirrored)]].concat());
+        assert_eq!(
+            stderr(&output),
+            format!("mirrorscope: {}: 3 packets\n", inner.display()),
+            "{filter}"
+        );
+    }
+}
+
+#[test]
 fn bare_frames_are_chosen_too_where_they_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (inner, again) = (

@@ -219,4 +219,161 @@ struct Known {
     why: &'static str,
 }
 
-const KNOWN: &[Known] = &[];
+const KNOWN: &[Known] = &[
+    Known {
+        file: "ndpi-heuristic_tcp_ack_payload.pcap",
+        differences: &[
+            "194.226.199.21|58155 > 52.18.127.189|443: acks_of_unseen 1, tshark 7",
+            "194.226.199.21|58155 > 52.18.127.189|443: out_of_order 0, tshark 6",
+            "194.226.199.21|58155 > 52.18.127.189|443: retransmissions 9, tshark 2",
+            "194.226.199.226|34101 > 8.247.226.126|80: acks_of_unseen 0, tshark 1",
+            "194.226.199.226|34101 > 8.247.226.126|80: out_of_order 0, tshark 2",
+            "194.226.199.226|34101 > 8.247.226.126|80: retransmissions 4, tshark 2",
+            "194.226.199.61|27453 > 35.241.9.150|443: acks_of_unseen 0, tshark 5",
+            "194.226.199.61|27453 > 35.241.9.150|443: out_of_order 0, tshark 6",
+            "194.226.199.61|27453 > 35.241.9.150|443: retransmissions 20, tshark 14",
+            "194.226.199.61|6946 > 2.22.40.186|443: acks_of_unseen 0, tshark 4",
+            "194.226.199.61|6946 > 2.22.40.186|443: out_of_order 0, tshark 2",
+            "194.226.199.61|6946 > 2.22.40.186|443: retransmissions 19, tshark 17",
+            "194.226.199.9|49756 > 92.223.106.21|443: acks_of_unseen 0, tshark 1",
+            "194.226.199.9|49756 > 92.223.106.21|443: retransmissions 3, tshark 4",
+            "2.22.40.186|443 > 194.226.199.61|6946: acks_of_unseen 0, tshark 8",
+            "2.22.40.186|443 > 194.226.199.61|6946: out_of_order 0, tshark 4",
+            "2.22.40.186|443 > 194.226.199.61|6946: retransmissions 19, tshark 14",
+            "35.241.9.150|443 > 194.226.199.61|27453: acks_of_unseen 0, tshark 8",
+            "35.241.9.150|443 > 194.226.199.61|27453: out_of_order 0, tshark 3",
+            "35.241.9.150|443 > 194.226.199.61|27453: retransmissions 12, tshark 9",
+            "52.18.127.189|443 > 194.226.199.21|58155: acks_of_unseen 1, tshark 8",
+            "52.18.127.189|443 > 194.226.199.21|58155: out_of_order 0, tshark 3",
+            "52.18.127.189|443 > 194.226.199.21|58155: retransmissions 12, tshark 9",
+            "8.247.226.126|80 > 194.226.199.226|34101: acks_of_unseen 0, tshark 1",
+            "8.247.226.126|80 > 194.226.199.226|34101: out_of_order 0, tshark 9",
+            "8.247.226.126|80 > 194.226.199.226|34101: retransmissions 9, tshark 0",
+            "92.223.106.21|443 > 194.226.199.9|49756: acks_of_unseen 0, tshark 2",
+        ],
+        why: PADDED,
+    },
+    Known {
+        file: "ndpi-wechat.pcap",
+        differences: &[
+            "172.217.23.78|443 > 192.168.1.103|53220: acks_of_unseen 1, tshark 2",
+            "203.205.151.162|443 > 192.168.1.103|54058: acks_of_unseen 1, tshark 2",
+            "203.205.151.211|443 > 192.168.1.103|40740: acks_of_unseen 1, tshark 2",
+            "216.58.205.78|443 > 192.168.1.103|47627: acks_of_unseen 1, tshark 2",
+        ],
+        why: AGAIN,
+    },
+    Known {
+        file: "sv-TLPW1-tcp-110.37.219.134-10.12.14.101-tcp-990-49254.pcap",
+        differences: &["10.12.14.101|49254 > 110.37.219.134|990: acks_of_unseen 23, tshark 11"],
+        why: AGAIN,
+    },
+    Known {
+        file: "sv-TLPW1-tcp-110.37.219.134-10.12.14.101-tcp-990-49254.pcap",
+        differences: &[
+            "110.37.219.134|990 > 10.12.14.101|49254: out_of_order 14, tshark 13",
+            "110.37.219.134|990 > 10.12.14.101|49254: retransmissions 2, tshark 3",
+            "110.37.219.134|990 > 10.12.14.101|49254: spurious_retransmissions 2, tshark 3",
+        ],
+        why: UNSEEN,
+    },
+    Known {
+        file: "sv-dce-gap-handling.pcap",
+        differences: &["172.31.9.211|49154 > 172.31.9.1|59374: acks_of_unseen 1, tshark 2"],
+        why: AGAIN,
+    },
+    Known {
+        file: "sv-http-gap-double.pcap",
+        differences: &["127.0.0.1|51297 > 127.0.0.1|8080: acks_of_unseen 2, tshark 3"],
+        why: AGAIN,
+    },
+    Known {
+        file: "sv-tcp-overlap2.pcap",
+        differences: &["2.2.2.2|8080 > 1.1.1.1|12345: duplicate_acks 0, tshark 1"],
+        why: HANDSHAKE,
+    },
+    Known {
+        file: "sv-tls-subjectaltname.pcap",
+        differences: &[
+            "138.201.208.22|443 > 192.168.100.206|59949: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|59621 > 138.201.208.22|443: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|59622 > 138.201.208.22|443: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|59819 > 93.184.221.240|80: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|59949 > 138.201.208.22|443: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|60036 > 138.201.208.22|443: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|60045 > 93.191.156.41|80: acks_of_unseen 0, tshark 1",
+            "192.168.100.206|60093 > 93.191.156.41|443: acks_of_unseen 0, tshark 1",
+            "204.79.197.200|443 > 192.168.100.206|59691: out_of_order 1, tshark 0",
+            "204.79.197.200|443 > 192.168.100.206|59691: retransmissions 7, tshark 8",
+            "212.237.249.17|80 > 192.168.100.206|60064: out_of_order 1, tshark 0",
+            "212.237.249.17|80 > 192.168.100.206|60064: retransmissions 2, tshark 3",
+            "93.184.221.240|80 > 192.168.100.206|59819: acks_of_unseen 0, tshark 1",
+        ],
+        why: OLDER,
+    },
+    Known {
+        file: "sv-tls-subjectaltname.pcap",
+        differences: &[
+            "138.201.208.22|443 > 192.168.100.206|60038: fast_retransmissions 28, tshark 2",
+            "138.201.208.22|443 > 192.168.100.206|60038: out_of_order 6, tshark 21",
+            "138.201.208.22|443 > 192.168.100.206|60038: retransmissions 35, tshark 20",
+            "46.183.138.100|80 > 192.168.100.206|60040: fast_retransmissions 2, tshark 1",
+            "93.191.156.41|80 > 192.168.100.206|60043: fast_retransmissions 4, tshark 1",
+            "93.191.156.41|80 > 192.168.100.206|60043: out_of_order 0, tshark 3",
+            "93.191.156.41|80 > 192.168.100.206|60043: retransmissions 4, tshark 1",
+            "94.231.103.159|80 > 192.168.100.206|60053: fast_retransmissions 4, tshark 1",
+            "94.231.103.159|80 > 192.168.100.206|60053: out_of_order 0, tshark 3",
+            "94.231.103.159|80 > 192.168.100.206|60053: retransmissions 4, tshark 1",
+        ],
+        why: SELECTIVE,
+    },
+    Known {
+        file: "trex-asa_exploit.pcap",
+        differences: &[
+            "203.146.140.17|80 > 117.195.143.198|2131: fast_retransmissions 1, tshark 0",
+            "203.146.140.17|80 > 117.195.143.198|2131: out_of_order 1, tshark 2",
+            "203.146.140.17|80 > 117.195.143.198|2131: retransmissions 3, tshark 2",
+        ],
+        why: SELECTIVE,
+    },
+    Known {
+        file: "zeek-gap-data-missing.pcapng",
+        differences: &[
+            "2a00:6020:ad0b:8381:fd70:e2f9:f031:9dc4|49980 > 2a00:6020:ad0b:8380::10|389: acks_of_unseen 1, tshark 2",
+        ],
+        why: AGAIN,
+    },
+    Known {
+        file: "zeek-reassembly.pcap",
+        differences: &[
+            "128.3.97.175|80 > 63.193.213.194|2564: acks_of_unseen 5, tshark 7",
+            "63.193.213.194|2564 > 128.3.97.175|80: lost_segments 6, tshark 8",
+        ],
+        why: SHORT,
+    },
+    Known {
+        file: "zeek-reassembly.pcap",
+        differences: &["128.3.97.175|80 > 63.193.213.194|2564: fast_retransmissions 0, tshark 3"],
+        why: NEGATIVE,
+    },
+    Known {
+        file: "zeek-retransmit-fast009.pcap",
+        differences: &["192.168.0.27|80 > 10.0.88.85|50368: fast_retransmissions 3, tshark 1"],
+        why: SELECTIVE,
+    },
+];
+
+const PADDED: &str = "acknowledgements carry bytes of padding as payload, over and over: bytes that were seen are not out of \
+                      order, however soon they come again, and not unseen because they come with too low a number";
+const AGAIN: &str = "tshark tells the same missing bytes with further acknowledgements, and misses others while the number \
+                     that it compares with is beyond them";
+const UNSEEN: &str =
+    "data that was acknowledged, but comes for the first time, was not sent without need";
+const OLDER: &str = "the answers to the first SYN acknowledge an older connection: tshark takes its numbers for this one's, \
+                     and the SYN+ACK then for one that comes again";
+const SELECTIVE: &str = "tshark knows no selective acknowledgements: what they ask for is out of order to it if it comes \
+                         within a round trip, and a timeout if not";
+const SHORT: &str = "packets are shorter than their IP length says; tshark believes the frame, so that the rest is missing";
+const NEGATIVE: &str = "nobody asked for these: tshark's count of duplicate acknowledgements is -1 here, which it takes for 255";
+const HANDSHAKE: &str =
+    "the first ACK behind a SYN+ACK repeats none: the window of a SYN is never scaled";

@@ -8,9 +8,10 @@ use mirrorscope_dissectors::Tcp;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Counts, Rtt};
-use super::half::{Half, Tick, occupied};
+use super::half::{Half, Tick, occupied, scale};
 use super::history::{Letter, noted};
 use super::sender::{Segment, Sender, nanoseconds};
+use super::state::{opened, roles};
 use crate::time::Timestamp;
 
 /// What is known beyond states and history, once a conversation has got beyond its handshake.
@@ -34,12 +35,8 @@ pub(super) type Noted = [Option<(usize, Letter)>; 4];
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) halves: &'a [Half; 2],
-    /// Both ends took part in the handshake.
-    pub(super) opened: bool,
     /// What the packet acknowledges can be of this connection.
     pub(super) believed: bool,
-    /// Bits by which windows of each end are shifted, if that is known.
-    pub(super) scales: [Option<u8>; 2],
 }
 
 impl Analysis {
@@ -98,8 +95,9 @@ impl Analysis {
             return letters;
         }
         self.time_handshake(side, tcp, time, context.halves);
-        let way_to_sender = match context.halves.get(side) {
-            Some(half) if half.syn > 0 => self.towards_originator,
+        let (own, other) = roles(context.halves, side);
+        let way_to_sender = match self.towards_originator {
+            towards if own.syn > 0 => towards,
             _ => self
                 .handshake
                 .zip(self.towards_originator)
@@ -109,17 +107,13 @@ impl Analysis {
         let (sender, peer) = if side == 0 { (zero, one) } else { (one, zero) };
         sender.counts.largest_payload = sender.counts.largest_payload.max(tcp.payload_len);
         // Zeek: who has closed needs no window, and who has reset says nothing.
-        let boring = context
-            .halves
-            .get(1 - side)
-            .is_some_and(|half| half.fin > 0)
-            || context.halves.get(side).is_some_and(|half| half.rst > 0);
+        let boring = other.fin > 0 || own.rst > 0;
         let segment = Segment {
             tcp,
             time,
             start: tcp.sequence,
             end: tcp.sequence.wrapping_add(occupied(tcp)),
-            peer_scale: context.scales.get(1 - side).copied().flatten(),
+            peer_scale: (tcp.payload_len > 0).then(|| scale(other, own)).flatten(),
             round_trip: self.handshake,
             way_to_sender,
             acknowledges: (flags.ack() && context.believed).then_some(tcp.acknowledgement),
@@ -137,7 +131,7 @@ impl Analysis {
             sender.remember_ack(acknowledged, &segment);
         }
         for (place, (owner, sender)) in [(side, sender), (1 - side, peer)].into_iter().enumerate() {
-            if sender.wait_for_gap() && context.opened {
+            if sender.wait_for_gap() && opened(context.halves) {
                 sender.gaps = sender.gaps.saturating_add(1);
                 letters[2 + place] = noted(sender.gaps).then_some((owner, Letter::Gap));
             }
@@ -147,8 +141,7 @@ impl Analysis {
 
     /// Times the end of the handshake, at the first ACK of the end that sent the SYN.
     fn time_handshake(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp, halves: &[Half; 2]) {
-        let [zero, one] = halves;
-        let (half, peer) = if side == 0 { (zero, one) } else { (one, zero) };
+        let (half, peer) = roles(halves, side);
         let third = tcp.flags.ack()
             && !tcp.flags.syn()
             && self.towards_originator.is_none()

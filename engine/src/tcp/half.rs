@@ -349,6 +349,21 @@ impl Half {
     }
 }
 
+/// Bits by which windows of `half` are shifted, if that is known.
+///
+/// A SYN+ACK has the option only if it answers a SYN with it, so that it tells enough of its own end; a SYN tells
+/// nothing without the SYN+ACK (RFC 7323 §2.2).
+pub(super) fn scale(half: &Half, peer: &Half) -> Option<u8> {
+    let refuses = |half: &Half| half.saw_opening() && half.window_scale().is_none();
+    if refuses(half) || refuses(peer) {
+        Some(0)
+    } else if peer.saw_opening() || half.syn_ack > 0 {
+        half.window_scale()
+    } else {
+        None
+    }
+}
+
 /// Sequence numbers that a segment takes: its payload, SYN and FIN.
 pub(super) fn occupied(tcp: &Tcp<'_>) -> u32 {
     tcp.payload_len

@@ -27,6 +27,9 @@ pub use summary::{EndSummary, Handshake, RttSummary, Summary};
 use crate::time::Timestamp;
 use analysis::Context;
 use history::{History, Letter};
+use state::{opened, opener, roles};
+
+const SYN_FIN_RST: u16 = 0x007;
 
 /// Both ends. Side 0 and 1 are the flow's endpoints in key order, whoever opened it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +49,7 @@ impl Conversation {
         if self.analysis.is_none() && !flags.syn() && !flags.rst() {
             self.analysis = Some(Box::new(Analysis::new(&self.halves, time)));
         }
+        let known = self.halves.get(side).map(|half| half.facts);
         let peer = self.halves.get(1 - side);
         let believed = peer.is_none_or(|peer| peer.may_be_acknowledged(tcp.acknowledgement));
         if let Some(half) = self.halves.get_mut(side) {
@@ -53,12 +57,13 @@ impl Conversation {
             half.note(side, tcp, &mut self.history);
         }
         self.note_end(side, tcp);
-        self.set_states();
+        // Most packets tell nothing new.
+        if flags.0 & SYN_FIN_RST != 0 || known != self.halves.get(side).map(|half| half.facts) {
+            self.set_states();
+        }
         let context = Context {
             halves: &self.halves,
-            opened: self.opened(),
             believed,
-            scales: [self.scale(0), self.scale(1)],
         };
         if let Some(analysis) = &mut self.analysis {
             let letters = analysis.push(side, tcp, time, &context);
@@ -95,7 +100,7 @@ impl Conversation {
     /// passed, or the capture has ended, without the data.
     pub fn history(&self, originator: usize) -> String {
         let mut history = self.history;
-        if self.opened()
+        if opened(&self.halves)
             && let Some(analysis) = &self.analysis
         {
             for side in analysis.open_gaps() {
@@ -133,12 +138,7 @@ impl Conversation {
     /// Nanoseconds from the SYN to the SYN+ACK, if each was seen once: from here to the responder and back. In steps
     /// of 16 ns.
     pub fn rtt_towards_responder(&self) -> Option<u64> {
-        let [zero, one] = &self.halves;
-        let (orig, resp) = if self.opener() == 0 {
-            (zero, one)
-        } else {
-            (one, zero)
-        };
+        let (orig, resp) = roles(&self.halves, opener(&self.halves));
         let answers = orig.syn > 0
             && resp.syn_ack > 0
             && resp
@@ -162,22 +162,6 @@ impl Conversation {
     /// Bytes that it holds outside itself.
     pub fn heap_size(&self) -> usize {
         self.analysis.as_ref().map_or(0, |_| size_of::<Analysis>())
-    }
-
-    /// Bits by which windows of `side` are shifted, if that is known.
-    ///
-    /// A SYN+ACK has the option only if it answers a SYN with it, so that it tells enough of its own end; a SYN tells
-    /// nothing without the SYN+ACK (RFC 7323 §2.2).
-    fn scale(&self, side: usize) -> Option<u8> {
-        let (half, peer) = (self.halves.get(side)?, self.halves.get(1 - side)?);
-        let refuses = |half: &Half| half.saw_opening() && half.window_scale().is_none();
-        if refuses(half) || refuses(peer) {
-            Some(0)
-        } else if peer.saw_opening() || half.syn_ack > 0 {
-            half.window_scale()
-        } else {
-            None
-        }
     }
 }
 

@@ -100,6 +100,31 @@ impl Half {
     }
 }
 
+/// The originator and the responder.
+pub(super) fn roles(halves: &[Half; 2], originator: usize) -> (&Half, &Half) {
+    let [zero, one] = halves;
+    if originator == 0 {
+        (zero, one)
+    } else {
+        (one, zero)
+    }
+}
+
+/// The end that opened a conversation, as far as SYN and SYN+ACK tell; side 0 if they do not.
+pub(super) fn opener(halves: &[Half; 2]) -> usize {
+    let [zero, one] = halves;
+    usize::from(zero.syn == 0 && (one.syn > 0 || zero.syn_ack > 0))
+}
+
+/// Both ends took part in the handshake, and none sent a RST.
+pub(super) fn opened(halves: &[Half; 2]) -> bool {
+    let (orig, resp) = roles(halves, opener(halves));
+    orig.as_originator(resp) == EndState::Established
+        && resp.as_responder(orig) == EndState::Established
+        && orig.rst == 0
+        && resp.rst == 0
+}
+
 impl Conversation {
     /// States of the originator and the responder.
     fn ends(&self, originator: usize) -> (EndState, EndState) {
@@ -111,31 +136,11 @@ impl Conversation {
     }
 
     fn roles(&self, originator: usize) -> (&Half, &Half) {
-        let [zero, one] = &self.halves;
-        if originator == 0 {
-            (zero, one)
-        } else {
-            (one, zero)
-        }
-    }
-
-    /// The end that opened it, as far as SYN and SYN+ACK tell; side 0 if they do not.
-    pub(super) fn opener(&self) -> usize {
-        let [zero, one] = &self.halves;
-        usize::from(zero.syn == 0 && (one.syn > 0 || zero.syn_ack > 0))
-    }
-
-    /// Both ends took part in the handshake, and none sent a RST.
-    pub(super) fn opened(&self) -> bool {
-        let (orig, resp) = self.roles(self.opener());
-        orig.as_originator(resp) == EndState::Established
-            && resp.as_responder(orig) == EndState::Established
-            && orig.rst == 0
-            && resp.rst == 0
+        roles(&self.halves, originator)
     }
 
     pub(super) fn set_states(&mut self) {
-        let opener = self.opener();
+        let opener = opener(&self.halves);
         let (orig, resp) = self.ends(opener);
         let [zero, one] = &mut self.halves;
         (zero.state, one.state) = if opener == 0 {
@@ -220,8 +225,9 @@ impl Conversation {
     /// number than the one known, unless it is the SYN of this very connection that comes late; and a SYN+ACK with
     /// another number once this connection is over.
     ///
-    /// A repeated SYN never does. As wireshark does for SYN; wireshark takes a SYN+ACK with another number for a new
-    /// connection at any time, but one that answers a SYN cookie's way may change it from one to the next.
+    /// A repeated SYN never does. Wireshark takes a SYN for a new connection as this does; and a SYN+ACK with another
+    /// number at any time, where this waits for the end: a server that keeps no state of half-open connections (SYN
+    /// cookies, RFC 4987 §3.6) may answer the same SYN with another number after a while.
     pub fn starts_anew(&self, side: usize, tcp: &Tcp<'_>) -> bool {
         let flags = tcp.flags;
         if !flags.syn() || flags.fin() || flags.rst() {
