@@ -101,15 +101,24 @@ pub enum DeviceTime {
 impl Mirror {
     /// The network that packets of both directions are in.
     pub fn segment(&self) -> Option<u64> {
-        self.id.filter(|_| !self.one_way_id)
+        let names = names_a_network(self.encapsulation) && !self.one_way_id;
+        self.id.filter(|_| names)
     }
 }
 
 impl Carried {
     /// The network that packets of both directions are in.
     pub fn segment(self) -> Option<u64> {
-        self.id.filter(|_| !self.one_way_id)
+        let names = names_a_network(self.encapsulation) && !self.one_way_id;
+        self.id.filter(|_| names)
     }
+}
+
+/// Whether the id of an encapsulation is that of a network. ERSPAN's names the mirror session: one flow has a different
+/// one at every point.
+fn names_a_network(encapsulation: Encapsulation) -> bool {
+    use Encapsulation::{Erspan1, Erspan2, Erspan3};
+    !matches!(encapsulation, Erspan1 | Erspan2 | Erspan3)
 }
 
 impl Stripped<'_> {
