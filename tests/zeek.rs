@@ -88,12 +88,12 @@ fn every_column_says_what_the_packets_were() {
     let expected = [
         (
             "50001",
-            "1772442000.374270 CDbd54fvqsk 10.9.0.10 50001 10.20.0.50 80 tcp - 0.058718 85 3394 SF - - - ShADadFf \
+            "1772442000.374270 CDbd54fvqsk 10.9.0.10 50001 10.20.0.50 80 tcp - 0.058718 85 3394 SF - - 0 ShADadFf \
              7 457 6 3714 - 1:0oXrOwfbxX/uKKElkXTF9EwEp7A= symmetric fw1-inside,vm-dc1",
         ),
         (
             "50002",
-            "1772442012.974268 C7kg9rvr7qn 10.9.0.10 50002 10.20.0.50 80 tcp - 7.112971 0 0 S1 - - - Sh \
+            "1772442012.974268 C7kg9rvr7qn 10.9.0.10 50002 10.20.0.50 80 tcp - 7.112971 0 0 S1 - - 0 Sh \
              4 240 7 420 - 1:FPs7/iUUeP/Vt7y8gBITCWAs9eE= asymmetric fw1-inside,dci-dc1,dci-dc2,vm-dc2,fw2-inside",
         ),
         (

@@ -9,6 +9,7 @@ use anyhow::Result;
 use mirrorscope_engine::flow::{icmp_counterpart, protocol};
 use mirrorscope_engine::point::acts;
 use mirrorscope_engine::report::{Direction, FlowReport};
+use mirrorscope_engine::tcp::EndSummary;
 use mirrorscope_engine::time::Timestamp;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
@@ -50,14 +51,21 @@ const COLUMNS: &[Column] = &[
     column("duration", "interval", |f| {
         lasting(f, Cell::Time(duration(f)))
     }),
-    column("orig_bytes", "count", |f| payload(f, &f.orig)),
-    column("resp_bytes", "count", |f| payload(f, &f.resp)),
+    column("orig_bytes", "count", |f| {
+        payload(f, &f.orig, f.tcp.as_ref().map(|tcp| &tcp.orig))
+    }),
+    column("resp_bytes", "count", |f| {
+        payload(f, &f.resp, f.tcp.as_ref().map(|tcp| &tcp.resp))
+    }),
     column("conn_state", "string", |f| Cell::Text(f.state.to_owned())),
     column("local_orig", "bool", |_| Cell::Unset),
     column("local_resp", "bool", |_| Cell::Unset),
-    column("missed_bytes", "count", |f| match f.proto.as_str() {
-        "tcp" => Cell::Unset,
-        _ => Cell::Count(0),
+    column("missed_bytes", "count", |f| {
+        let missed = f.tcp.as_ref().map(|tcp| {
+            let [orig, resp] = [&tcp.orig, &tcp.resp].map(|end| end.counts.unseen_bytes);
+            orig + resp
+        });
+        Cell::Count(missed.unwrap_or(0))
     }),
     column("history", "string", |f| match f.history.as_str() {
         "" => Cell::Unset,
@@ -97,11 +105,13 @@ fn lasting(flow: &FlowReport, cell: Cell) -> Cell {
     }
 }
 
-/// What one side sent behind the transport header; of other protocols we do not know where that ends.
-fn payload(flow: &FlowReport, direction: &Direction) -> Cell {
+/// What one side sent behind the transport header, of TCP by its sequence numbers; of other protocols we do not know
+/// where that ends.
+fn payload(flow: &FlowReport, direction: &Direction, tcp: Option<&EndSummary>) -> Cell {
+    let bytes = tcp.map_or(direction.payload, |end| end.stream_bytes.into());
     match transport(flow) {
         "unknown_transport" => Cell::Unset,
-        _ => lasting(flow, Cell::Count(direction.payload)),
+        _ => lasting(flow, Cell::Count(bytes)),
     }
 }
 

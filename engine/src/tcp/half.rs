@@ -128,6 +128,18 @@ impl Half {
         self.range.1.wrapping_sub(self.range.0)
     }
 
+    /// Lowest sequence number seen, and the number after the highest.
+    pub fn numbers(&self) -> Option<(u32, u32)> {
+        self.facts.has(Facts::RANGE).then_some(self.range)
+    }
+
+    /// Bytes between the first and the last one seen, by their numbers: a SYN and a FIN take one each.
+    pub fn stream_bytes(&self) -> u32 {
+        let syn = u32::from(self.saw_opening());
+        let fin = u32::from(self.fin > 0);
+        self.span().saturating_sub(syn + fin)
+    }
+
     /// The number after the highest one seen.
     pub fn reached(&self) -> Option<u32> {
         self.facts.has(Facts::RANGE).then_some(self.range.1)

@@ -40,6 +40,10 @@ pub struct Summary {
 /// One end of a [`Summary`].
 #[derive(Clone, Debug, Serialize)]
 pub struct EndSummary {
+    /// Lowest sequence number seen, and the number after the highest.
+    pub sequence: Option<(u32, u32)>,
+    /// Bytes between these, SYN and FIN left out, whether or not they were seen.
+    pub stream_bytes: u32,
     /// Packets sent again, for whatever reason.
     pub retransmissions: u32,
     /// What happened to its packets.
@@ -117,6 +121,8 @@ impl EndSummary {
         let counts = conversation.counts(side);
         let half = conversation.halves.get(side);
         Self {
+            sequence: half.and_then(Half::numbers),
+            stream_bytes: half.map_or(0, Half::stream_bytes),
             retransmissions: counts.retransmissions(),
             counts,
             mss: half.and_then(Half::mss),
