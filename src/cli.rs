@@ -63,6 +63,7 @@ Examples:
   mirrorscope flows capture.pcap
   mirrorscope flows --filter 'port 443 and (unanswered or state S0,S1)' capture.pcap
   mirrorscope flows --format json capture.pcap | jq -r 'select(.verdict == \"unknown\") | .why'
+  mirrorscope flows --format detail --filter 'id 22jB5b2hkC' capture.pcap
   mirrorscope flows --format csv capture.pcap > flows.csv
   mirrorscope flows --format zeek capture.pcap > conn.log")]
     Flows(FlowsArgs),
@@ -388,8 +389,10 @@ pub enum SessionFormat {
 /// Formats of a list of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FlowFormat {
-    /// For people
+    /// For people, a line each
     Table,
+    /// For people, a page each: what every point saw, TCP's retransmissions, windows and round trips
+    Detail,
     /// One object a line
     Json,
     /// Comma-separated, with a header

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{Analysis, Outcome, tell};
 use crate::cli::{FlowFormat, FlowsArgs};
-use crate::output::{self, csv, table, zeek};
+use crate::output::{self, csv, detail, table, zeek};
 
 /// Runs the command.
 pub fn run(args: &FlowsArgs) -> Result<Outcome> {
@@ -15,6 +15,11 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
             let mut rows = table::Flows::new(screen);
             analysis.flows(|flow| rows.add(out, &flow))?;
             rows.finish(out)
+        }
+        FlowFormat::Detail => {
+            let mut pages = detail::Pages::new(screen);
+            analysis.flows(|flow| pages.add(out, &flow))?;
+            pages.finish(out)
         }
         FlowFormat::Json => analysis.flows(|flow| output::line(out, &flow)),
         FlowFormat::Csv => {

@@ -1,6 +1,7 @@
 //! Output formats, one a file; each turns values of the engine into bytes and knows nothing of packets.
 
 pub mod csv;
+pub mod detail;
 pub mod follow;
 pub mod table;
 pub mod text;

@@ -271,7 +271,7 @@ impl<T> Fitted<T> {
 }
 
 /// Address and port; the address alone where there are no ports.
-fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String {
+pub(super) fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String {
     match flow.proto.as_str() {
         "tcp" | "udp" | "sctp" => SocketAddr::new(address, port).to_string(),
         _ => address.to_string(),
