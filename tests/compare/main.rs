@@ -8,6 +8,7 @@
 
 mod encapsulations;
 mod formats;
+mod streams;
 mod tcp_analysis;
 mod zeek;
 
@@ -134,6 +135,18 @@ fn samples() -> Vec<PathBuf> {
     files
 }
 
+/// The folder of the captures of others, where it exists.
+fn captures() -> Option<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/captures");
+    let captures =
+        PathBuf::from(std::env::var_os("MIRRORSCOPE_CAPTURES").unwrap_or_else(|| default.into()));
+    if captures.is_dir() {
+        return Some(captures);
+    }
+    eprintln!("captures not found at {}: samples only", captures.display());
+    None
+}
+
 /// Captures of others with the encapsulations that are stripped so far, where the folder exists.
 const CAPTURES: &[&str] = &[
     "lab-asymmetric-dropped.pcap",
@@ -156,22 +169,14 @@ const CAPTURES: &[&str] = &[
     "tcpdump-vxlan_port_8472.pcap",
 ];
 
-fn captures() -> PathBuf {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/captures");
-    PathBuf::from(std::env::var_os("MIRRORSCOPE_CAPTURES").unwrap_or_else(|| default.into()))
-}
-
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn decapsulated_packets_are_those_that_tshark_sees_inside() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner.pcapng");
     let mut files = samples();
-    let captures = captures();
-    if captures.is_dir() {
+    if let Some(captures) = captures() {
         files.extend(CAPTURES.iter().map(|name| captures.join(name)));
-    } else {
-        eprintln!("captures not found at {}: samples only", captures.display());
     }
     let mut compared = 0;
     for file in &files {

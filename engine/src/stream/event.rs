@@ -188,7 +188,7 @@ pub struct Counts {
     pub late: u64,
     /// Bytes behind the end.
     pub beyond_end: u64,
-    /// Bytes from elsewhere.
+    /// Bytes from elsewhere; a SYN counts as one.
     pub elsewhere: u64,
     /// Segments with the URG bit.
     pub urgent: u64,

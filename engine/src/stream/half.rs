@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 const WINDOW: i64 = 1 << 30;
 /// An RST further ahead of what was seen than an unscaled window proves nothing (RFC 5961 §3.2 wants it exact).
 const RST_AHEAD: u64 = 1 << 16;
-/// An acknowledgement further in front of the first data does not tell what was under way.
+/// No more than this is under way (16 MiB): a number further on, or further in front of the first data, that comes without
+/// data is of another connection.
 const LEAD: u64 = 1 << 24;
 /// Segments in a row, each behind the one before, that show that the stream went on elsewhere.
 const RUN: u8 = 4;
@@ -80,8 +81,9 @@ pub(super) struct Half {
     history: Vec<u8>,
     /// Time of the data in front of `next`.
     last: Option<Timestamp>,
-    /// Time of the last segment.
+    /// Time of the last segment, and how long after the one before it came, in nanoseconds.
     touched: Timestamp,
+    rested: i64,
     /// Number behind the last segment from elsewhere, and how many follow each other.
     stray: Option<(u32, u8)>,
     counts: Counts,
@@ -146,7 +148,10 @@ impl Half {
         let (position, distance) = self.position(number);
         // What is in front of the start is of an earlier connection with the same ports.
         let settled = matches!(self.phase, Phase::Running | Phase::Full);
-        if distance.abs() > WINDOW || settled && position < self.base {
+        if distance.abs() > WINDOW
+            || distance > LEAD.cast_signed()
+            || settled && position < self.base
+        {
             return;
         }
         self.hold(around.now);
@@ -172,6 +177,7 @@ impl Half {
     /// Takes a segment of this direction.
     pub fn push(&mut self, segment: &Segment<'_>, around: &Surroundings<'_>, sink: Sink<'_>) {
         let flags = segment.flags;
+        self.rested = segment.time.since(self.touched);
         self.touched = segment.time;
         let (position, distance) = self.position(segment.sequence);
         if flags.syn() {
@@ -197,11 +203,21 @@ impl Half {
         let first = position + 1;
         let settled = matches!(self.phase, Phase::Running | Phase::Full);
         if !settled {
+            let holding = self.phase != Phase::Unknown;
+            if holding && (self.right < first || self.right - first > LEAD) {
+                // What came before is of an earlier connection.
+                return self.restart(segment, around, sink);
+            }
             self.hold(segment.time);
             self.begin(first);
-        } else if self.syn != Some(position) && !self.began_late(first) {
+        } else if self.syn != Some(position) && !self.began_late(first, around) {
             if !self.ended() && !around.peer_ended {
-                self.note(Note::Elsewhere, segment.payload_len.into(), around, sink);
+                self.note(
+                    Note::Elsewhere,
+                    1 + segment.payload.len() as u64,
+                    around,
+                    sink,
+                );
                 return;
             }
             return self.restart(segment, around, sink);
@@ -212,8 +228,11 @@ impl Half {
     }
 
     /// Whether the stream was begun in the middle, and `first` is its true start.
-    fn began_late(&self, first: u64) -> bool {
-        first == self.base || !self.opened && first < self.base && self.base - first <= LEAD
+    fn began_late(&self, first: u64, around: &Surroundings<'_>) -> bool {
+        // A copy of a SYN is not later than any other copy.
+        let late = !self.ended() || self.rested < around.policy.wait;
+        let near = first < self.base && self.base - first <= LEAD;
+        first == self.base || !self.opened && near && late
     }
 
     /// Another connection with the same addresses and ports: its bytes follow.
@@ -223,6 +242,7 @@ impl Half {
         self.base += first - self.next;
         self.next = first;
         self.syn = Some(first - 1);
+        self.opened = true;
         self.note(Note::Restarted, 1, around, sink);
         self.data(first, segment, around, sink);
     }
@@ -232,13 +252,19 @@ impl Half {
         let ahead = number.wrapping_sub(self.next as u32);
         let position = self.next + u64::from(ahead);
         self.right = position;
+        self.forget_all();
+        position
+    }
+
+    /// Nothing that was seen of the stream counts any more.
+    fn forget_all(&mut self) {
         self.acked = None;
+        self.first_acked = None;
         self.end = None;
         self.reset = false;
         self.cuts = Ranges::default();
         self.forget();
         self.stray = None;
-        position
     }
 
     fn reset(&mut self, position: u64, around: &Surroundings<'_>, sink: Sink<'_>) {
@@ -326,7 +352,8 @@ impl Half {
         }
         let end = self.end.unwrap_or(u64::MAX);
         // A bare acknowledgement has the number of the next byte, or that behind a FIN which was not seen.
-        if claimed > 0 || fin || until > self.right + 1 {
+        let ahead = until.saturating_sub(self.right);
+        if claimed > 0 || fin || (2..=LEAD).contains(&ahead) {
             self.right = self.right.max(until.min(end));
         }
         let mut bytes = segment.payload;
@@ -660,6 +687,9 @@ impl Half {
 
     /// Counts, and tells the first of its kind.
     fn note(&mut self, note: Note, amount: u64, around: &Surroundings<'_>, sink: Sink<'_>) {
+        if amount == 0 {
+            return;
+        }
         *self.counts.slot(note) += amount;
         let bit = 1 << note as u16;
         if self.noted & bit == 0 {

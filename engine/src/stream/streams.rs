@@ -88,7 +88,10 @@ impl Streams {
 
     /// Takes a segment that `side` of a flow sent.
     pub fn push(&mut self, flow: u64, side: Side, segment: &Segment<'_>, sink: Sink<'_>) {
-        self.now = self.now.max(segment.time);
+        if segment.time > self.now {
+            self.now = segment.time;
+            self.pass_time(sink);
+        }
         if let Some(stream) = self.all.get_mut(&flow) {
             stream.touched = true;
         } else if !self.begin(flow, sink) {
@@ -111,7 +114,6 @@ impl Streams {
         for side in [side, peer] {
             self.look(flow, side, sink);
         }
-        self.pass_time(sink);
         self.make_room(sink);
     }
 

@@ -510,6 +510,36 @@ fn another_connection_with_the_same_ports_follows_the_first() {
 }
 
 #[test]
+fn the_end_of_an_earlier_connection_is_not_the_start_of_the_next() {
+    // A capture that begins with the close of a connection whose ports are used again, in front of its numbers.
+    let mut run = Run::new();
+    run.push(1, FIN | ACK, 2_035_183_171, 385_318_440, "");
+    run.push(0, RST, 385_318_440, 0, "");
+    run.time += 23_000;
+    run.push(0, SYN, 371_071_197, 0, "");
+    run.push(1, SYN | ACK, 2_056_478_236, 371_071_198, "");
+    run.push(0, ACK, 371_071_198, 2_056_478_237, "hello");
+    run.push(1, ACK, 2_056_478_237, 371_071_203, "hi");
+    let told = run.finish();
+    let data: Vec<_> = told.iter().filter(|line| !line.contains("note")).collect();
+    assert_eq!(data, ["0@0 hello", "1@0 hi"]);
+}
+
+#[test]
+fn a_stale_acknowledgement_tells_nothing_of_a_new_connection() {
+    let mut run = Run::new();
+    run.push(1, ACK, 97_000_000, 3_331_369_076, "");
+    run.push(0, SYN, 2_355_097_289, 0, "");
+    run.push(0, ACK, 2_355_097_290, 97_361_044, "hello");
+    let told = run.finish();
+    let data: Vec<_> = told
+        .iter()
+        .filter(|line| line.starts_with("0@") && !line.contains("note"))
+        .collect();
+    assert_eq!(data, ["0@0 hello"]);
+}
+
+#[test]
 fn the_limit_stops_the_bytes_and_not_the_stream() {
     let mut run = Run::with(Policy {
         limit: Some(5),

@@ -39,6 +39,8 @@ struct Part {
     /// Bytes in it.
     written: u64,
     first_gap: Option<Gap>,
+    /// Zeros to be written before anything else is: a direction of which nothing was seen gets no file.
+    owed: u64,
 }
 
 impl Files {
@@ -80,6 +82,13 @@ impl Files {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Writes the zeros for a gap.
+    fn settle(&mut self, flow: u64, side: Side) -> Result<()> {
+        let part = self.parts.get_mut(&(flow, side));
+        let owed = part.map_or(0, |part| std::mem::take(&mut part.owed));
+        super::zeros(owed, |zeros| self.add(flow, side, zeros))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -136,12 +145,15 @@ impl Part {
 impl Store for Files {
     fn event(&mut self, flow: u64, event: Event<'_>) -> Result<()> {
         match event {
-            Event::Data { side, bytes, .. } => self.add(flow, side, bytes),
+            Event::Data { side, bytes, .. } => {
+                self.settle(flow, side)?;
+                self.add(flow, side, bytes)
+            }
             Event::Gap(gap) => {
                 let part = self.parts.entry((flow, gap.side)).or_default();
                 part.first_gap.get_or_insert(gap);
                 if self.zeros {
-                    super::zeros(gap.len, |zeros| self.add(flow, gap.side, zeros))?;
+                    part.owed += gap.len;
                 }
                 Ok(())
             }
@@ -158,6 +170,13 @@ pub fn finish(collected: &mut Collected<Files>) -> Result<(u64, u64)> {
         store,
         ..
     } = collected;
+    for (serial, flow) in flows.iter() {
+        for side in [0, 1] {
+            if flow.counts(side).delivered > 0 {
+                store.settle(*serial, side)?;
+            }
+        }
+    }
     store.flush()?;
     let losses = engine.mirror_losses();
     let index = store.folder.join(INDEX);
