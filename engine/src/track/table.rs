@@ -253,12 +253,16 @@ impl Table {
     /// Ends a flow: what comes with its key from now on is another's.
     pub(super) fn end(&mut self, slot: u32) {
         self.retire(slot);
-        let seed = &self.seed;
+        self.unlist(slot);
+    }
+
+    /// Takes a flow out of the index.
+    fn unlist(&mut self, slot: u32) {
         let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
         if std::mem::replace(&mut flow.life, Life::Ended) < Life::Ended {
-            let hash = seed.hash_one(flow.key);
+            let hash = self.seed.hash_one(flow.key);
             if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
                 entry.remove();
             }
@@ -461,7 +465,7 @@ impl Table {
 
     /// Takes a flow out of the table. What its parts tell of their points' mirrors is kept.
     fn remove(&mut self, slot: u32) {
-        self.end(slot);
+        self.unlist(slot);
         let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::take) else {
             return;
         };
