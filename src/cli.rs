@@ -249,7 +249,7 @@ pub struct TableArgs {
     pub tcp_timeout: i64,
 
     /// The same once an end has closed or reset it
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = value::duration, hide_short_help = true)]
     pub tcp_close_timeout: i64,
 
     /// The same while nobody has answered it

@@ -25,6 +25,9 @@ const PLACES: usize = 4;
 /// No sender repeats a packet this soon of its own accord: the kernel's shortest timers take two ticks of a
 /// millisecond. Only duplicate acknowledgements make it faster.
 const SOON: i64 = 2_000_000;
+/// No two copies of one packet take ways through a mirror that differ by more, and no retransmission timer is shorter:
+/// Linux waits for 200 ms at least.
+const LATE: i64 = 100_000_000;
 /// Bytes of other payloads than TCP's that tell packets apart.
 const SAMPLE: usize = 16;
 /// Acknowledgements of one number that make a sender repeat (RFC 5681 §3.2).
@@ -256,9 +259,10 @@ impl Known {
 
 /// Whether a packet equal to one that the point saw before is the mirror's copy of it, not sent again.
 ///
-/// The mirror's own number says so; so does another TTL, and an identification that the sender changes with each
-/// packet. Where it does not (IPv6, or a constant), nothing is sent twice within [`SOON`] but for duplicate
-/// acknowledgements, and what they bring about.
+/// Another TTL says so, or an identification that the sender changes with each packet: unless the second one comes so
+/// [`LATE`] that it may be a retransmission, for which some senders use the same packet once more. Where nothing tells
+/// (IPv6, or a constant), nothing is sent twice within [`SOON`]. Duplicate acknowledgements, and what they bring about,
+/// are faster than all this.
 pub(super) fn is_copy(
     kind: Kind,
     identification: u16,
@@ -266,18 +270,19 @@ pub(super) fn is_copy(
     part: &Part,
     side: Side,
 ) -> bool {
-    if earlier.other_ttl || (identification != 0 && part.trails[side].identified) {
-        return true;
-    }
+    let identified = identification != 0 && part.trails[side].identified;
+    let marked = earlier.other_ttl || identified;
     let peer = &part.sides[1 - side];
-    earlier.ago < SOON
+    earlier.ago < if marked { LATE } else { SOON }
         && match kind {
-            Kind::Segment => part.trails[1 - side].repeated_acks < FAST,
+            Kind::Segment => earlier.other_ttl || part.trails[1 - side].repeated_acks < FAST,
             // A receiver answers each segment: alike, if it waits for an earlier one. If its mirror doubled the
             // answers, it doubles the segments too.
-            Kind::Answer => peer.packets < 4 || part.doubled(1 - side).packets * 4 >= peer.packets,
+            Kind::Answer => {
+                marked || peer.packets < 4 || part.doubled(1 - side).packets * 4 >= peer.packets
+            }
             Kind::Datagram => true,
-            Kind::Faceless => false,
+            Kind::Faceless => marked,
         }
 }
 

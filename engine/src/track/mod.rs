@@ -91,12 +91,13 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// An hour for connections, as most firewalls have it; two minutes where retransmissions of a SYN may be 64 s
-    /// apart, and for connections that the kernel keeps in TIME-WAIT; RFC 4787 §4.3 asks for two minutes for UDP.
+    /// An hour for connections, as most firewalls have it; five minutes, as Zeek has it, once an end has closed, because
+    /// the other may still speak; two minutes where retransmissions of a SYN may be 64 s apart; RFC 4787 §4.3 asks for
+    /// two minutes for UDP.
     fn default() -> Self {
         Self {
             established: 3600 * SECOND,
-            closing: 120 * SECOND,
+            closing: 300 * SECOND,
             half_open: 120 * SECOND,
             udp: 120 * SECOND,
             icmp: 60 * SECOND,
