@@ -232,40 +232,41 @@ pub struct AnalysisArgs {
     pub table: TableArgs,
 }
 
+const TABLE: &str = "Flow table";
+
 /// Bounds and timeouts of the flow table.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Flow table")]
 pub struct TableArgs {
     /// Most flows held at once; then those that nobody answered give way first, and closed ones next
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = at_least_one, help_heading = TABLE)]
     pub max_flows: usize,
 
     /// Most memory that flows may take
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = value::size, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = value::size, hide_short_help = true, help_heading = TABLE)]
     pub max_flow_memory: usize,
 
     /// Silence after which a TCP connection is another one
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub tcp_timeout: i64,
 
     /// The same once an end has closed or reset it
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub tcp_close_timeout: i64,
 
     /// The same while nobody has answered it
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub tcp_half_open_timeout: i64,
 
     /// Silence after which UDP between two ports is another flow
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub udp_timeout: i64,
 
     /// The same for ICMP
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub icmp_timeout: i64,
 
     /// The same for all other protocols
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub other_timeout: i64,
 }
 

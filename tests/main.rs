@@ -9,6 +9,7 @@
 mod agreement;
 mod decap;
 mod decoding;
+mod detail;
 mod encap;
 mod errors;
 mod filter;

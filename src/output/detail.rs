@@ -93,7 +93,10 @@ fn page(out: &mut dyn Write, screen: Screen, flow: &FlowReport) -> Result<()> {
         .enumerate()
     {
         let mut facts = vec![amount(counts)];
-        facts.extend(ends.into_iter().flat_map(|ends| end(ends[index])));
+        if let Some(ends) = ends {
+            facts.extend(happened(ends[index]));
+            facts.extend(sent(ends[index]));
+        }
         paragraph(
             out,
             screen,
@@ -105,10 +108,14 @@ fn page(out: &mut dyn Write, screen: Screen, flow: &FlowReport) -> Result<()> {
     if let Some(tcp) = &flow.tcp {
         times(out, screen, tcp)?;
     }
-    flow.points.iter().try_for_each(|at| point(out, screen, at))
+    let points = flow.points.iter();
+    points
+        .into_iter()
+        .try_for_each(|at| point(out, screen, at, flow.tcp.as_ref()))
 }
 
-fn point(out: &mut dyn Write, screen: Screen, at: &AtPoint) -> Result<()> {
+/// What a point saw; what all points together show of TCP's numbers and options is not said again.
+fn point(out: &mut dyn Write, screen: Screen, at: &AtPoint, all: Option<&Summary>) -> Result<()> {
     let head = format!("{} ({}, {})", at.point, at.site, at.role);
     heading(out, screen, &head)?;
     let mut facts = vec![period(at.first, at.last), state(at.state, &at.history)];
@@ -118,11 +125,15 @@ fn point(out: &mut dyn Write, screen: Screen, at: &AtPoint) -> Result<()> {
     facts.extend(list("VLAN", &at.vlans));
     facts.extend(list("segment", &at.segments));
     paragraph(out, screen, "    ", "    ", &facts.join("; "))?;
-    let ends = at.tcp.as_ref().map(|tcp| [&tcp.orig, &tcp.resp]);
+    let tcp = at.tcp.as_ref().zip(all);
+    let ends = tcp.map(|(here, all)| [(&here.orig, &all.orig), (&here.resp, &all.resp)]);
     for (index, (mark, seen)) in [(">", &at.orig), ("<", &at.resp)].into_iter().enumerate() {
         let mut facts = passed(seen);
-        if seen.packets > 0 {
-            facts.extend(ends.into_iter().flat_map(|ends| end(ends[index])));
+        if let Some(ends) = ends.filter(|_| seen.packets > 0) {
+            let (here, all) = ends[index];
+            let known = sent(all);
+            facts.extend(happened(here));
+            facts.extend(sent(here).into_iter().filter(|fact| !known.contains(fact)));
         }
         paragraph(
             out,
@@ -211,8 +222,8 @@ fn passed(seen: &DirectionAtPoint) -> Vec<String> {
     facts
 }
 
-/// What went wrong with what one end of a TCP connection sent, and what it offered.
-fn end(end: &EndSummary) -> Vec<String> {
+/// What went wrong with what one end of a TCP connection sent.
+fn happened(end: &EndSummary) -> Vec<String> {
     let Counts {
         fast_retransmissions,
         timeout_retransmissions,
@@ -226,7 +237,7 @@ fn end(end: &EndSummary) -> Vec<String> {
         lost_segments,
         acks_of_unseen,
         unseen_bytes,
-        largest_payload,
+        largest_payload: _,
     } = end.counts;
     let kinds = [
         (fast_retransmissions, "fast"),
@@ -255,8 +266,15 @@ fn end(end: &EndSummary) -> Vec<String> {
     if acks_of_unseen > 0 {
         facts.push(format!("{unseen_bytes} bytes acknowledged but never seen"));
     }
-    if largest_payload > 0 {
-        facts.push(format!("at most {largest_payload} bytes in one"));
+    facts
+}
+
+/// Numbers and options of what one end of a TCP connection sent.
+fn sent(end: &EndSummary) -> Vec<String> {
+    let mut facts = Vec::new();
+    let largest = end.counts.largest_payload;
+    if largest > 0 {
+        facts.push(format!("at most {largest} bytes in one"));
     }
     if let Some((first, next)) = end.sequence {
         facts.push(format!("sequence {first} to {next}"));
