@@ -169,6 +169,12 @@ fn csv_has_a_header_and_a_line_for_each_flow() {
         first.starts_with(flows[0]["id"].as_str().unwrap()),
         "{first}"
     );
+    // Three SYNs and six answers were sent again, and nothing else passed.
+    let repeated = csv.lines().find(|line| line.contains(",50002,")).unwrap();
+    assert!(
+        repeated.contains(",4,240,0,7,420,0,3,6,0,0,,"),
+        "{repeated}"
+    );
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl<'a> Flows<'a> {
             "resp_packets",
             "resp_bytes",
             "resp_payload",
+            "orig_retransmissions",
+            "resp_retransmissions",
+            "orig_unseen_bytes",
+            "resp_unseen_bytes",
+            "handshake_rtt_ns",
             "points",
         ])?;
         Ok(Self { writer })
@@ -107,6 +112,7 @@ impl<'a> Flows<'a> {
             .iter()
             .map(|p| format!("{}:{}/{}", p.point, p.orig.packets, p.resp.packets))
             .collect();
+        let tcp = flow.tcp.as_ref();
         self.writer.write_record([
             flow.id.clone(),
             flow.community_id.clone(),
@@ -128,6 +134,11 @@ impl<'a> Flows<'a> {
             flow.resp.packets.to_string(),
             flow.resp.bytes.to_string(),
             flow.resp.payload.to_string(),
+            text(tcp.map(|tcp| tcp.orig.retransmissions)),
+            text(tcp.map(|tcp| tcp.resp.retransmissions)),
+            text(tcp.map(|tcp| tcp.orig.counts.unseen_bytes)),
+            text(tcp.map(|tcp| tcp.resp.counts.unseen_bytes)),
+            text(tcp.and_then(|tcp| tcp.handshake_rtt_ns)),
             cell(&points.join(" ")),
         ])?;
         Ok(())

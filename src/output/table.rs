@@ -162,6 +162,10 @@ const FLOWS: &[Column<FlowReport>] = &[
     Column::figures("packets", 0, |f| {
         format!("{}/{}", f.orig.packets, f.resp.packets)
     }),
+    Column::figures("again", WIDE, |f| {
+        let ends = f.tcp.as_ref().map(|tcp| [&tcp.orig, &tcp.resp]);
+        or_dash(ends.map(|ends| ends.map(|end| end.retransmissions.to_string()).join("/")))
+    }),
     Column::new("state", MIDDLE, |f| f.state.to_owned()),
     Column::new("history", WIDE, |f| f.history.clone()),
     Column::new("verdict", 0, |f| f.verdict.as_str().to_owned()),
