@@ -1,7 +1,7 @@
 //! The network is never blamed for what the mirror does: the samples with packets taken away at random, doubled, or
 //! mirrored in one direction only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use mirrorscope_capture::Files;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
-use mirrorscope_engine::report::Report;
+use mirrorscope_engine::report::{Direction, FlowReport, Report};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine};
@@ -29,8 +29,19 @@ impl Random {
 /// Verdicts by flow.
 type Verdicts = BTreeMap<String, String>;
 
-/// Verdicts and report of a sample of which `copies` says how often each frame arrives.
-fn run(name: &str, mut copies: impl FnMut(&[u8]) -> u32) -> (Verdicts, Report) {
+/// A sample's frames with their times.
+fn frames(name: &str) -> Vec<(i64, Vec<u8>)> {
+    let path = PathBuf::from(format!("samples/{name}.pcap"));
+    let mut files = Files::open(&[path], Arc::new(AtomicBool::new(false))).unwrap();
+    let mut frames = Vec::new();
+    while let Some(frame) = files.next_frame() {
+        frames.push((frame.time, frame.bytes.to_vec()));
+    }
+    frames
+}
+
+/// An engine that got frames of a sample.
+fn analyse<'a>(name: &str, frames: impl IntoIterator<Item = (i64, &'a [u8])>) -> Engine {
     let encapsulation = if name.ends_with("vxlan") {
         "vxlan"
     } else {
@@ -42,21 +53,46 @@ fn run(name: &str, mut copies: impl FnMut(&[u8]) -> u32) -> (Verdicts, Report) {
         ..Config::default()
     };
     let mut engine = Engine::new(config, Arc::default());
-    let path = PathBuf::from(format!("samples/{name}.pcap"));
-    let mut files = Files::open(&[path], Arc::new(AtomicBool::new(false))).unwrap();
-    while let Some(frame) = files.next_frame() {
-        for _ in 0..copies(frame.bytes) {
-            engine.frame(&Frame {
-                time: Timestamp(frame.time),
-                wire_len: frame.wire_len,
-                link: LinkType::Ethernet,
-                interface: 0,
-                number: frame.number,
-                bytes: frame.bytes,
-            });
-        }
+    for (number, (time, bytes)) in (1..).zip(frames) {
+        engine.frame(&Frame {
+            time: Timestamp(time),
+            wire_len: bytes.len() as u32,
+            link: LinkType::Ethernet,
+            interface: 0,
+            number,
+            bytes,
+        });
     }
     engine.finish();
+    engine
+}
+
+/// Everything that is said of a flow and does not depend on the order of its packets, by its community id.
+type Said = BTreeMap<String, (String, String, BTreeSet<char>, [u64; 2], [u64; 2])>;
+
+fn said(engine: &Engine) -> Said {
+    let mut said = Said::new();
+    let keep = |f: FlowReport| -> Result<(), ()> {
+        let letters = f.history.chars().collect();
+        let counts = |count: fn(&Direction) -> u64| [count(&f.orig), count(&f.resp)];
+        let packets = (counts(|d| d.packets), counts(|d| d.payload));
+        let verdict = f.verdict.as_str().to_owned();
+        let flow = (verdict, f.state.to_owned(), letters, packets.0, packets.1);
+        assert!(said.insert(f.community_id, flow).is_none());
+        Ok(())
+    };
+    engine.flows(keep).unwrap();
+    said
+}
+
+/// Verdicts and report of a sample of which `copies` says how often each frame arrives.
+fn run(name: &str, mut copies: impl FnMut(&[u8]) -> u32) -> (Verdicts, Report) {
+    let frames = frames(name);
+    let arrived = frames.iter().flat_map(|(time, bytes)| {
+        let times = copies(bytes) as usize;
+        std::iter::repeat_n((*time, bytes.as_slice()), times)
+    });
+    let engine = analyse(name, arrived);
     let mut verdicts = Verdicts::new();
     engine
         .flows(|f| -> Result<(), ()> {
@@ -159,6 +195,28 @@ fn loss_hides_asymmetry_but_never_invents_it() {
 }
 
 #[test]
+fn packets_in_any_order_that_a_mirror_can_produce_say_the_same() {
+    for name in ["healthy-erspan", "asymmetric-vxlan", "server-down-erspan"] {
+        let frames = frames(name);
+        let expected = said(&analyse(
+            name,
+            frames.iter().map(|(time, bytes)| (*time, bytes.as_slice())),
+        ));
+        for seed in 1..=20 {
+            let mut random = Random(seed * 0x9e37_79b9 | 1);
+            // Each is held up for as long as a mirror's way may differ from another one's.
+            let mut late: Vec<(i64, &[u8])> = frames
+                .iter()
+                .map(|(time, bytes)| (time + random.below(5_000_000) as i64, bytes.as_slice()))
+                .collect();
+            late.sort_by_key(|(time, _)| *time);
+            let found = said(&analyse(name, late));
+            assert_eq!(found, expected, "{name}, seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn a_mirror_that_doubles_every_packet_changes_nothing() {
     for name in [
         "healthy-erspan",
@@ -178,6 +236,17 @@ fn a_mirror_that_doubles_every_packet_changes_nothing() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(kinds(&report), kinds(&doubled), "{name}");
+        let all = frames(name);
+        let once = |frame: &(i64, Vec<u8>)| (frame.0, frame.1.clone());
+        let twice: Vec<(i64, Vec<u8>)> = all
+            .iter()
+            .flat_map(|frame| [once(frame), (frame.0 + 50_000, frame.1.clone())])
+            .collect();
+        let bytes = |frames: &[(i64, Vec<u8>)]| {
+            let frames = frames.iter().map(|(time, bytes)| (*time, bytes.as_slice()));
+            said(&analyse(name, frames))
+        };
+        assert_eq!(bytes(&all), bytes(&twice), "{name}");
     }
 }
 

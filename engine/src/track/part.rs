@@ -87,7 +87,8 @@ impl Part {
         if let Transport::Tcp(tcp) = &ip.transport
             && tcp.flags.ack()
         {
-            let repeated = tcp.acknowledgement == trail.ack && tcp.payload_len == 0;
+            let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
+            let repeated = tcp.acknowledgement == trail.ack && pure;
             trail.repeated_acks = if repeated {
                 trail.repeated_acks.saturating_add(1)
             } else {
