@@ -45,16 +45,23 @@ pub struct FragmentCounts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     interface: u32,
+    lane: Lane,
     source: IpAddr,
     destination: IpAddr,
     whole: Whole,
 }
+
+/// VLAN and segment that a mirrored packet came with: tenants may have the same addresses. Nothing in front of any
+/// encapsulation.
+pub type Lane = (Option<u16>, Option<u64>);
 
 /// How a fragment arrived; for a datagram, how its first part did.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     /// Capture interface.
     pub interface: u32,
+    /// What keeps equal addresses apart.
+    pub lane: Lane,
     /// Number of the frame in its file.
     pub number: u64,
     /// Bytes on the wire, headers and all; for a datagram, of all its parts.
@@ -130,7 +137,8 @@ impl Datagram {
     }
 
     fn size(&self) -> usize {
-        self.payload.len() + size_of::<Self>()
+        let header = self.header.as_ref().map_or(0, Vec::len);
+        header + self.payload.len() + size_of::<Self>()
     }
 }
 
@@ -188,6 +196,7 @@ impl Reassembler {
         };
         let key = Key {
             interface: arrival.interface,
+            lane: arrival.lane,
             source: fragment.source,
             destination: fragment.destination,
             whole: fragment.whole,
@@ -424,6 +433,7 @@ mod tests {
         };
         let arrival = Arrival {
             interface: 0,
+            lane: (None, None),
             number: 1,
             wire_len: bytes.len() as u32,
             time: Timestamp(time),

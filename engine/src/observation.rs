@@ -161,8 +161,6 @@ pub struct FlowObserved {
     pub born: Timestamp,
     /// The side that opened it.
     pub originator: Side,
-    /// The side that sent the first packet seen.
-    pub beginner: Side,
     /// How sure that is.
     pub opening: Opening,
     /// First packet at any point.

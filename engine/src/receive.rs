@@ -325,6 +325,7 @@ impl Receiver {
         };
         let arrival = Arrival {
             interface: frame.interface,
+            lane: (None, None),
             number: frame.number,
             wire_len: frame.wire_len,
             time: frame.time,
@@ -357,12 +358,15 @@ impl Receiver {
     pub fn finish(&mut self, mut sink: impl FnMut(&Mirrored<'_>)) {
         self.fragments.finish();
         self.salvage(&mut sink);
+        self.state.inner.finish();
+        self.state.inner.forget_salvaged();
     }
 
     fn salvage(&mut self, sink: &mut impl FnMut(&Mirrored<'_>)) {
         for part in self.fragments.salvaged() {
             let Arrival {
                 interface,
+                lane: _,
                 number,
                 wire_len,
                 time,
@@ -515,6 +519,7 @@ impl State {
                 fragment,
                 Arrival {
                     interface: point.0,
+                    lane: (mirrored.vlan, mirrored.segment),
                     number: frame.number,
                     wire_len: frame.wire_len,
                     time: frame.time,

@@ -633,6 +633,166 @@ fn the_bound_on_bytes_holds() {
     assert_eq!(totals.evicted.flows() + lab.flows().len() as u64, 3000);
 }
 
+#[test]
+fn who_opened_a_flow_is_guessed_by_its_ports_where_no_packet_tells() {
+    let mut lab = lab();
+    lab.see(
+        1,
+        0,
+        &Packet {
+            port: 50_123,
+            ..ack(7, 1)
+        },
+    );
+    lab.see(
+        1,
+        10,
+        &Packet {
+            port: 50_123,
+            ..data(7, 2)
+        },
+    );
+    let flow = &lab.flows()[0];
+    assert_eq!((flow.sport, flow.dport), (50_123, 80));
+    assert_eq!(flow.history, "^aD");
+    assert_eq!((flow.orig.payload, flow.resp.payload), (100, 0));
+}
+
+#[test]
+fn two_flows_that_begin_at_one_time_have_two_ids() {
+    let mut lab = lab();
+    for sequence in [5, 70_000, 900_000] {
+        lab.see(1, 0, &syn(40_000, sequence));
+    }
+    let ids: std::collections::BTreeSet<String> = lab.flows().into_iter().map(|f| f.id).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn every_point_of_many_knows_what_its_mirror_doubles() {
+    let mut lab = lab();
+    for n in 0..20_u32 {
+        for point in 1..=8 {
+            let time = i64::from(n) * MILLISECOND + i64::from(point) * 1000;
+            let packet = Packet {
+                v6: true,
+                ..data(1000 + 100 * n, 0)
+            };
+            lab.see(point, time, &packet);
+            assert_eq!(lab.see(point, time + 500, &packet), Sight::Duplicate);
+        }
+    }
+    let flow = &lab.flows()[0];
+    assert_eq!(flow.orig.packets, 20);
+    assert!(flow.points.iter().all(|p| p.orig.packets == 20));
+}
+
+#[test]
+fn a_retransmission_by_another_path_is_no_copy() {
+    let mut lab = lab();
+    let packet = Packet {
+        v6: true,
+        ..data(1000, 0)
+    };
+    lab.see(1, 0, &packet);
+    let later = Packet { ttl: 62, ..packet };
+    assert_eq!(lab.see(1, 300 * MILLISECOND, &later), Sight::Fresh);
+}
+
+#[test]
+fn segments_that_a_card_joined_are_known_already() {
+    let mut lab = lab();
+    for n in 0..4 {
+        let part = Packet {
+            data: vec![7; 1000],
+            ..data(1000 + 1000 * n, 5 + n as u16)
+        };
+        lab.see(1, i64::from(n) * 1000, &part);
+    }
+    lab.see(2, 5000, &data(900, 4));
+    let joined = Packet {
+        data: vec![7; 4000],
+        ..data(1000, 5)
+    };
+    assert_eq!(lab.see(2, 6000, &joined), Sight::Copy);
+    assert_eq!(lab.flows()[0].orig.payload, 4100);
+}
+
+#[test]
+fn a_firewall_that_changes_sequence_numbers_makes_no_second_flow() {
+    let mut lab = lab();
+    for (point, shift) in [(1, 0), (2, 777_777)] {
+        let at = i64::from(point) * 100_000;
+        lab.see(point, at, &syn(40_000, 1000 + shift));
+        let answer = Packet {
+            flags: SYN | ACK,
+            ..ack(1001 + shift, 1)
+        };
+        lab.see(point, at + MILLISECOND, &answer);
+    }
+    assert_eq!(lab.flows().len(), 1);
+    // Another number at a point that saw the first one is another attempt.
+    lab.see(1, 3 * SECOND, &syn(40_000, 5_000_000));
+    assert_eq!(lab.flows().len(), 2);
+}
+
+#[test]
+fn doubled_fragments_are_copies_from_the_first_datagram_on() {
+    let mut lab = lab();
+    for part in &udp_fragments(4000, 9) {
+        let first = lab.bytes(1, 0, part);
+        assert_eq!(first[0], Some(Sight::Fresh));
+        assert_eq!(lab.bytes(1, 10_000, part)[0], Some(Sight::Duplicate));
+    }
+    let flow = &lab.flows()[0];
+    assert_eq!((flow.orig.packets, flow.orig.payload), (3, 4000));
+}
+
+#[test]
+fn a_flood_of_bare_acknowledgements_leaves_connections_alone() {
+    let mut lab = Lab::new(Config {
+        limits: Limits {
+            flows: 100,
+            ..Limits::default()
+        },
+        ..Config::default()
+    });
+    for port in 0..10 {
+        converse(&mut lab, 60_000 + port, i64::from(port) * MILLISECOND);
+    }
+    for port in 0..5000 {
+        let packet = Packet {
+            port: 1 + port,
+            ..PACKET
+        };
+        lab.see(1, SECOND + i64::from(port) * 1000, &packet);
+    }
+    assert_eq!(lab.flows().iter().filter(|f| f.state == "S1").count(), 10);
+    assert_eq!(lab.report().totals.evicted.alive, 0);
+}
+
+#[test]
+fn flows_that_grow_stay_within_the_bound_on_bytes() {
+    const BOUND: usize = 1 << 20;
+    let mut lab = Lab::new(Config {
+        limits: Limits {
+            bytes: BOUND,
+            ..Limits::default()
+        },
+        ..Config::default()
+    });
+    for point in 1..=8 {
+        for port in 0..1500 {
+            let packet = Packet {
+                port: 1000 + port,
+                ..data(1000, point + 1)
+            };
+            lab.see(point, i64::from(point) * MILLISECOND, &packet);
+            assert!(lab.engine.flow_bytes() <= BOUND + 4096);
+        }
+    }
+}
+
 proptest! {
     /// Whatever each point's mirror loses, doubles or delays, totals count each packet that was seen once.
     #[test]

@@ -123,7 +123,7 @@ fn tell_of_evicted(engine: &Engine, table: &TableArgs) {
     }
     eprintln!(
         "mirrorscope: the flow table was full: {} of {} flows gave way to others ({} that nobody had answered, {} that \
-         were over, {} alive) and are not shown; raise --max-flows (now {}) or --max-flow-memory (now {} MiB)",
+         were over, {} alive); raise --max-flows (now {}) or --max-flow-memory (now {} MiB)",
         evicted.flows(),
         engine.flows_born(),
         evicted.unanswered,

@@ -6,12 +6,12 @@
 
 use std::hash::BuildHasher;
 
+use foldhash::fast::FixedState;
 use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
 
 use super::part::Part;
-use crate::flow::Side;
+use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
-use crate::table::Seed;
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
@@ -20,8 +20,8 @@ const WINDOW: i64 = 2 * SECOND;
 /// Packets remembered at once: [`WAYS`] in each set.
 const SETS: usize = 1 << 15;
 const WAYS: usize = 8;
-/// Points that are told apart for one packet; at further ones it is a copy.
-const PLACES: usize = 4;
+/// Points that are told apart for one packet; of more, those that saw it last.
+const PLACES: usize = 8;
 /// No sender repeats a packet this soon of its own accord: the kernel's shortest timers take two ticks of a
 /// millisecond. Only duplicate acknowledgements make it faster.
 const SOON: i64 = 2_000_000;
@@ -67,9 +67,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// The identity of a packet of the flow whose key has the hash `flow`. `coarse`: only by what packets of this flow
-    /// keep that were cut.
-    pub(super) fn of(seed: &Seed, flow: u64, side: Side, ip: &Ip<'_>, coarse: bool) -> Self {
+    /// The identity of a packet that a side of a flow sent. `coarse`: only by what packets of this flow keep that were
+    /// cut. It is the same in every run, so that what is forgotten for want of room is the same too.
+    pub(super) fn of(flow: &FlowKey, side: Side, ip: &Ip<'_>, coarse: bool) -> Self {
+        let seed = &FixedState::with_seed(0);
         let mut kind = Kind::Datagram;
         let mut cut = false;
         let mut sample = |payload: &[u8], bytes: &[u8; 8]| {
@@ -125,7 +126,7 @@ impl Identity {
         };
         let position = ip.fragment.map_or(0, place);
         let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
-        let id = seed.hash_one([flow ^ side as u64, content, position, length]);
+        let id = seed.hash_one((flow, side, [content, position, length]));
         Self { id, kind, cut }
     }
 }
@@ -134,7 +135,7 @@ fn udp_len(payload_len: u32) -> [u8; 8] {
     u64::from(payload_len).to_be_bytes()
 }
 
-fn segment(seed: &Seed, tcp: &Tcp<'_>, options: u64) -> u64 {
+fn segment(seed: &FixedState, tcp: &Tcp<'_>, options: u64) -> u64 {
     let numbers = u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement);
     let shape = u64::from(tcp.flags.0) << 48 | u64::from(tcp.window) << 32;
     seed.hash_one([numbers, shape | u64::from(tcp.payload_len), options])
@@ -142,7 +143,7 @@ fn segment(seed: &Seed, tcp: &Tcp<'_>, options: u64) -> u64 {
 
 /// Time stamps and selective acknowledgements differ from packet to packet. Of a SYN only the time stamp counts:
 /// firewalls change its maximum segment size and leave out what they do not know.
-fn options(seed: &Seed, tcp: &Tcp<'_>) -> u64 {
+fn options(seed: &FixedState, tcp: &Tcp<'_>) -> u64 {
     if tcp.options.is_empty() {
         0
     } else if tcp.flags.syn() {
@@ -244,14 +245,19 @@ impl Known {
             self.sends = place.sends;
             return Sight::Fresh;
         }
-        if let Some(place) = self.places.get_mut(used) {
+        let free = if used < PLACES {
+            self.used += 1;
+            self.places.get_mut(used)
+        } else {
+            self.places.iter_mut().min_by_key(|place| place.last)
+        };
+        if let Some(place) = free {
             *place = Place {
                 point,
                 last,
                 sends: 1,
                 ttl,
             };
-            self.used += 1;
         }
         Sight::Copy
     }
@@ -263,14 +269,10 @@ impl Known {
 /// [`LATE`] that it may be a retransmission, for which some senders use the same packet once more. Where nothing tells
 /// (IPv6, or a constant), nothing is sent twice within [`SOON`]. Duplicate acknowledgements, and what they bring about,
 /// are faster than all this.
-pub(super) fn is_copy(
-    kind: Kind,
-    identification: u16,
-    earlier: Earlier,
-    part: &Part,
-    side: Side,
-) -> bool {
-    let identified = identification != 0 && part.trails[side].identified;
+pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, side: Side) -> bool {
+    // A fragment's identification is its datagram's own.
+    let identified =
+        ip.fragment.is_some() || (ip.identification != 0 && part.trails[side].identified);
     let marked = earlier.other_ttl || identified;
     let peer = &part.sides[1 - side];
     earlier.ago < if marked { LATE } else { SOON }

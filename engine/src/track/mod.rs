@@ -209,17 +209,17 @@ impl Tracker {
             && position.offset == 0
         {
             let place = (tracked.slot, tracked.flow, side);
-            self.pieces.first(ip, position, place, packet.arrival);
+            self.pieces
+                .first(scope, ip, position, place, packet.arrival);
         }
         tracked
     }
 
     /// A fragment without ports belongs to the flow of the first one.
     fn of_first(&self, ip: &Ip<'_>, scope: u32) -> Option<(FlowKey, Side)> {
-        let (slot, serial, side) = self.pieces.find(ip, ip.fragment?)?;
+        let (slot, serial, side) = self.pieces.find(scope, ip, ip.fragment?)?;
         let slot = self.table.still(slot, serial)?;
-        let key = self.table.flow(slot)?.key;
-        (key.scope == scope).then_some((key, side))
+        Some((self.table.flow(slot)?.key, side))
     }
 
     fn take(
@@ -236,10 +236,11 @@ impl Tracker {
             ..
         } = self;
         let (now, point) = (packet.arrival, packet.point);
+        table.keep_bounds(now);
         let hash = seed.hash_one(key);
         let live = table.find(hash, &key);
         let coarse = live.is_some_and(|slot| table.flow(slot).is_some_and(|flow| flow.coarse));
-        let identity = Identity::of(seed, hash, side, ip, coarse);
+        let identity = Identity::of(&key, side, ip, coarse);
         let known = recent.find(identity.id, now);
         let before = known.as_ref().and_then(|k| table.still(k.slot, k.serial));
         let slot = match before {
@@ -251,7 +252,7 @@ impl Tracker {
         let held = part.heap_size() + flow.heap_size();
         let sight = match known {
             Some(known) if before.is_some() => known.see(point, ip.ttl, now, |earlier| {
-                packet.repeated || is_copy(identity.kind, ip.identification, earlier, part, side)
+                packet.repeated || is_copy(identity.kind, ip, earlier, part, side)
             }),
             _ => {
                 let fresh = Known::new(identity.id, (slot, serial), point, ip.ttl, now);
@@ -271,7 +272,8 @@ impl Tracker {
         if closed && key.protocol == protocol::TCP {
             table.retire(slot);
         }
-        if sight == Sight::Fresh && icmp_error(ip).is_some() {
+        let counted = packet.delivery != Delivery::Joined;
+        if sight == Sight::Fresh && counted && icmp_error(ip).is_some() {
             self.quote(slot, packet, ip);
         }
         Some(Tracked {
@@ -338,7 +340,6 @@ impl Tracker {
                 serial: flow.serial,
                 born: flow.born,
                 originator: flow.originator,
-                beginner: flow.beginner,
                 opening: flow.opening,
                 first: flow.first,
                 last: flow.last,
@@ -362,17 +363,21 @@ fn place(
     packet: &Mirrored<'_>,
     ip: &Ip<'_>,
 ) -> u32 {
+    let mut born = packet.time;
     if let Some(slot) = live {
         let anew = table.timed_out(slot, packet.arrival)
             || matches!(&ip.transport, Transport::Tcp(tcp)
-                if table.conversation_at(slot).is_some_and(|c| c.starts_anew(side, tcp)));
+                if table.starts_anew(slot, packet.point, side, tcp, packet.arrival));
         if !anew {
             return slot;
         }
         table.end(slot);
+        // The time is part of the id, and two flows are two.
+        let before = table.flow(slot).map_or(born, |flow| flow.born.plus(1));
+        born = born.max(before);
     }
-    let (slot, _) = table.open(hash, key, side, packet.time, packet.arrival);
-    slot
+    let (originator, opening) = opening(ip, side);
+    table.open(hash, key, (originator, opening), born, packet)
 }
 
 impl Flow {
@@ -427,7 +432,8 @@ impl Flow {
         let (Some(union), Transport::Tcp(tcp)) = (&self.union, &ip.transport) else {
             return false;
         };
-        if !self.super_frames || tcp.payload_len == 0 {
+        let large = self.super_frames || tcp.payload_len > SUPER_FRAME;
+        if !large || tcp.payload_len == 0 {
             return false;
         }
         let end = tcp.sequence.wrapping_add(tcp.payload_len);

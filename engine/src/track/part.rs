@@ -37,6 +37,7 @@ pub(super) struct Trail {
     /// Acknowledgements in a row that repeated the last one.
     pub repeated_acks: u8,
     ack: u32,
+    window: u16,
 }
 
 impl Part {
@@ -88,13 +89,14 @@ impl Part {
             && tcp.flags.ack()
         {
             let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
-            let repeated = tcp.acknowledgement == trail.ack && pure;
+            let repeated = (tcp.acknowledgement, tcp.window) == (trail.ack, trail.window) && pure;
             trail.repeated_acks = if repeated {
                 trail.repeated_acks.saturating_add(1)
             } else {
                 0
             };
             trail.ack = tcp.acknowledgement;
+            trail.window = tcp.window;
         }
     }
 

@@ -14,7 +14,7 @@ const WINDOW: i64 = 30 * SECOND;
 const ROOM: usize = 16_384;
 
 /// What fragments of one datagram share.
-type Datagram = (IpAddr, IpAddr, u8, u32);
+type Datagram = (u32, IpAddr, IpAddr, u8, u32);
 /// Slot and serial of a flow, and who sent the packet.
 type Place = (u32, u64, Side);
 
@@ -30,6 +30,7 @@ impl Pieces {
     /// Notes the flow of a first fragment.
     pub(super) fn first(
         &mut self,
+        scope: u32,
         ip: &Ip<'_>,
         position: FragmentPosition,
         place: Place,
@@ -40,18 +41,24 @@ impl Pieces {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-        self.young.insert(datagram(ip, position), place);
+        self.young.insert(datagram(scope, ip, position), place);
     }
 
     /// The flow of the first fragment of the same datagram.
-    pub(super) fn find(&self, ip: &Ip<'_>, position: FragmentPosition) -> Option<Place> {
-        let key = datagram(ip, position);
+    pub(super) fn find(
+        &self,
+        scope: u32,
+        ip: &Ip<'_>,
+        position: FragmentPosition,
+    ) -> Option<Place> {
+        let key = datagram(scope, ip, position);
         self.young.get(&key).or_else(|| self.old.get(&key)).copied()
     }
 }
 
-fn datagram(ip: &Ip<'_>, position: FragmentPosition) -> Datagram {
+fn datagram(scope: u32, ip: &Ip<'_>, position: FragmentPosition) -> Datagram {
     (
+        scope,
         ip.source,
         ip.destination,
         ip.protocol,

@@ -12,9 +12,11 @@ use super::{Limits, Timeouts};
 use crate::flow::{FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
+use crate::receive::Mirrored;
 use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
+use mirrorscope_dissectors::Tcp;
 
 /// Points that are told apart for one flow; what further ones saw of it is not kept.
 pub const MAX_POINTS: usize = 64;
@@ -24,6 +26,8 @@ const NONE: u32 = u32::MAX;
 const GRACE: i64 = 5 * SECOND;
 /// One of so many flows may be unanswered before they give way at once.
 const UNANSWERED: usize = 8;
+/// A SYN passes a firewall within this time.
+const REWRITTEN: i64 = SECOND / 2;
 /// Kinds of ICMP errors that are kept of a flow, and flows that are kept of ICMP errors.
 const QUOTED: usize = 4;
 /// Length of a flow's id.
@@ -42,8 +46,6 @@ pub(super) struct Flow {
     /// Arrival of its last packet.
     pub touched: Timestamp,
     pub originator: Side,
-    /// The side that sent the first packet seen.
-    pub beginner: Side,
     pub opening: Opening,
     /// Packets are known again only by what those that were cut keep.
     pub coarse: bool,
@@ -186,16 +188,26 @@ impl Table {
         self.index.find(hash, same).copied()
     }
 
-    /// Opens a flow; another gives way if there is no room.
+    /// Lets flows give way while there are too many bytes.
+    pub(super) fn keep_bounds(&mut self, now: Timestamp) {
+        while self.bytes() > self.limits.bytes {
+            if !self.evict(now) {
+                break;
+            }
+        }
+    }
+
+    /// Opens a flow, and gives its slot; another gives way if there is no room.
     pub(super) fn open(
         &mut self,
         hash: u64,
         key: FlowKey,
-        side: Side,
-        time: Timestamp,
-        now: Timestamp,
-    ) -> (u32, u64) {
-        while self.held >= self.limits.flows || self.bytes() >= self.limits.bytes {
+        (originator, opening): (Side, Opening),
+        born: Timestamp,
+        packet: &Mirrored<'_>,
+    ) -> u32 {
+        let (time, now) = (packet.time, packet.arrival);
+        while self.held >= self.limits.flows {
             if !self.evict(now) {
                 break;
             }
@@ -205,13 +217,12 @@ impl Table {
         let flow = Flow {
             key,
             serial,
-            born: time,
+            born,
             first: time,
             last: time,
             touched: now,
-            originator: side,
-            beginner: side,
-            opening: Opening::Guess,
+            originator,
+            opening,
             coarse: false,
             super_frames: false,
             life: Life::Alive,
@@ -227,7 +238,37 @@ impl Table {
             flow.map_or(0, |flow| seed.hash_one(flow.key))
         });
         self.unanswered.push_back((slot, serial));
-        (slot, serial)
+        slot
+    }
+
+    /// Whether a segment that a point sees opens another connection with the key of a flow.
+    ///
+    /// Some firewalls change initial sequence numbers: a SYN at a point that saw none before is the same one if the
+    /// flow began just now.
+    pub(super) fn starts_anew(
+        &self,
+        slot: u32,
+        point: PointId,
+        side: Side,
+        tcp: &Tcp<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let Some((flow, conversation)) = self
+            .flow(slot)
+            .and_then(|flow| Some((flow, self.conversation(flow)?)))
+        else {
+            return false;
+        };
+        if !conversation.starts_anew(side, tcp) {
+            return false;
+        }
+        let here = self.parts(flow).find(|part| part.point == point);
+        let asked = |part: &Part| {
+            let half = &part.conversation.halves[side];
+            half.syn > 0 || half.syn_ack > 0
+        };
+        let young = now.since(flow.touched) < REWRITTEN && conversation.phase() == Phase::HalfOpen;
+        here.is_some_and(asked) || !young
     }
 
     /// Whether a flow has been silent for longer than its kind may be.
@@ -290,11 +331,6 @@ impl Table {
             Some(union) => Some(&union.conversation),
             None => Some(&self.part(flow.head)?.conversation),
         }
-    }
-
-    /// The same of the flow in a slot.
-    pub(super) fn conversation_at(&self, slot: u32) -> Option<&Conversation> {
-        self.conversation(self.flow(slot)?)
     }
 
     /// What each side sent, each packet counted once.
@@ -386,6 +422,7 @@ impl Table {
 
     /// Makes room; false if there is nothing to take.
     fn evict(&mut self, now: Timestamp) -> bool {
+        self.sort_out();
         let crowd = self.unanswered.len() > self.held / UNANSWERED;
         if let Some(slot) = self.oldest_unanswered(|flow| crowd || now.since(flow.touched) > GRACE)
         {
@@ -408,25 +445,30 @@ impl Table {
         true
     }
 
-    fn oldest_unanswered(&mut self, may: impl Fn(&Flow) -> bool) -> Option<u32> {
+    /// Takes flows that were answered out of the queue of those that were not, up to the first that still waits.
+    fn sort_out(&mut self) {
         while let Some(&(slot, serial)) = self.unanswered.front() {
-            let flow = self
-                .flow(slot)
-                .filter(|f| f.serial == serial && f.life == Life::Alive);
-            let waits = flow.is_some_and(|flow| self.is_unanswered(flow));
-            if waits && !flow.is_some_and(&may) {
-                return None;
+            let flow = self.flow(slot);
+            let flow = flow.filter(|f| f.serial == serial && f.life == Life::Alive);
+            if flow.is_some_and(|flow| self.is_unanswered(flow)) {
+                return;
             }
-            let answered = flow.filter(|_| !waits).map(|flow| flow.touched);
+            let answered = flow.map(|flow| flow.touched);
             self.unanswered.pop_front();
-            if waits {
-                return Some(slot);
-            }
             if let Some(touched) = answered {
                 self.alive.push(Reverse((touched, (slot, serial))));
             }
         }
-        None
+    }
+
+    /// The flow that has waited longest for an answer, if it may go. The queue is sorted out.
+    fn oldest_unanswered(&mut self, may: impl Fn(&Flow) -> bool) -> Option<u32> {
+        let &(slot, _) = self.unanswered.front()?;
+        if !self.flow(slot).is_some_and(may) {
+            return None;
+        }
+        self.unanswered.pop_front();
+        Some(slot)
     }
 
     fn oldest_over(&mut self) -> Option<u32> {
@@ -455,9 +497,9 @@ impl Table {
 
     /// Whether nobody has answered a flow's packets.
     fn is_unanswered(&self, flow: &Flow) -> bool {
-        if flow.key.protocol == protocol::TCP {
-            let phase = self.conversation(flow).map(Conversation::phase);
-            return phase == Some(Phase::HalfOpen);
+        let phase = self.conversation(flow).map(Conversation::phase);
+        if flow.key.protocol == protocol::TCP && phase == Some(Phase::HalfOpen) {
+            return true;
         }
         let [low, high] = self.sums(flow).map(|sum| sum.packets);
         low.min(high) == 0 && low.max(high) < 3
