@@ -203,11 +203,16 @@ fn packets_in_any_order_that_a_mirror_can_produce_say_the_same() {
             frames.iter().map(|(time, bytes)| (*time, bytes.as_slice())),
         ));
         for seed in 1..=20 {
-            let mut random = Random(seed * 0x9e37_79b9 | 1);
+            let mut random = Random((seed * 0x9e37_79b9) | 1);
             // Each is held up for as long as a mirror's way may differ from another one's.
             let mut late: Vec<(i64, &[u8])> = frames
                 .iter()
-                .map(|(time, bytes)| (time + random.below(5_000_000) as i64, bytes.as_slice()))
+                .map(|(time, bytes)| {
+                    (
+                        time + random.below(5_000_000).cast_signed(),
+                        bytes.as_slice(),
+                    )
+                })
                 .collect();
             late.sort_by_key(|(time, _)| *time);
             let found = said(&analyse(name, late));

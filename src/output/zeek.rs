@@ -108,7 +108,7 @@ fn lasting(flow: &FlowReport, cell: Cell) -> Cell {
 /// What one side sent behind the transport header, of TCP by its sequence numbers; of other protocols we do not know
 /// where that ends.
 fn payload(flow: &FlowReport, direction: &Direction, tcp: Option<&EndSummary>) -> Cell {
-    let bytes = tcp.map_or(direction.payload, |end| end.stream_bytes.into());
+    let bytes = tcp.map_or(direction.payload, |end| end.stream_bytes);
     match transport(flow) {
         "unknown_transport" => Cell::Unset,
         _ => lasting(flow, Cell::Count(bytes)),

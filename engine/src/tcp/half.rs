@@ -32,8 +32,14 @@ pub struct Half {
     mss: u16,
     /// Packets that carry payload.
     pub data: u32,
-    /// Lowest sequence number seen, and the number after the highest.
-    pub(super) range: (u32, u32),
+    /// Segments in a row that were far from all others.
+    strays: u8,
+    /// The number after the highest one seen.
+    next: u32,
+    /// Numbers from the lowest one seen to that, the lower half.
+    span: u32,
+    /// The upper half: how often they wrapped.
+    wraps: u16,
     /// Highest acknowledgement that it sent.
     pub(super) acknowledged: u32,
     /// Sequence number of its last SYN or SYN+ACK.
@@ -50,6 +56,11 @@ pub struct Half {
 
 /// Bytes of an end that may have passed unseen between its SYN and an acknowledgement.
 const UNSEEN: u32 = 1 << 20;
+
+/// No window is larger (RFC 7323 §2.3): a segment further away is damaged, or of another connection.
+const FAR: i64 = 1 << 30;
+/// So many of them in a row are believed.
+const STRAYS: u8 = 3;
 
 const SCALE: u8 = 0x0f;
 const NO_SCALE: u8 = 15;
@@ -106,43 +117,54 @@ impl Facts {
     }
 }
 
-/// A time in steps of 16 ns that starts again after 68 s: enough between a SYN and its answer.
+/// A time in steps of 64 ns that starts again after 274 s: enough between a SYN and an answer that anybody waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tick(u32);
 
 impl Tick {
     pub(super) fn of(time: Timestamp) -> Self {
-        Self((time.0 >> 4) as u32)
+        Self((time.0 >> 6) as u32)
     }
 
     /// Nanoseconds since an earlier time; `None` if it is not earlier.
     pub(super) fn since(self, earlier: Self) -> Option<u64> {
         let steps = self.0.wrapping_sub(earlier.0).cast_signed();
-        u64::try_from(steps).ok().map(|steps| steps << 4)
+        u64::try_from(steps).ok().map(|steps| steps << 6)
     }
 }
 
 impl Half {
     /// Sequence numbers between the first and the last byte seen.
-    pub fn span(&self) -> u32 {
-        self.range.1.wrapping_sub(self.range.0)
+    pub fn span(&self) -> u64 {
+        u64::from(self.wraps) << 32 | u64::from(self.span)
+    }
+
+    fn set_span(&mut self, span: u64) {
+        self.wraps = (span >> 32) as u16;
+        self.span = span as u32;
+    }
+
+    /// Lowest sequence number seen.
+    pub(super) fn lowest(&self) -> u32 {
+        self.next.wrapping_sub(self.span)
     }
 
     /// Lowest sequence number seen, and the number after the highest.
     pub fn numbers(&self) -> Option<(u32, u32)> {
-        self.facts.has(Facts::RANGE).then_some(self.range)
+        let known = self.facts.has(Facts::RANGE);
+        known.then(|| (self.lowest(), self.next))
     }
 
     /// Bytes between the first and the last one seen, by their numbers: a SYN and a FIN take one each.
-    pub fn stream_bytes(&self) -> u32 {
-        let syn = u32::from(self.saw_opening());
-        let fin = u32::from(self.fin > 0);
+    pub fn stream_bytes(&self) -> u64 {
+        let syn = u64::from(self.saw_opening());
+        let fin = u64::from(self.fin > 0);
         self.span().saturating_sub(syn + fin)
     }
 
     /// The number after the highest one seen.
     pub fn reached(&self) -> Option<u32> {
-        self.facts.has(Facts::RANGE).then_some(self.range.1)
+        self.facts.has(Facts::RANGE).then_some(self.next)
     }
 
     /// Its acknowledgements moved over bytes of the other end: the other end's packets do arrive there.
@@ -187,7 +209,8 @@ impl Half {
 
     /// When it first sent its SYN or SYN+ACK, if it was seen once only, so that the answer is an answer to that.
     pub(super) fn opened_once(&self) -> Option<Tick> {
-        (self.syn + self.syn_ack == 1).then_some(self.opened)
+        let openings = u32::from(self.syn) + u32::from(self.syn_ack);
+        (openings == 1).then_some(self.opened)
     }
 
     /// A RST came before its FIN, as the numbers tell.
@@ -201,7 +224,7 @@ impl Half {
     /// The numbers that were seen of it, if any.
     pub(super) fn seen_so_far(&self) -> Option<Seen> {
         let known = self.facts.has(Facts::RANGE);
-        known.then(|| Seen::new(self.range.0, self.range.1))
+        known.then(|| Seen::new(self.lowest(), self.next))
     }
 
     /// Its highest acknowledgement, if it sent any.
@@ -288,16 +311,7 @@ impl Half {
         }
         let occupied = occupied(tcp);
         if occupied > 0 {
-            let end = tcp.sequence.wrapping_add(occupied);
-            if self.facts.note(Facts::RANGE) {
-                self.range = (tcp.sequence, end);
-            }
-            if before(tcp.sequence, self.range.0) {
-                self.range.0 = tcp.sequence;
-            }
-            if before(self.range.1, end) {
-                self.range.1 = end;
-            }
+            self.widen(tcp.sequence, occupied);
         }
         if flags.ack() && believed {
             let acknowledged = tcp.acknowledgement;
@@ -311,6 +325,28 @@ impl Half {
                 self.acknowledged = acknowledged;
             }
         }
+    }
+
+    /// Takes the numbers of a segment. One far from all others is believed once several of the kind have come.
+    fn widen(&mut self, from: u32, occupied: u32) {
+        let end = from.wrapping_add(occupied);
+        let ahead = i64::from(end.wrapping_sub(self.next).cast_signed());
+        if self.facts.note(Facts::RANGE) {
+            self.next = end;
+            self.set_span(occupied.into());
+            return;
+        }
+        if ahead.abs() > FAR && self.strays < STRAYS {
+            self.strays += 1;
+            return;
+        }
+        self.strays = 0;
+        let below = i64::from(occupied) - ahead - self.span().cast_signed();
+        if ahead > 0 {
+            self.next = end;
+        }
+        let more = ahead.max(0) + below.max(0);
+        self.set_span(self.span() + more.cast_unsigned());
     }
 
     /// Writes the letter that a packet adds to the history by its flags, if any, and remembers its number.

@@ -136,7 +136,7 @@ impl Conversation {
     }
 
     /// Nanoseconds from the SYN to the SYN+ACK, if each was seen once: from here to the responder and back. In steps
-    /// of 16 ns.
+    /// of 64 ns.
     pub fn rtt_towards_responder(&self) -> Option<u64> {
         let (orig, resp) = roles(&self.halves, opener(&self.halves));
         let answers = orig.syn > 0
@@ -149,7 +149,7 @@ impl Conversation {
     }
 
     /// Nanoseconds from the SYN+ACK, if it was seen once, to the ACK that ends the handshake: from here to the originator
-    /// and back. In steps of 16 ns.
+    /// and back. In steps of 64 ns.
     pub fn rtt_towards_originator(&self) -> Option<u64> {
         self.analysis.as_ref()?.towards_originator()
     }

@@ -25,6 +25,14 @@ pub(super) fn between(from: u32, to: u32) -> u32 {
     }
 }
 
+/// Whether two numbers are at most so far from each other.
+fn within(a: u32, b: u32, distance: u32) -> bool {
+    a.wrapping_sub(b).cast_signed().unsigned_abs() <= distance
+}
+
+/// The largest window.
+const FAR: u32 = 1 << 30;
+
 /// Holes that are remembered of one direction.
 const HOLES: usize = 4;
 
@@ -94,6 +102,10 @@ impl Seen {
 
     /// Adds the numbers from `from` to before `to`, which may be none.
     pub(super) fn insert(&mut self, from: u32, to: u32) -> Added {
+        // No window is larger (RFC 7323 §2.3): it is damaged, or of another connection.
+        if !within(self.next, from, FAR) || !within(self.next, to, FAR) {
+            return Added::default();
+        }
         let added = self.probe(from, to);
         if before(self.next, from) {
             self.add_hole((self.next, from));
@@ -103,6 +115,10 @@ impl Seen {
             self.base = earlier(self.base, from);
         }
         self.next = later(self.next, to);
+        // What lies so far back that numbers might be taken for later ones is over.
+        if !within(self.next, self.base, FAR) {
+            self.base = self.next.wrapping_sub(FAR);
+        }
         added
     }
 

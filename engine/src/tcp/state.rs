@@ -247,7 +247,7 @@ impl Conversation {
         let first = tcp.sequence.wrapping_add(1);
         let near = |number: u32| number.wrapping_sub(first) < NEAR;
         if half.facts.has(Facts::RANGE) {
-            !near(half.range.0)
+            !near(half.lowest())
         } else if peer.facts.has(Facts::ACKNOWLEDGED) {
             !near(peer.acknowledged)
         } else {
@@ -267,8 +267,9 @@ impl Half {
         answers_syn
             || expected && tcp.sequence == peer.acknowledged
             || !expected && !self.facts.has(Facts::RANGE)
-            || self.facts.has(Facts::RANGE)
-                && !before(tcp.sequence, self.range.0)
-                && tcp.sequence.wrapping_sub(self.range.0) <= self.span().saturating_add(AHEAD)
+            || self.reached().is_some_and(|next| {
+                let ahead = i64::from(tcp.sequence.wrapping_sub(next).cast_signed());
+                ahead <= i64::from(AHEAD) && ahead + self.span().cast_signed() >= 0
+            })
     }
 }

@@ -43,7 +43,7 @@ pub struct EndSummary {
     /// Lowest sequence number seen, and the number after the highest.
     pub sequence: Option<(u32, u32)>,
     /// Bytes between these, SYN and FIN left out, whether or not they were seen.
-    pub stream_bytes: u32,
+    pub stream_bytes: u64,
     /// Packets sent again, for whatever reason.
     pub retransmissions: u32,
     /// What happened to its packets.

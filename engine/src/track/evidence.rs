@@ -36,9 +36,7 @@ impl Evidence {
         for (seen, half) in part.sides.iter().zip(&part.conversation.halves) {
             point.payload += if half.data > 0 { seen.payload } else { 0 };
             // SYN and FIN take a number each.
-            point.holes += u64::from(half.span())
-                .saturating_sub(seen.payload + 2)
-                .min(MAX_HOLE);
+            point.holes += half.span().saturating_sub(seen.payload + 2).min(MAX_HOLE);
         }
     }
 }

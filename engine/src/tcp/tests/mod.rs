@@ -124,3 +124,50 @@ fn the_history_is_bounded() {
         super::history::LETTERS
     );
 }
+
+#[test]
+fn streams_are_longer_than_32_bits_count() {
+    const PIECE: u32 = 60_000;
+    const PIECES: u32 = 60_000;
+    let mut c = conversation(&[(0, SYN, 999, 0, 0), (1, SYN | ACK, 4999, 1000, 0)]);
+    for n in 0..PIECES {
+        let from = 1000_u32.wrapping_add(n.wrapping_mul(PIECE));
+        let piece = segment(ACK, from, 5000, PIECE);
+        c.push(0, &piece, Timestamp(i64::from(n)));
+        let all = from.wrapping_add(PIECE);
+        c.push(1, &segment(ACK, 5000, all, 0), Timestamp(i64::from(n)));
+    }
+    let bytes = u64::from(PIECE) * u64::from(PIECES);
+    assert_eq!(c.halves[0].stream_bytes(), bytes);
+    let counts = c.counts(0);
+    assert_eq!((counts.unseen_bytes, counts.out_of_order), (0, 0));
+    assert_eq!((counts.retransmissions(), counts.lost_segments), (0, 0));
+    assert_eq!(c.history(0), "ShDa");
+    let last = 1000_u32.wrapping_add(PIECES.wrapping_mul(PIECE));
+    c.push(0, &segment(RST, last, 0, 0), Timestamp(0));
+    assert_eq!(c.conn_state(0), "RSTO");
+}
+
+#[test]
+fn one_stray_number_is_not_believed_and_four_in_a_row_are() {
+    let mut c = conversation(&[(0, SYN, 999, 0, 0), (0, ACK, 1000, 1, 100)]);
+    let far = 1_500_000_000;
+    c.push(0, &segment(ACK, far, 1, 100), Timestamp(1));
+    c.push(0, &segment(ACK, 1100, 1, 100), Timestamp(2));
+    assert_eq!(c.halves[0].stream_bytes(), 200);
+    assert_eq!(c.counts(0).retransmissions(), 0);
+    for n in 0..4 {
+        c.push(0, &segment(ACK, far + 100 * n, 1, 100), Timestamp(3));
+    }
+    assert_eq!(c.halves[0].stream_bytes(), u64::from(far) - 1000 + 400);
+}
+
+#[test]
+fn any_number_of_syns_is_counted_as_far_as_it_goes() {
+    let mut c = Conversation::default();
+    for n in 0..70_000 {
+        c.push(0, &segment(SYN, 7, 0, 0), Timestamp(n));
+    }
+    c.push(0, &segment(SYN | ACK, 7, 1, 0), Timestamp(1));
+    assert_eq!(c.rtt_towards_responder(), None);
+}
