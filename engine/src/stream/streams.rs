@@ -73,7 +73,7 @@ impl Streams {
         self.pending
             + self.history
             + self.all.len() * (size_of::<Stream>() + PLACES)
-            + self.forgotten.capacity() * size_of::<u64>()
+            + self.forgotten()
     }
 
     /// Streams followed now.
@@ -154,13 +154,24 @@ impl Streams {
         if bits.is_some_and(|bits| bits & 1 << (flow % 64) != 0) {
             return false;
         }
-        let most = self.policy.streams() / (size_of::<Stream>() + PLACES);
-        if self.all.len() >= most.max(1) {
+        // What an eviction adds to the list of forgotten flows may cost another place.
+        while self.all.len() >= self.places() && !self.all.is_empty() {
             self.evict(sink);
         }
         self.all.insert(flow, Box::default());
         self.queue.push_back(flow);
         true
+    }
+
+    /// Streams that there is room for: one in any case.
+    fn places(&self) -> usize {
+        let room = self.policy.streams().saturating_sub(self.forgotten());
+        (room / (size_of::<Stream>() + PLACES)).max(1)
+    }
+
+    /// Bytes that the list of forgotten flows takes.
+    fn forgotten(&self) -> usize {
+        self.forgotten.capacity() * size_of::<u64>()
     }
 
     /// Ends a stream that was not used for a while.
