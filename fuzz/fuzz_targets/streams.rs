@@ -22,6 +22,7 @@ struct Sent<'a> {
     /// Most numbers lie near each other.
     sequence: Result<u16, u32>,
     acknowledgement: Result<u16, u32>,
+    blocks: Vec<(u16, u16)>,
     bytes: &'a [u8],
     cut: u16,
     /// Milliseconds after the segment before, which may be fewer than none.
@@ -77,11 +78,20 @@ fuzz_target!(|input: Input| {
     let mut time = 0;
     for sent in &input.segments {
         time += i64::from(sent.later) * 1_000_000;
+        let mut options = vec![5, (2 + 8 * sent.blocks.len()) as u8];
+        for (left, right) in &sent.blocks {
+            options.extend(
+                [left, right]
+                    .map(|n| near(Ok(*n)).to_be_bytes())
+                    .as_flattened(),
+            );
+        }
         let segment = Segment {
             time: Timestamp(time),
             sequence: near(sent.sequence),
             acknowledgement: near(sent.acknowledgement),
             flags: TcpFlags(sent.flags),
+            options: &options,
             payload: sent.bytes,
             payload_len: sent.bytes.len() as u32 + u32::from(sent.cut),
         };

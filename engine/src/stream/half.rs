@@ -9,6 +9,7 @@
 mod delivery;
 mod edges;
 mod holes;
+mod selected;
 
 use super::event::{Counts, Event, Note, Segment};
 use super::pending::Pending;
@@ -16,6 +17,7 @@ use super::policy::Policy;
 use super::ranges::Ranges;
 use crate::flow::Side;
 use crate::time::Timestamp;
+use selected::Selected;
 
 /// The largest window of TCP (RFC 7323 §2.3): no segment of a stream is farther from the others.
 const WINDOW: i64 = 1 << 30;
@@ -63,6 +65,8 @@ pub(super) struct Half {
     right: u64,
     /// Position up to which the other side has everything.
     acked: Option<u64>,
+    /// What it has beyond that; only while something waits here.
+    selected: Option<Box<Selected>>,
     /// First position that the other side named while nothing of this direction was delivered.
     first_acked: Option<u64>,
     /// Position of SYN.
@@ -98,7 +102,8 @@ type Sink<'a> = &'a mut dyn FnMut(Event<'_>);
 impl Half {
     /// Bytes that wait, with what they cost.
     pub fn waiting(&self) -> usize {
-        self.pending.memory() + self.cuts.memory()
+        let selected = self.selected.as_ref().map_or(0, |s| s.memory());
+        self.pending.memory() + self.cuts.memory() + selected
     }
 
     /// Delivered bytes kept.
@@ -135,15 +140,13 @@ impl Half {
         (edge.saturating_add_signed(distance), distance)
     }
 
-    /// Takes the number that the other side expects next; `opening` if it came with a SYN.
-    pub fn acknowledge(&mut self, number: u32, opening: bool, around: &Surroundings<'_>) {
-        let (position, distance) = self.position(number);
+    /// Takes what a segment of the other side acknowledges.
+    pub fn acknowledge(&mut self, segment: &Segment<'_>, around: &Surroundings<'_>) {
+        let (position, distance) = self.position(segment.acknowledgement);
         // What is in front of the start is of an earlier connection with the same ports.
         let settled = matches!(self.phase, Phase::Running | Phase::Full);
-        if distance.abs() > WINDOW
-            || distance > LEAD.cast_signed()
-            || settled && position < self.base
-        {
+        let first = self.syn.map_or(self.base, |syn| self.base.max(syn + 1));
+        if distance.abs() > WINDOW || distance > LEAD.cast_signed() || settled && position < first {
             return;
         }
         self.hold(around.now);
@@ -153,12 +156,18 @@ impl Half {
             self.end = None;
             self.reset = false;
         }
+        if self.pending.first().is_some() && !segment.flags.syn() {
+            for block in selected::blocks(segment, position, self.right) {
+                let selected = self.selected.get_or_insert_default();
+                selected.take(block, position, around.now);
+            }
+        }
         let data = self.end.map_or(position, |end| position.min(end));
         self.acked = Some(self.acked.map_or(data, |acked| acked.max(data)));
         if matches!(self.phase, Phase::Holding { .. }) {
             let first = self.first_acked.map_or(data, |first| first.min(data));
             self.first_acked = Some(first);
-            if opening {
+            if segment.flags.syn() {
                 // What a SYN-ACK acknowledges is a SYN, and rarely data with it.
                 self.opened = true;
                 self.start();

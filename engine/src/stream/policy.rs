@@ -24,8 +24,8 @@ pub struct Policy {
     pub stream_memory: usize,
     /// Bytes delivered of one direction of one stream; what is beyond is counted.
     pub limit: Option<u64>,
-    /// A hole that the other side acknowledged is given up after this time, in nanoseconds: no host sends those bytes
-    /// again, and copies from other points are not later than that.
+    /// A hole that the other side acknowledged, selectively or not, is given up after this time, in nanoseconds: no host
+    /// sends those bytes again, and copies from other points are not later than that.
     pub wait: i64,
     /// The same where no packet of the other side was ever seen, so that nothing is acknowledged.
     pub wait_one_way: i64,

@@ -20,8 +20,8 @@ pub type Sink<'a> = &'a mut dyn FnMut(u64, Event<'_>);
 /// A flow is a number that is never used again. Its segments come in any order, repeated, from as many points as there
 /// are: whatever one of them saw is in the stream.
 ///
-/// A hole is given up, and becomes a gap, when the other side has acknowledged it and [`Policy::wait`] has passed, when
-/// more waits behind it than there is room for, or when the stream ends.
+/// A hole is given up, and becomes a gap, when the other side has acknowledged it and [`Policy::wait`] has passed in which
+/// it did not ask for it, when more waits behind it than there is room for, or when the stream ends.
 #[derive(Debug)]
 pub struct Streams {
     policy: Policy,
@@ -108,7 +108,7 @@ impl Streams {
         let flags = segment.flags;
         if flags.ack() && !flags.rst() {
             self.with(flow, peer, false, sink, |half, around, _| {
-                half.acknowledge(segment.acknowledgement, flags.syn(), around);
+                half.acknowledge(segment, around);
             });
         }
         for side in [side, peer] {

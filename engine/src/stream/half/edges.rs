@@ -87,6 +87,7 @@ impl Half {
     /// Nothing that was seen of the stream counts any more.
     fn forget_all(&mut self) {
         self.acked = None;
+        self.selected = None;
         self.first_acked = None;
         self.end = None;
         self.reset = false;

@@ -19,6 +19,14 @@ impl Half {
         while let Some(until) = self.expired(around) {
             self.give_up(until, around, sink);
         }
+        match &mut self.selected {
+            Some(selected) if self.pending.first().is_some() => {
+                if self.phase == Phase::Running {
+                    selected.forget_before(self.next);
+                }
+            }
+            selected => *selected = None,
+        }
         self.waiting() > 0 || matches!(self.phase, Phase::Holding { .. })
     }
 
@@ -29,9 +37,25 @@ impl Half {
         }
         let (start, time) = self.pending.first()?;
         let waited = around.now.since(time);
-        let acked = self.acked.is_some_and(|acked| acked >= start);
         let one_way = !around.peer_seen && waited >= around.policy.wait_one_way;
-        (acked && waited >= around.policy.wait || one_way).then_some(start)
+        let over =
+            waited >= around.policy.wait && self.arrived(start) && !self.asked(start, around);
+        (over || one_way).then_some(start)
+    }
+
+    /// Whether the other side has everything up to a position, by what it acknowledged one way or the other.
+    fn arrived(&self, until: u64) -> bool {
+        let from = self.acked.map_or(self.next, |acked| acked.max(self.next));
+        let selected = self.selected.as_ref();
+        from >= until || selected.is_some_and(|selected| selected.has(from, until))
+    }
+
+    /// Whether somebody still asks for bytes of the first hole. What was acknowledged may be asked for all the same: a
+    /// proxy on the way answers for the receiver, and will send them itself.
+    fn asked(&self, until: u64, around: &Surroundings<'_>) -> bool {
+        let since = around.now.plus(-around.policy.wait);
+        let selected = self.selected.as_ref();
+        selected.is_some_and(|selected| selected.asks(self.next, until, since))
     }
 
     /// Makes room: the first hole is given up.
@@ -40,12 +64,12 @@ impl Half {
             self.start();
         }
         self.drain(around, sink);
-        match self.pending.first() {
-            Some((until, _)) => {
-                self.note(Note::Memory, 1, around, sink);
-                self.give_up(until, around, sink);
-            }
-            None => self.cuts = Ranges::default(),
+        if let Some((until, _)) = self.pending.first() {
+            self.note(Note::Memory, 1, around, sink);
+            self.give_up(until, around, sink);
+        } else {
+            self.cuts = Ranges::default();
+            self.selected = None;
         }
     }
 
@@ -62,9 +86,9 @@ impl Half {
         let waiting = self.pending.first().is_some();
         // Bytes that the other side had when the first of this direction were seen were sent before.
         let before = waiting && !self.opened && self.next == self.base && self.last.is_none();
-        let acked = self.acked.is_some_and(|acked| acked >= until);
+        let arrived = self.arrived(until);
         let young = around.now.since(self.touched) < around.policy.wait;
-        if before || around.ending && around.peer_seen && !acked && young {
+        if before || around.ending && around.peer_seen && !arrived && young {
             Cause::OutsideTheCapture
         } else {
             Cause::NeverSeen
