@@ -1,5 +1,7 @@
 //! `follow` through the built command.
 
+mod tracked;
+
 use std::fs;
 use std::path::Path;
 
