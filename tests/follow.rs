@@ -363,6 +363,20 @@ fn what_cannot_be_followed_is_told_with_the_way_on() {
 }
 
 #[test]
+fn the_help_begins_with_what_is_of_this_command() {
+    for help in ["-h", "--help"] {
+        let text = follow(&[help]);
+        let place = |option| {
+            text.find(option)
+                .unwrap_or_else(|| panic!("{option}: {text}"))
+        };
+        assert!(place(" --flow <FLOW>") < place(" --stream-limit <SIZE>"));
+        assert!(place(" --stream-limit <SIZE>") < place("\nDecoding:"));
+        assert!(place("\nDecoding:") < place("\nFlow table:"));
+    }
+}
+
+#[test]
 fn several_flows_with_the_same_ends_are_shown_in_order_and_raw_wants_one() {
     let folder = tempfile::tempdir().unwrap();
     let made = capture(folder.path(), &conversation());
