@@ -21,7 +21,7 @@ pub type Sink<'a> = &'a mut dyn FnMut(u64, Event<'_>);
 /// are: whatever one of them saw is in the stream.
 ///
 /// A hole is given up, and becomes a gap, when the other side has acknowledged it and [`Policy::wait`] has passed in which
-/// it did not ask for it, when more waits behind it than there is room for, or when the stream ends.
+/// it did not ask for it ([`Policy::wait_selected`] where it acknowledged selectively), when more waits behind it than there is room for, or when the stream ends.
 #[derive(Debug)]
 pub struct Streams {
     policy: Policy,

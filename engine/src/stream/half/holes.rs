@@ -38,8 +38,12 @@ impl Half {
         let (start, time) = self.pending.first()?;
         let waited = around.now.since(time);
         let one_way = !around.peer_seen && waited >= around.policy.wait_one_way;
-        let over =
-            waited >= around.policy.wait && self.arrived(start) && !self.asked(start, around);
+        let wait = if self.acked.is_some_and(|acked| acked >= start) {
+            around.policy.wait
+        } else {
+            around.policy.wait_selected
+        };
+        let over = waited >= wait && self.arrived(start) && !self.asked(start, around);
         (over || one_way).then_some(start)
     }
 
