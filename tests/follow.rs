@@ -1,5 +1,7 @@
 //! `follow` through the built command.
 
+mod tracked;
+
 use std::fs;
 use std::path::Path;
 
@@ -357,6 +359,20 @@ fn what_cannot_be_followed_is_told_with_the_way_on() {
             refused(&["--flow", &id, sample]),
             format!("mirrorscope: {id} is ICMP: only TCP and UDP flows can be followed\n")
         );
+    }
+}
+
+#[test]
+fn the_help_begins_with_what_is_of_this_command() {
+    for help in ["-h", "--help"] {
+        let text = follow(&[help]);
+        let place = |option| {
+            text.find(option)
+                .unwrap_or_else(|| panic!("{option}: {text}"))
+        };
+        assert!(place(" --flow <FLOW>") < place(" --stream-limit <SIZE>"));
+        assert!(place(" --stream-limit <SIZE>") < place("\nDecoding:"));
+        assert!(place("\nDecoding:") < place("\nFlow table:"));
     }
 }
 

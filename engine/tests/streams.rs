@@ -8,7 +8,7 @@
 
 use mirrorscope_dissectors::TcpFlags;
 use mirrorscope_engine::stream::{Event, Overlap, Policy, Segment, Streams};
-use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::time::{SECOND, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -56,8 +56,35 @@ struct Sent {
     flags: u16,
     sequence: u32,
     acknowledgement: u32,
+    /// Selective acknowledgements.
+    options: Vec<u8>,
     bytes: Vec<u8>,
     present: usize,
+}
+
+impl Sent {
+    fn segment(&self, time: Timestamp) -> Segment<'_> {
+        Segment {
+            time,
+            sequence: self.sequence,
+            acknowledgement: self.acknowledgement,
+            flags: TcpFlags(self.flags),
+            options: &self.options,
+            payload: &self.bytes[..self.present],
+            payload_len: self.bytes.len() as u32,
+        }
+    }
+}
+
+/// Blocks as an option.
+fn selective(blocks: &[(u32, u32)]) -> Vec<u8> {
+    if blocks.is_empty() {
+        return Vec::new();
+    }
+    let mut option = vec![1, 1, 5, 2 + 8 * blocks.len() as u8];
+    let numbers = blocks.iter().flat_map(|block| [block.0, block.1]);
+    option.extend(numbers.flat_map(u32::to_be_bytes));
+    option
 }
 
 /// A direction: first number, bytes, lengths of the segments in which it is sent.
@@ -65,7 +92,9 @@ type Direction = (u32, Vec<u8>, Vec<usize>);
 
 fn direction() -> impl Strategy<Value = Direction> {
     let number = prop_oneof![any::<u32>(), (u32::MAX - 2000)..=u32::MAX];
-    (number, vec(any::<u8>(), 0..3000), vec(1_usize..1500, 1..20))
+    // A zero that comes alone after its acknowledgement is a probe for life.
+    let byte = 1..=u8::MAX;
+    (number, vec(byte, 0..3000), vec(1_usize..1500, 1..20))
 }
 
 /// The segments of a conversation as a point sees them that joins so many neighbours (TSO).
@@ -75,6 +104,7 @@ fn segments(sides: &[Direction; 2], joined: usize) -> Vec<Sent> {
         flags,
         sequence: sides[side].0,
         acknowledgement,
+        options: Vec::new(),
         bytes: Vec::new(),
         present: 0,
     };
@@ -92,11 +122,18 @@ fn segments(sides: &[Direction; 2], joined: usize) -> Vec<Sent> {
             let end = (offset + len).min(bytes.len());
             // Whatever it acknowledges, it is not more than was sent.
             let acked = (peer_bytes.len() * offset / bytes.len()) as u32;
+            let number = |acked: u32| peer.wrapping_add(1).wrapping_add(acked);
+            let left = peer_bytes.len() as u32 - acked;
             all.push(Sent {
                 side,
                 flags: ACK,
                 sequence: first.wrapping_add(offset as u32),
-                acknowledgement: peer.wrapping_add(1).wrapping_add(acked),
+                acknowledgement: number(acked),
+                options: if left > 2 {
+                    selective(&[(number(acked + left / 3), number(acked + left / 2))])
+                } else {
+                    Vec::new()
+                },
                 bytes: bytes[offset..end].to_vec(),
                 present: end - offset,
             });
@@ -107,6 +144,7 @@ fn segments(sides: &[Direction; 2], joined: usize) -> Vec<Sent> {
             flags: FIN | ACK,
             sequence: first.wrapping_add(bytes.len() as u32),
             acknowledgement: peer.wrapping_add(1 + peer_bytes.len() as u32),
+            options: Vec::new(),
             bytes: Vec::new(),
             present: 0,
         });
@@ -176,14 +214,7 @@ fn seen(sides: &[Direction; 2], places: &[Place], shuffle: &[u64]) -> Vec<Sent> 
 fn stitch(streams: &mut Streams, all: &[Sent]) -> Stitched {
     let mut stitched = Stitched::default();
     for (n, sent) in (0..).zip(all) {
-        let segment = Segment {
-            time: Timestamp(n * 1000),
-            sequence: sent.sequence,
-            acknowledgement: sent.acknowledgement,
-            flags: TcpFlags(sent.flags),
-            payload: &sent.bytes[..sent.present],
-            payload_len: sent.bytes.len() as u32,
-        };
+        let segment = sent.segment(Timestamp(n * 1000));
         streams.push(0, sent.side, &segment, &mut |_, event| stitched.take(event));
     }
     streams.finish(&mut |_, event| stitched.take(event));
@@ -262,7 +293,7 @@ proptest! {
         let overlap = if last { Overlap::Last } else { Overlap::First };
         let mut streams = Streams::new(Policy { overlap, ..Policy::default() });
         let mut all = vec![Sent {
-            side: 0, flags: SYN, sequence: number, acknowledgement: 0, bytes: Vec::new(), present: 0,
+            side: 0, flags: SYN, sequence: number, acknowledgement: 0, options: Vec::new(), bytes: Vec::new(), present: 0,
         }];
         let mut model: Vec<Option<u8>> = Vec::new();
         let mut delivered = 0;
@@ -282,7 +313,7 @@ proptest! {
             delivered = model.iter().position(Option::is_none).unwrap_or(model.len());
             all.push(Sent {
                 side: 0, flags: ACK, sequence: number.wrapping_add(1 + *offset as u32), acknowledgement: 1,
-                bytes: bytes.clone(), present: bytes.len(),
+                options: Vec::new(), bytes: bytes.clone(), present: bytes.len(),
             });
         }
         prop_assert_eq!(&stitch(&mut streams, &all).0[0], &model);
@@ -290,7 +321,10 @@ proptest! {
 
     #[test]
     fn whatever_comes_memory_keeps_its_bound_and_offsets_ascend(
-        segments in vec((0_u64..6, any::<bool>(), any::<u16>(), any::<u32>(), 0_u32..3000, 0_usize..2000, any::<u16>()), 1..300),
+        segments in vec((
+            (0_u64..6, any::<bool>(), any::<u16>(), any::<u32>(), 0_u32..3000, 0_usize..2000, any::<u16>()),
+            vec((0_u32..20_000, 0_u32..20_000), 0..5),
+        ), 1..300),
         memory in 4_000_usize..100_000,
     ) {
         let mut streams = Streams::new(Policy::within(memory));
@@ -307,7 +341,8 @@ proptest! {
             *reached += len;
         };
         let mut time = 0;
-        for (flow, side, flags, sequence, ack, len, later) in segments {
+        for ((flow, side, flags, sequence, ack, len, later), blocks) in segments {
+            let options = selective(&blocks);
             time += i64::from(later) * 100_000;
             let near = if flags & 0x300 == 0 { sequence } else { sequence % 20_000 };
             let segment = Segment {
@@ -316,6 +351,7 @@ proptest! {
                 acknowledgement: ack,
                 // Few begin or end anything.
                 flags: TcpFlags(if flags & 0x1c00 == 0 { flags & 0x3f } else { ACK }),
+                options: &options,
                 payload: &payload[..len],
                 payload_len: len as u32 + u32::from(flags & 0x2000 != 0) * 5,
             };
@@ -323,6 +359,150 @@ proptest! {
             prop_assert!(streams.memory() <= memory.max(4096), "{} of {memory}", streams.memory());
         }
         streams.finish(&mut check);
+    }
+}
+
+/// What becomes of a segment on its way: a mirror in the middle sees it or not, the receiver gets it or not, and the
+/// mirror sees the receiver's answer or not.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    seen: bool,
+    arrives: bool,
+    answer_seen: bool,
+}
+
+const GOOD: Fate = Fate {
+    seen: true,
+    arrives: true,
+    answer_seen: true,
+};
+
+/// Bytes of each segment of a transfer.
+const LEN: usize = 4;
+
+/// A transfer of so many segments to a receiver that acknowledges selectively, as a mirror on its way sees it; and which
+/// segments it saw. With `stuck` the first one never arrives.
+fn transfer(number: u32, count: usize, fates: &[Fate], stuck: bool) -> (Vec<Sent>, Vec<bool>) {
+    let place = |index: usize| number.wrapping_add(1 + (index * LEN) as u32);
+    let mut all = vec![
+        Sent {
+            side: 0,
+            flags: SYN,
+            sequence: number,
+            acknowledgement: 0,
+            options: Vec::new(),
+            bytes: Vec::new(),
+            present: 0,
+        },
+        Sent {
+            side: 1,
+            flags: SYN | ACK,
+            sequence: 0,
+            acknowledgement: place(0),
+            options: Vec::new(),
+            bytes: Vec::new(),
+            present: 0,
+        },
+    ];
+    let (mut seen, mut has) = (vec![false; count], vec![false; count]);
+    let mut fresh = 0..count;
+    let mut fates = std::iter::once(GOOD).chain(fates.iter().copied());
+    loop {
+        let fate = fates.next();
+        // New data first, then whatever the receiver lacks.
+        let lacks = (usize::from(stuck)..count).find(|index| !has[*index]);
+        let Some(index) = fresh.next().or(lacks) else {
+            return (all, seen);
+        };
+        let fate = fate.unwrap_or(GOOD);
+        if fate.seen {
+            seen[index] = true;
+            all.push(Sent {
+                side: 0,
+                flags: ACK,
+                sequence: place(index),
+                acknowledgement: 1,
+                options: Vec::new(),
+                bytes: vec![index as u8; LEN],
+                present: LEN,
+            });
+        }
+        if !fate.arrives || stuck && index == 0 {
+            continue;
+        }
+        has[index] = true;
+        if fate.answer_seen || fresh.is_empty() && !(usize::from(stuck)..count).any(|n| !has[n]) {
+            let acked = has.iter().position(|has| !has).unwrap_or(count);
+            let mut blocks = Vec::new();
+            // The block with the latest segment comes first (RFC 2018 §4).
+            for start in std::iter::once(index).chain(acked..count) {
+                let until = (start..count).find(|n| !has[*n]).unwrap_or(count);
+                let from = (0..=start).rev().find(|n| !has[*n]).map_or(0, |n| n + 1);
+                let block = (place(from), place(until));
+                if start > acked && has[start] && blocks.len() < 3 && !blocks.contains(&block) {
+                    blocks.push(block);
+                }
+            }
+            all.push(Sent {
+                side: 1,
+                flags: ACK,
+                sequence: 1,
+                acknowledgement: place(acked),
+                options: selective(&blocks),
+                bytes: Vec::new(),
+                present: 0,
+            });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn what_the_receiver_lacks_is_waited_for_and_what_it_has_is_not(
+        number in prop_oneof![any::<u32>(), (u32::MAX - 200)..=u32::MAX],
+        count in 1_usize..40,
+        fates in vec(any::<(bool, bool, bool)>(), 0..100),
+        stuck in any::<bool>(),
+    ) {
+        let fates: Vec<Fate> = fates
+            .into_iter()
+            .map(|(seen, arrives, answer_seen)| Fate { seen, arrives, answer_seen })
+            .collect();
+        let (all, seen) = transfer(number, count, &fates, stuck);
+        let mut streams = Streams::new(Policy::default());
+        let mut stitched = Stitched::default();
+        let mut late = 0;
+        let mut sink = |flow, event: Event<'_>| {
+            if let Event::End { counts, .. } = event {
+                late += counts.late;
+            }
+            if flow == 0 {
+                stitched.take(event);
+            }
+        };
+        // A second between any two: whatever may be given up is given up at once.
+        let mut time = Timestamp(0);
+        for sent in &all {
+            time = time.plus(SECOND);
+            streams.push(0, sent.side, &sent.segment(time), &mut sink);
+        }
+        let other = all[0].segment(time.plus(10 * SECOND));
+        streams.push(1, 0, &other, &mut sink);
+        streams.end(0, &mut |flow, event| {
+            let waited = matches!(event, Event::Data { .. });
+            assert!(!waited, "the receiver had it ten seconds ago");
+            sink(flow, event);
+        });
+        prop_assert_eq!(late, 0, "nothing was given up that was still to come");
+        let mut expected: Vec<Option<u8>> = seen
+            .iter()
+            .enumerate()
+            .flat_map(|(index, seen)| [seen.then_some(index as u8); LEN])
+            .collect();
+        expected.truncate(stitched.0[0].len());
+        prop_assert_eq!(&stitched.0[0], &expected);
     }
 }
 
@@ -345,6 +525,7 @@ fn a_gigabyte_with_holes_passes_through_its_bound() {
                 sequence: n * 1448,
                 acknowledgement: 0,
                 flags: TcpFlags(if n == 0 { SYN } else { ACK }),
+                options: &[],
                 payload: &payload,
                 payload_len: 1448,
             };

@@ -1,6 +1,6 @@
 //! Writes the seeds of the fuzz targets: `cargo run --example generate_seeds`.
 //!
-//! One frame of every format, bare packets, and capture files with them.
+//! One frame of every format, bare packets, capture files with them, and conversations of TCP.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ use mirrorscope_capture::writer::{InterfaceDescription, OutputFile, PcapWriter, 
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_dissectors::encap::{Outer, fragment};
 
+mod conversations;
 #[expect(dead_code, reason = "some of it is for tshark")]
 #[path = "../../tests/compare/formats.rs"]
 mod formats;
@@ -56,6 +57,9 @@ fn main() {
         seed("decapsulate", &format!("fragment-{number}.bin"), &input);
     }
     captures(&seeds.join("capture_file"), &frames);
+    for (name, input) in conversations::all() {
+        seed("streams", name, &input);
+    }
 }
 
 /// A file name: lower case, with nothing but letters, digits and hyphens.

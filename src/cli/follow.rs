@@ -18,9 +18,11 @@ Examples:
   mirrorscope follow --filter 'port 53 and unanswered' capture.pcap
   mirrorscope follow --save-all streams/ capture.pcap             every stream, with an index.csv
 
-A flow is named by its id, by its Community ID, or by its two ends in either order; ends may be separated by a hyphen,
-a comma or blanks, with or without tcp or udp in front. If several flows had the same ends one after the other, all of
-them are shown.
+One of --flow, --filter and --save-all is needed. A flow is named by its id, by its Community ID (as Zeek and Suricata
+log it), or by its two ends in either order; ends may be separated by a hyphen, a comma or blanks, with or without tcp
+or udp in front. If several flows had the same ends one after the other, all of them are shown; raw wants one, by its id.
+
+In text and hexadecimal, > marks what the originator sent, the side that opened the flow, and < what the responder sent.
 
 A stream is put together from all observation points: bytes that one of them missed are taken from another. What no
 point saw is a gap. Where segments contradict each other, --overlap decides which bytes count. Urgent data is part of
@@ -29,23 +31,19 @@ the stream; probes that keep a connection alive are not.";
 /// Arguments of `follow`.
 #[derive(Debug, Args)]
 pub struct FollowArgs {
-    /// Input and how to follow flows.
-    #[command(flatten)]
-    pub analysis: AnalysisArgs,
-
-    /// Flow: its id, its Community ID, or its ends, such as 10.0.0.1:1234-10.0.0.2:80
+    /// The flow to show: its id, its Community ID, or its ends, such as 10.0.0.1:1234-10.0.0.2:80
     #[arg(long, value_name = "FLOW")]
     pub flow: Option<Selector>,
 
-    /// How to write it
+    /// How to show the bytes
     #[arg(long, value_enum, default_value_t = FollowFormat::Ascii)]
     pub format: FollowFormat,
 
-    /// Which direction alone; raw needs it
+    /// Show this direction alone; --format raw needs it
     #[arg(long, value_enum)]
     pub direction: Option<Side>,
 
-    /// File to write, there only once it is complete; - for standard output [default: standard output]
+    /// Write to FILE, which is there only once it is complete; - for standard output [default: standard output]
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub write: Option<PathBuf>,
 
@@ -53,7 +51,8 @@ pub struct FollowArgs {
     #[arg(long, value_enum, default_value_t = Gaps::Skip)]
     pub gaps: Gaps,
 
-    /// Write each direction of every TCP and UDP flow to a file of its own in DIR, with a list of them in index.csv
+    /// Write each direction of every TCP and UDP flow, or of those that --filter wants, to a file of its own in DIR,
+    /// with a list of them in index.csv
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "direction", "write"])]
     pub save_all: Option<PathBuf>,
 
@@ -61,17 +60,21 @@ pub struct FollowArgs {
     #[arg(long, requires = "save_all")]
     pub force: bool,
 
-    /// Which bytes count where segments contradict each other
+    /// Which bytes count where the same place of a stream was sent twice with different bytes
     #[arg(long, value_enum, default_value_t = Overlap::First)]
     pub overlap: Overlap,
 
-    /// Memory for streams; if more waits for missing bytes, these are given up. With K, M or G as in 512M
+    /// Memory for all streams together, such as 512M; if what waits for missing bytes needs more, these become gaps
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = value::size)]
     pub stream_memory: usize,
 
-    /// Most bytes of each direction [default: all]
+    /// Leave out what is beyond so many bytes of a direction, such as 10M [default: all are shown]
     #[arg(long, value_name = "SIZE", value_parser = value::size)]
     pub stream_limit: Option<usize>,
+
+    /// Input and how to follow flows: last, so that its headings come behind what is of this command alone.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
 }
 
 /// Formats of a stream.
@@ -79,21 +82,21 @@ pub struct FollowArgs {
 pub enum FollowFormat {
     /// Text; what is neither printable ASCII nor a line's end or a tab is shown as a dot
     Ascii,
-    /// Offsets, hexadecimal and text
+    /// Offset in its direction, hexadecimal and text
     Hex,
     /// The bytes of one direction as they are
     Raw,
-    /// As tshark's `follow` has it: peers, and packets with their data; and gaps
+    /// YAML as tshark's `follow` has it: peers, packets with their data in base 64; and gaps
     Yaml,
 }
 
 /// One direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Side {
-    /// What the originator sent
+    /// What the originator sent, the side that opened the flow; also: client
     #[value(alias = "client")]
     Orig,
-    /// What the responder sent
+    /// What the responder sent; also: server
     #[value(alias = "server")]
     Resp,
 }

@@ -17,6 +17,8 @@ pub struct Segment<'a> {
     pub acknowledgement: u32,
     /// Control bits.
     pub flags: TcpFlags,
+    /// Options of the header, as far as they are there.
+    pub options: &'a [u8],
     /// What is there of the payload.
     pub payload: &'a [u8],
     /// Length of the payload as it was sent, in bytes; more than is there if a mirror or the capture cut it.
@@ -31,6 +33,7 @@ impl<'a> Segment<'a> {
             sequence: tcp.sequence,
             acknowledgement: tcp.acknowledgement,
             flags: tcp.flags,
+            options: tcp.options,
             payload: tcp.payload,
             payload_len: tcp.payload_len,
         }

@@ -2,25 +2,28 @@
 //!
 //! Positions are sequence numbers in 64 bits, so that a stream may be longer than 4 GiB; the low 32 bits of a position are
 //! the number on the wire.
+//!
+//! Here is what a direction knows, and what it takes; where it begins and ends is in `edges`, what is given up in `holes`,
+//! what goes out in `delivery`.
 
-use super::event::{Cause, Counts, Event, Gap, Note, Segment};
-use super::pending::{Pending, differing};
+mod delivery;
+mod edges;
+mod holes;
+mod selected;
+
+use super::event::{Counts, Event, Note, Segment};
+use super::pending::Pending;
 use super::policy::Policy;
 use super::ranges::Ranges;
 use crate::flow::Side;
 use crate::time::Timestamp;
+use selected::Selected;
 
 /// The largest window of TCP (RFC 7323 §2.3): no segment of a stream is farther from the others.
 const WINDOW: i64 = 1 << 30;
-/// An RST further ahead of what was seen than an unscaled window proves nothing (RFC 5961 §3.2 wants it exact).
-const RST_AHEAD: u64 = 1 << 16;
 /// No more than this is under way (16 MiB): a number further on, or further in front of the first data, that comes without
 /// data is of another connection.
 const LEAD: u64 = 1 << 24;
-/// Segments in a row, each behind the one before, that show that the stream went on elsewhere.
-const RUN: u8 = 4;
-/// Delivered bytes that later ones are compared with.
-const HISTORY: usize = 16 << 10;
 
 /// What a direction is told together with a segment.
 pub(super) struct Surroundings<'a> {
@@ -62,6 +65,8 @@ pub(super) struct Half {
     right: u64,
     /// Position up to which the other side has everything.
     acked: Option<u64>,
+    /// What it has beyond that; only while something waits here.
+    selected: Option<Box<Selected>>,
     /// First position that the other side named while nothing of this direction was delivered.
     first_acked: Option<u64>,
     /// Position of SYN.
@@ -97,7 +102,8 @@ type Sink<'a> = &'a mut dyn FnMut(Event<'_>);
 impl Half {
     /// Bytes that wait, with what they cost.
     pub fn waiting(&self) -> usize {
-        self.pending.memory() + self.cuts.memory()
+        let selected = self.selected.as_ref().map_or(0, |s| s.memory());
+        self.pending.memory() + self.cuts.memory() + selected
     }
 
     /// Delivered bytes kept.
@@ -134,24 +140,13 @@ impl Half {
         (edge.saturating_add_signed(distance), distance)
     }
 
-    fn hold(&mut self, time: Timestamp) {
-        if self.phase == Phase::Unknown {
-            self.phase = Phase::Holding {
-                since: time,
-                segments: 0,
-            };
-        }
-    }
-
-    /// Takes the number that the other side expects next; `opening` if it came with a SYN.
-    pub fn acknowledge(&mut self, number: u32, opening: bool, around: &Surroundings<'_>) {
-        let (position, distance) = self.position(number);
+    /// Takes what a segment of the other side acknowledges.
+    pub fn acknowledge(&mut self, segment: &Segment<'_>, around: &Surroundings<'_>) {
+        let (position, distance) = self.position(segment.acknowledgement);
         // What is in front of the start is of an earlier connection with the same ports.
         let settled = matches!(self.phase, Phase::Running | Phase::Full);
-        if distance.abs() > WINDOW
-            || distance > LEAD.cast_signed()
-            || settled && position < self.base
-        {
+        let first = self.syn.map_or(self.base, |syn| self.base.max(syn + 1));
+        if distance.abs() > WINDOW || distance > LEAD.cast_signed() || settled && position < first {
             return;
         }
         self.hold(around.now);
@@ -161,12 +156,18 @@ impl Half {
             self.end = None;
             self.reset = false;
         }
+        if self.pending.first().is_some() && !segment.flags.syn() {
+            for block in selected::blocks(segment, position, self.right) {
+                let selected = self.selected.get_or_insert_default();
+                selected.take(block, position, around.now);
+            }
+        }
         let data = self.end.map_or(position, |end| position.min(end));
         self.acked = Some(self.acked.map_or(data, |acked| acked.max(data)));
         if matches!(self.phase, Phase::Holding { .. }) {
             let first = self.first_acked.map_or(data, |first| first.min(data));
             self.first_acked = Some(first);
-            if opening {
+            if segment.flags.syn() {
                 // What a SYN-ACK acknowledges is a SYN, and rarely data with it.
                 self.opened = true;
                 self.start();
@@ -189,130 +190,6 @@ impl Half {
         if distance.abs() > WINDOW {
             return self.elsewhere(segment, around, sink);
         }
-        self.data(position, segment, around, sink);
-    }
-
-    /// SYN, perhaps with data (RFC 7413).
-    fn open(
-        &mut self,
-        position: u64,
-        segment: &Segment<'_>,
-        around: &Surroundings<'_>,
-        sink: Sink<'_>,
-    ) {
-        let first = position + 1;
-        let settled = matches!(self.phase, Phase::Running | Phase::Full);
-        if !settled {
-            let holding = self.phase != Phase::Unknown;
-            if holding && (self.right < first || self.right - first > LEAD) {
-                // What came before is of an earlier connection.
-                return self.restart(segment, around, sink);
-            }
-            self.hold(segment.time);
-            self.begin(first);
-        } else if self.syn != Some(position) && !self.began_late(first, around) {
-            if !self.ended() && !around.peer_ended {
-                self.note(
-                    Note::Elsewhere,
-                    1 + segment.payload.len() as u64,
-                    around,
-                    sink,
-                );
-                return;
-            }
-            return self.restart(segment, around, sink);
-        }
-        self.syn = Some(position);
-        self.opened = true;
-        self.data(first, segment, around, sink);
-    }
-
-    /// Whether the stream was begun in the middle, and `first` is its true start.
-    fn began_late(&self, first: u64, around: &Surroundings<'_>) -> bool {
-        // A copy of a SYN is not later than any other copy.
-        let late = !self.ended() || self.rested < around.policy.wait;
-        let near = first < self.base && self.base - first <= LEAD;
-        first == self.base || !self.opened && near && late
-    }
-
-    /// Another connection with the same addresses and ports: its bytes follow.
-    fn restart(&mut self, segment: &Segment<'_>, around: &Surroundings<'_>, sink: Sink<'_>) {
-        self.flush(around, sink);
-        let first = self.jump(segment.sequence.wrapping_add(1));
-        self.base += first - self.next;
-        self.next = first;
-        self.syn = Some(first - 1);
-        self.opened = true;
-        self.note(Note::Restarted, 1, around, sink);
-        self.data(first, segment, around, sink);
-    }
-
-    /// The position of a number ahead of everything, where nothing before counts any more.
-    fn jump(&mut self, number: u32) -> u64 {
-        let ahead = number.wrapping_sub(self.next as u32);
-        let position = self.next + u64::from(ahead);
-        self.right = position;
-        self.forget_all();
-        position
-    }
-
-    /// Nothing that was seen of the stream counts any more.
-    fn forget_all(&mut self) {
-        self.acked = None;
-        self.first_acked = None;
-        self.end = None;
-        self.reset = false;
-        self.cuts = Ranges::default();
-        self.forget();
-        self.stray = None;
-    }
-
-    fn reset(&mut self, position: u64, around: &Surroundings<'_>, sink: Sink<'_>) {
-        if self.phase == Phase::Unknown || self.ended() {
-            return;
-        }
-        let low = match self.phase {
-            Phase::Running => self.next,
-            _ => self.pending.first().map_or(self.right, |first| first.0),
-        };
-        let low = low.min(self.acked.unwrap_or(low));
-        if position >= low && position <= self.right + RST_AHEAD {
-            // What was sent before may have been seen already, and is of the stream. One number more is that of a FIN.
-            let seen = position <= self.right + 1;
-            self.finish_at(if seen { self.right } else { position }, around, sink);
-            self.reset = true;
-        }
-    }
-
-    /// Nothing from `end` on is of the stream.
-    fn finish_at(&mut self, end: u64, around: &Surroundings<'_>, sink: Sink<'_>) {
-        self.end = Some(end);
-        self.acked = self.acked.map(|acked| acked.min(end));
-        let dropped = self.pending.truncate(end);
-        if dropped > 0 {
-            self.note(Note::BeyondEnd, dropped, around, sink);
-        }
-    }
-
-    /// A segment that is too far from all others.
-    fn elsewhere(&mut self, segment: &Segment<'_>, around: &Surroundings<'_>, sink: Sink<'_>) {
-        if segment.payload_len == 0 {
-            return;
-        }
-        let run = match self.stray {
-            Some((expected, run)) if expected == segment.sequence => run + 1,
-            _ => 1,
-        };
-        if run < RUN || self.phase == Phase::Full {
-            let next = segment.sequence.wrapping_add(segment.payload_len);
-            self.stray = Some((next, run.min(RUN)));
-            self.note(Note::Elsewhere, segment.payload.len() as u64, around, sink);
-            return;
-        }
-        self.flush(around, sink);
-        let position = self.jump(segment.sequence);
-        self.note(Note::Resynchronised, 1, around, sink);
-        self.gap(position, Some(segment.time), Cause::NeverSeen, around, sink);
         self.data(position, segment, around, sink);
     }
 
@@ -389,287 +266,6 @@ impl Half {
         let again = until == self.right && self.phase == Phase::Running && position < self.next;
         let acked = self.acked.is_some_and(|acked| until <= acked);
         again || acked && until >= self.right && segment.payload == [0] && !segment.flags.psh()
-    }
-
-    fn store(
-        &mut self,
-        position: u64,
-        bytes: &[u8],
-        time: Timestamp,
-        around: &Surroundings<'_>,
-        sink: Sink<'_>,
-    ) {
-        let policy = around.policy;
-        let conflicts = self.pending.insert(position, bytes, time, policy.overlap);
-        if conflicts > 0 {
-            self.note(Note::Conflict, conflicts, around, sink);
-        }
-    }
-
-    /// Delivers bytes, or keeps them until what is missing in front of them has come.
-    fn place(
-        &mut self,
-        position: u64,
-        bytes: &[u8],
-        time: Timestamp,
-        around: &Surroundings<'_>,
-        sink: Sink<'_>,
-    ) {
-        let old = self.next.saturating_sub(position).min(bytes.len() as u64);
-        if old > 0 {
-            let (repeated, _) = bytes.split_at(old as usize);
-            self.compare(position, repeated, around, sink);
-        }
-        let bytes = bytes.get(old as usize..).unwrap_or_default();
-        if bytes.is_empty() {
-            return;
-        }
-        let position = position + old;
-        let free = self.pending.first().map_or(u64::MAX, |first| first.0);
-        if position == self.next && position + bytes.len() as u64 <= free {
-            self.deliver(bytes, time, around, sink);
-        } else {
-            self.store(position, bytes, time, around, sink);
-        }
-        self.drain(around, sink);
-    }
-
-    /// Bytes in front of `next`: known ones, which may contradict, or late ones.
-    fn compare(&mut self, position: u64, bytes: &[u8], around: &Surroundings<'_>, sink: Sink<'_>) {
-        let from = self.next - self.history.len() as u64;
-        let unknown = from.saturating_sub(position).min(bytes.len() as u64) as usize;
-        let (before, known) = bytes.split_at(unknown);
-        let start = (position.max(from) - from) as usize;
-        let kept = self.history.get(start..start + known.len());
-        let conflicts = kept.map_or(0, |kept| differing(kept, known));
-        if conflicts > 0 {
-            self.note(Note::Conflict, conflicts, around, sink);
-        }
-        let end = position + before.len() as u64;
-        let unbegun = end.min(self.base).saturating_sub(position);
-        let late = self.missed.overlap(position, end) + unbegun;
-        if late > 0 {
-            self.note(Note::Late, late, around, sink);
-        }
-    }
-
-    /// Delivers what is next.
-    fn deliver(
-        &mut self,
-        bytes: &[u8],
-        time: Timestamp,
-        around: &Surroundings<'_>,
-        sink: Sink<'_>,
-    ) {
-        let offset = self.next - self.base;
-        let room = around
-            .policy
-            .limit
-            .map_or(u64::MAX, |l| l.saturating_sub(offset));
-        let keep = (bytes.len() as u64).min(room) as usize;
-        let (bytes, beyond) = bytes.split_at(keep);
-        if !bytes.is_empty() {
-            self.counts.delivered += bytes.len() as u64;
-            sink(Event::Data {
-                side: around.side,
-                time,
-                offset,
-                bytes,
-            });
-            self.next += bytes.len() as u64;
-            self.last = Some(time);
-            self.remember(bytes, around.policy);
-        }
-        if !beyond.is_empty() {
-            self.note(Note::Limit, beyond.len() as u64, around, sink);
-            self.phase = Phase::Full;
-            self.counts.limit += self.pending.truncate(0);
-            self.cuts = Ranges::default();
-            self.forget();
-        }
-    }
-
-    fn remember(&mut self, bytes: &[u8], policy: &Policy) {
-        let most = HISTORY.min(policy.history() / 2);
-        let tail = bytes
-            .get(bytes.len().saturating_sub(most)..)
-            .unwrap_or_default();
-        // Twice the room, so that bytes are moved once and not with every segment.
-        if self.history.len() + tail.len() > 2 * most {
-            let keep = most.saturating_sub(tail.len());
-            let drop = self.history.len().saturating_sub(keep);
-            self.history.drain(..drop);
-        }
-        let wanted = self.history.len() + tail.len();
-        if wanted > self.history.capacity() {
-            self.history
-                .reserve_exact((2 * wanted).min(2 * most) - self.history.len());
-        }
-        self.history.extend_from_slice(tail);
-    }
-
-    /// Delivers whatever waits without a hole in front.
-    fn drain(&mut self, around: &Surroundings<'_>, sink: Sink<'_>) {
-        while self.phase == Phase::Running
-            && self
-                .pending
-                .first()
-                .is_some_and(|first| first.0 <= self.next)
-            && let Some((start, piece)) = self.pending.pop()
-        {
-            // A stream that began at a guess may have pieces in front of its start.
-            let old = (self.next - start).min(piece.bytes.len() as u64) as usize;
-            if let Some(bytes) = piece.bytes.get(old..).filter(|bytes| !bytes.is_empty()) {
-                self.deliver(bytes, piece.time, around, sink);
-            }
-        }
-    }
-
-    /// Settles the start: the lowest number that can be believed.
-    fn start(&mut self) {
-        let lowest = self.pending.first().map(|first| first.0);
-        let acked = self.first_acked;
-        let start = match (lowest, acked) {
-            (Some(lowest), Some(acked)) if acked < lowest && lowest - acked <= LEAD => acked,
-            (Some(lowest), _) => lowest,
-            (None, Some(acked)) => acked,
-            // Of a segment without any byte left.
-            (None, None) => self.cuts.first().unwrap_or(self.end.unwrap_or(self.right)),
-        };
-        self.begin(start);
-    }
-
-    fn begin(&mut self, start: u64) {
-        self.phase = Phase::Running;
-        self.base = start;
-        self.next = start;
-        self.right = self.right.max(start);
-    }
-
-    /// What the passing of time allows: a start, or to give up holes. Says whether something waits on.
-    pub fn expire(&mut self, around: &Surroundings<'_>, sink: Sink<'_>) -> bool {
-        let policy = around.policy;
-        if let Phase::Holding { since, segments } = self.phase {
-            let waited = around.now.since(since) >= policy.start_wait;
-            if waited || segments >= policy.start_segments {
-                self.start();
-            }
-        }
-        self.drain(around, sink);
-        while let Some(until) = self.expired(around) {
-            self.give_up(until, around, sink);
-        }
-        self.waiting() > 0 || matches!(self.phase, Phase::Holding { .. })
-    }
-
-    /// The end of a hole that nothing will fill any more.
-    fn expired(&self, around: &Surroundings<'_>) -> Option<u64> {
-        if self.phase != Phase::Running {
-            return None;
-        }
-        let (start, time) = self.pending.first()?;
-        let waited = around.now.since(time);
-        let acked = self.acked.is_some_and(|acked| acked >= start);
-        let one_way = !around.peer_seen && waited >= around.policy.wait_one_way;
-        (acked && waited >= around.policy.wait || one_way).then_some(start)
-    }
-
-    /// Makes room: the first hole is given up.
-    pub fn give_way(&mut self, around: &Surroundings<'_>, sink: Sink<'_>) {
-        if matches!(self.phase, Phase::Holding { .. }) {
-            self.start();
-        }
-        self.drain(around, sink);
-        match self.pending.first() {
-            Some((until, _)) => {
-                self.note(Note::Memory, 1, around, sink);
-                self.give_up(until, around, sink);
-            }
-            None => self.cuts = Ranges::default(),
-        }
-    }
-
-    /// A hole up to `until` becomes a gap, and what waits behind it is delivered.
-    fn give_up(&mut self, until: u64, around: &Surroundings<'_>, sink: Sink<'_>) {
-        let to = self.pending.first().map(|(_, time)| time);
-        let cause = self.cause(until, around);
-        self.gap(until, to, cause, around, sink);
-        self.drain(around, sink);
-    }
-
-    /// Why a hole is there, beside what is known of cut packets.
-    fn cause(&self, until: u64, around: &Surroundings<'_>) -> Cause {
-        let waiting = self.pending.first().is_some();
-        // Bytes that the other side had when the first of this direction were seen were sent before.
-        let before = waiting && !self.opened && self.next == self.base && self.last.is_none();
-        let acked = self.acked.is_some_and(|acked| acked >= until);
-        let young = around.now.since(self.touched) < around.policy.wait;
-        if before || around.ending && around.peer_seen && !acked && young {
-            Cause::OutsideTheCapture
-        } else {
-            Cause::NeverSeen
-        }
-    }
-
-    /// Tells what is missing up to `until`, cut packets apart from others.
-    fn gap(
-        &mut self,
-        until: u64,
-        to: Option<Timestamp>,
-        cause: Cause,
-        around: &Surroundings<'_>,
-        sink: Sink<'_>,
-    ) {
-        while self.next < until && self.phase == Phase::Running {
-            let (cut, change) = self.cuts.at(self.next);
-            let cause = if cut { Cause::Truncated } else { cause };
-            let end = change.map_or(until, |change| change.min(until));
-            let offset = self.next - self.base;
-            self.counts.gaps += 1;
-            self.counts.missing += end - self.next;
-            sink(Event::Gap(Gap {
-                side: around.side,
-                offset,
-                len: end - self.next,
-                from: self.last,
-                to,
-                cause,
-            }));
-            self.history = Vec::new();
-            self.missed.add(self.next, end);
-            self.next = end;
-            self.cuts.forget_before(end);
-            if around
-                .policy
-                .limit
-                .is_some_and(|limit| end - self.base >= limit)
-            {
-                self.counts.limit += self.pending.truncate(0);
-                self.phase = Phase::Full;
-            }
-        }
-    }
-
-    /// Delivers everything that is there, with gaps where holes are.
-    fn flush(&mut self, around: &Surroundings<'_>, sink: Sink<'_>) {
-        if matches!(self.phase, Phase::Holding { .. }) {
-            self.start();
-        }
-        self.drain(around, sink);
-        while self.phase == Phase::Running
-            && let Some((until, _)) = self.pending.first()
-        {
-            self.give_up(until, around, sink);
-        }
-        let mut until = self.right;
-        if let Some(acked) = self.acked.filter(|acked| *acked > until) {
-            // The last number of a stream whose FIN was not seen is that of the FIN.
-            until = if acked == until + 1 { until } else { acked };
-        }
-        let until = self.end.map_or(until, |end| until.min(end));
-        if until > self.next {
-            self.give_up(until, around, sink);
-        }
     }
 
     /// Ends it.

@@ -27,6 +27,9 @@ pub struct Policy {
     /// A hole that the other side acknowledged is given up after this time, in nanoseconds: no host sends those bytes
     /// again, and copies from other points are not later than that.
     pub wait: i64,
+    /// The same for a hole that the other side acknowledged selectively: once its timer runs out, a sender may send all
+    /// of that again, as RFC 2018 §5 wants it.
+    pub wait_selected: i64,
     /// The same where no packet of the other side was ever seen, so that nothing is acknowledged.
     pub wait_one_way: i64,
     /// Where no SYN tells the start, the first data waits this long for segments in front of it, in nanoseconds.
@@ -50,6 +53,7 @@ impl Policy {
             stream_memory: memory / 4,
             limit: None,
             wait: 2 * SECOND,
+            wait_selected: 10 * SECOND,
             wait_one_way: 10 * SECOND,
             start_wait: SECOND,
             start_segments: 64,

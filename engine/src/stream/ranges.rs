@@ -1,4 +1,4 @@
-//! A few ranges of positions: bytes that were cut from their packets, bytes that were given up.
+//! A few ranges of positions: bytes that were cut from their packets, that were given up, that arrived elsewhere.
 
 /// Ranges in order that do not touch; of too many the lowest are forgotten.
 #[derive(Debug, Default)]
@@ -16,6 +16,11 @@ impl Ranges {
     /// Start of the first.
     pub fn first(&self) -> Option<u64> {
         self.0.first().map(|range| range.0)
+    }
+
+    /// End of the last.
+    pub fn last(&self) -> Option<u64> {
+        self.0.last().map(|range| range.1)
     }
 
     /// Adds a range.

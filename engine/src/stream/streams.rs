@@ -20,8 +20,8 @@ pub type Sink<'a> = &'a mut dyn FnMut(u64, Event<'_>);
 /// A flow is a number that is never used again. Its segments come in any order, repeated, from as many points as there
 /// are: whatever one of them saw is in the stream.
 ///
-/// A hole is given up, and becomes a gap, when the other side has acknowledged it and [`Policy::wait`] has passed, when
-/// more waits behind it than there is room for, or when the stream ends.
+/// A hole is given up, and becomes a gap, when the other side has acknowledged it and [`Policy::wait`] has passed in which
+/// it did not ask for it ([`Policy::wait_selected`] where it acknowledged selectively), when more waits behind it than there is room for, or when the stream ends.
 #[derive(Debug)]
 pub struct Streams {
     policy: Policy,
@@ -73,7 +73,7 @@ impl Streams {
         self.pending
             + self.history
             + self.all.len() * (size_of::<Stream>() + PLACES)
-            + self.forgotten.capacity() * size_of::<u64>()
+            + self.forgotten()
     }
 
     /// Streams followed now.
@@ -108,7 +108,7 @@ impl Streams {
         let flags = segment.flags;
         if flags.ack() && !flags.rst() {
             self.with(flow, peer, false, sink, |half, around, _| {
-                half.acknowledge(segment.acknowledgement, flags.syn(), around);
+                half.acknowledge(segment, around);
             });
         }
         for side in [side, peer] {
@@ -154,13 +154,24 @@ impl Streams {
         if bits.is_some_and(|bits| bits & 1 << (flow % 64) != 0) {
             return false;
         }
-        let most = self.policy.streams() / (size_of::<Stream>() + PLACES);
-        if self.all.len() >= most.max(1) {
+        // What an eviction adds to the list of forgotten flows may cost another place.
+        while self.all.len() >= self.places() && !self.all.is_empty() {
             self.evict(sink);
         }
         self.all.insert(flow, Box::default());
         self.queue.push_back(flow);
         true
+    }
+
+    /// Streams that there is room for: one in any case.
+    fn places(&self) -> usize {
+        let room = self.policy.streams().saturating_sub(self.forgotten());
+        (room / (size_of::<Stream>() + PLACES)).max(1)
+    }
+
+    /// Bytes that the list of forgotten flows takes.
+    fn forgotten(&self) -> usize {
+        self.forgotten.capacity() * size_of::<u64>()
     }
 
     /// Ends a stream that was not used for a while.

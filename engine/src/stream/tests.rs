@@ -1,5 +1,7 @@
 //! Each rule by itself, on segments made by hand.
 
+mod selected;
+
 use mirrorscope_dissectors::TcpFlags;
 
 use super::*;
@@ -59,14 +61,24 @@ impl Run {
 
     /// A segment of `side` one millisecond later, of which `claimed` bytes more than are here were sent.
     fn cut(&mut self, side: Side, flags: u16, seq: u32, ack: u32, text: &str, claimed: u32) {
-        self.time += 1;
         let segment = Segment {
-            time: Timestamp(self.time * MILLI),
+            time: Timestamp(0),
             sequence: seq,
             acknowledgement: ack,
             flags: TcpFlags(flags),
+            options: &[],
             payload: text.as_bytes(),
             payload_len: text.len() as u32 + claimed,
+        };
+        self.take(side, segment);
+    }
+
+    /// Takes a segment one millisecond later, whatever it says of its time.
+    fn take(&mut self, side: Side, segment: Segment<'_>) {
+        self.time += 1;
+        let segment = Segment {
+            time: Timestamp(self.time * MILLI),
+            ..segment
         };
         let told = &mut self.told;
         let mut sink = |_, event: Event<'_>| tell(told, event);
@@ -145,6 +157,7 @@ fn the_start_does_not_wait_for_ever_while_nothing_moves_in_its_own_stream() {
         sequence: 1,
         acknowledgement: 0,
         flags: TcpFlags(SYN),
+        options: &[],
         payload: &[],
         payload_len: 0,
     };
@@ -447,6 +460,7 @@ fn offsets_go_beyond_four_gibibytes() {
             sequence: seq,
             acknowledgement: 500,
             flags: TcpFlags(ACK),
+            options: &[],
             payload: block.as_bytes(),
             payload_len: block.len() as u32,
         };
@@ -575,6 +589,7 @@ fn the_stream_with_the_most_waiting_gives_way_first() {
             sequence: seq,
             acknowledgement: 0,
             flags: TcpFlags(flags),
+            options: &[],
             payload: text.as_bytes(),
             payload_len: text.len() as u32,
         };
@@ -609,6 +624,7 @@ fn what_needs_a_place_gets_that_of_a_stream_that_rests() {
             sequence: seq,
             acknowledgement: 0,
             flags: TcpFlags(flags),
+            options: &[],
             payload: b"x",
             payload_len: 1,
         };
