@@ -139,7 +139,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
     let mut tell_all = |out: &mut dyn Write, screen: Screen| {
         let losses = collected.engine.mirror_losses();
         for (index, (serial, flow)) in collected.flows.iter().enumerate() {
-            let recording = collected.store.replay(*serial, flow.originator());
+            let recording = collected.store.replay(*serial, flow.originator())?;
             let about = flow.conversation(collected.engine.receiver());
             let mut stream = Explained {
                 stream: recording,

@@ -1,7 +1,9 @@
 //! Events that wait on disk until the whole stream is known: who opened it, which points saw it, what a mirror lost.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use anyhow::{Context, Result};
 use mirrorscope_engine::flow::Side;
@@ -12,8 +14,8 @@ use tempfile::SpooledTempFile;
 use super::collect::Store;
 use crate::output::follow::{Item, Replay};
 
-/// Bytes of one direction that are kept in memory.
-const IN_MEMORY: usize = 1 << 20;
+/// Bytes that are kept in memory.
+const IN_MEMORY: usize = 8 << 20;
 /// No time.
 const NEVER: i64 = i64::MIN;
 /// A record in front of its bytes: kind, time, offset, length, and for gaps the times around.
@@ -30,15 +32,47 @@ const CAUSES: [Cause; 4] = [
     Cause::OutsideTheCapture,
 ];
 
-/// The directions of all chosen flows.
-#[derive(Default)]
-pub struct Spools(HashMap<(u64, Side), Spool>);
+/// The directions of all chosen flows, in one file: there may be more of them than files can be open.
+pub struct Spools {
+    file: BufWriter<SpooledTempFile>,
+    end: u64,
+    /// Where the records of each direction are.
+    places: HashMap<(u64, Side), Vec<Range<u64>>>,
+}
+
+impl Default for Spools {
+    fn default() -> Self {
+        Self {
+            file: BufWriter::new(SpooledTempFile::new(IN_MEMORY)),
+            end: 0,
+            places: HashMap::new(),
+        }
+    }
+}
 
 impl Spools {
     /// What was told of a flow, in the order of time, with `originator` as side 0.
-    pub fn replay(&mut self, flow: u64, originator: Side) -> Recording {
-        let mut side = |side| self.0.remove(&(flow, side)).unwrap_or_default();
-        Recording([side(originator), side(1 - originator)])
+    pub fn replay(&mut self, flow: u64, originator: Side) -> Result<Recording<'_>> {
+        self.file.flush().context("temporary file")?;
+        let mut places = |side| self.places.remove(&(flow, side)).unwrap_or_default();
+        Ok(Recording {
+            places: [places(originator), places(1 - originator)],
+            file: RefCell::new(self.file.get_mut()),
+        })
+    }
+
+    fn write(&mut self, flow: u64, side: Side, record: &[&[u8]]) -> io::Result<()> {
+        let start = self.end;
+        for part in record {
+            self.file.write_all(part)?;
+            self.end += part.len() as u64;
+        }
+        let places = self.places.entry((flow, side)).or_default();
+        match places.last_mut() {
+            Some(last) if last.end == start => last.end = self.end,
+            _ => places.push(start..self.end),
+        }
+        Ok(())
     }
 }
 
@@ -81,7 +115,6 @@ impl Store for Spools {
             ),
             Event::End { .. } => return Ok(()),
         };
-        let spool = self.0.entry((flow, side)).or_default();
         let [from, to] = around;
         let record = [
             &[kind][..],
@@ -92,38 +125,15 @@ impl Store for Spools {
             &to.to_le_bytes(),
             bytes,
         ];
-        spool.write(&record).context("temporary file")
+        self.write(flow, side, &record).context("temporary file")
     }
 }
 
-/// Events of one direction.
-struct Spool(BufWriter<SpooledTempFile>);
-
-impl Default for Spool {
-    fn default() -> Self {
-        Self(BufWriter::new(SpooledTempFile::new(IN_MEMORY)))
-    }
-}
-
-impl Spool {
-    fn write(&mut self, record: &[&[u8]]) -> io::Result<()> {
-        record.iter().try_for_each(|part| self.0.write_all(part))
-    }
-
-    fn read(&mut self) -> io::Result<Reader<'_>> {
-        self.0.flush()?;
-        let file = self.0.get_mut();
-        file.rewind()?;
-        Ok(Reader {
-            file: BufReader::with_capacity(1 << 16, file),
-            reached: NEVER,
-        })
-    }
-}
-
-/// Reads events back.
-struct Reader<'a> {
-    file: BufReader<&'a mut SpooledTempFile>,
+/// Reads the events of one direction back.
+struct Reader<'a, 'f> {
+    file: &'a RefCell<&'f mut SpooledTempFile>,
+    places: std::slice::Iter<'a, Range<u64>>,
+    place: Range<u64>,
     /// Time up to which everything has passed.
     reached: i64,
 }
@@ -139,13 +149,27 @@ struct Record {
     bytes: Vec<u8>,
 }
 
-impl Reader<'_> {
-    fn next(&mut self) -> io::Result<Option<Record>> {
-        let mut header = [0; HEADER];
-        match self.file.read_exact(&mut header) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
+impl<'a, 'f> Reader<'a, 'f> {
+    fn new(file: &'a RefCell<&'f mut SpooledTempFile>, places: &'a [Range<u64>]) -> Self {
+        Self {
+            file,
+            places: places.iter(),
+            place: 0..0,
+            reached: NEVER,
         }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Record>> {
+        if self.place.is_empty() {
+            match self.places.next() {
+                Some(place) => self.place = place.clone(),
+                None => return Ok(None),
+            }
+        }
+        let mut file = self.file.borrow_mut();
+        file.seek(SeekFrom::Start(self.place.start))?;
+        let mut header = [0; HEADER];
+        file.read_exact(&mut header)?;
         let [kind, numbers @ ..] = header;
         let (numbers, _) = numbers.as_chunks::<8>();
         let mut numbers = numbers.iter().map(|number| u64::from_le_bytes(*number));
@@ -161,8 +185,9 @@ impl Reader<'_> {
         };
         if kind == DATA {
             record.bytes.resize(record.len as usize, 0);
-            self.file.read_exact(&mut record.bytes)?;
+            file.read_exact(&mut record.bytes)?;
         }
+        self.place.start += (HEADER + record.bytes.len()) as u64;
         // What was late is read where it could be read first.
         let passed = [record.time, record.from, record.to];
         self.reached = passed.into_iter().fold(self.reached, i64::max);
@@ -199,15 +224,15 @@ impl Record {
 }
 
 /// Both directions of a flow.
-pub struct Recording([Spool; 2]);
+pub struct Recording<'f> {
+    places: [Vec<Range<u64>>; 2],
+    file: RefCell<&'f mut SpooledTempFile>,
+}
 
-impl Replay for Recording {
+impl Replay for Recording<'_> {
     fn replay(&mut self, sink: &mut dyn FnMut(Item<'_>) -> Result<()>) -> Result<()> {
-        let [orig, resp] = &mut self.0;
-        let mut readers = [
-            orig.read().context("temporary file")?,
-            resp.read().context("temporary file")?,
-        ];
+        let [orig, resp] = &self.places;
+        let mut readers = [orig, resp].map(|places| Reader::new(&self.file, places));
         let mut next = [None, None];
         for (record, reader) in next.iter_mut().zip(&mut readers) {
             *record = reader.next().context("temporary file")?;
