@@ -18,7 +18,10 @@ const MAX_FLOWS: usize = 8;
 
 fuzz_target!(|input: Input| {
     let config = Config {
-        limits: Limits { flows: MAX_FLOWS, ..Limits::default() },
+        limits: Limits {
+            flows: MAX_FLOWS,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let mut engine = Engine::new(config, Default::default());
