@@ -61,6 +61,7 @@ fuzz_target!(|input: Input| {
         };
         let arrival = Arrival {
             interface: 0,
+            lane: (None, None),
             number: 1,
             wire_len: bytes.len() as u32,
             time: Timestamp(time),
