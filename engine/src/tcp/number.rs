@@ -73,6 +73,11 @@ impl Seen {
         self.next
     }
 
+    /// Whether a number is further from the highest than any window is wide.
+    pub(super) fn is_far(&self, number: u32) -> bool {
+        !within(self.next, number, FAR)
+    }
+
     fn holes(&self) -> &[(u32, u32)] {
         self.holes
             .get(..usize::from(self.count))
@@ -103,7 +108,7 @@ impl Seen {
     /// Adds the numbers from `from` to before `to`, which may be none.
     pub(super) fn insert(&mut self, from: u32, to: u32) -> Added {
         // No window is larger (RFC 7323 §2.3): it is damaged, or of another connection.
-        if !within(self.next, from, FAR) || !within(self.next, to, FAR) {
+        if self.is_far(from) || self.is_far(to) {
             return Added::default();
         }
         let added = self.probe(from, to);

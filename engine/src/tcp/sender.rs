@@ -134,7 +134,9 @@ impl Sender {
     /// Takes what its segment says of its own numbers; true if the segment repeats payload.
     pub(super) fn send(&mut self, peer: &Self, segment: &Segment<'_>) -> bool {
         let tcp = segment.tcp;
-        let Some(mut seen) = self.seen else {
+        // A SYN begins anew: what came before it was of another connection.
+        let begins = |seen: &Seen| tcp.flags.syn() && seen.is_far(segment.start);
+        let Some(mut seen) = self.seen.filter(|seen| !begins(seen)) else {
             self.seen = Some(Seen::new(segment.start, segment.end));
             self.advanced = segment.time;
             self.time_data(segment);

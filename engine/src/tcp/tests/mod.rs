@@ -171,3 +171,20 @@ fn any_number_of_syns_is_counted_as_far_as_it_goes() {
     c.push(0, &segment(SYN | ACK, 7, 1, 0), Timestamp(1));
     assert_eq!(c.rtt_towards_responder(), None);
 }
+
+#[test]
+fn a_syn_begins_anew_after_an_answer_of_an_older_connection() {
+    // A challenge ACK first, with a number that has nothing to do with what follows (RFC 9293 §3.10.7.4).
+    let c = conversation(&[
+        (0, SYN, 3_212_159_102, 0, 0),
+        (1, ACK, 1_951_419_099, 2_946_759_476, 0),
+        (1, SYN | ACK, 566_354_799, 3_212_159_103, 0),
+        (0, ACK, 3_212_159_103, 566_354_800, 0),
+        (1, ACK, 566_354_800, 3_212_159_103, 1206),
+        (0, ACK, 3_212_159_103, 566_356_006, 0),
+    ]);
+    let counts = c.counts(1);
+    assert_eq!((counts.acks_of_unseen, counts.unseen_bytes), (0, 0));
+    assert_eq!((counts.out_of_order, counts.lost_segments), (0, 0));
+    assert_eq!(c.halves[1].stream_bytes(), 1206);
+}
