@@ -96,6 +96,8 @@ impl Streams {
             stream.touched = true;
         } else if !self.begin(flow, sink) {
             self.refused += 1;
+            // Time that passed may have delivered something of others.
+            self.make_room(sink);
             return;
         }
         if let Some(seen) = self.all.get_mut(&flow).and_then(|s| s.seen.get_mut(side)) {
