@@ -36,16 +36,42 @@ const MAX_GROUPS: usize = 1000;
 pub enum Kind {
     /// The two directions of flows pass different sites or firewalls.
     AsymmetricPath,
+    /// Packets that a stateful firewall cannot match to a connection.
+    FirewallOutOfState,
     /// A place saw half of a handshake that exists elsewhere.
     IncompleteHandshake,
+    /// A place saw half of a close that exists elsewhere.
+    IncompleteClose,
+    /// A place saw acknowledgements of data that never passed it.
+    InconsistentSequence,
     /// TCP flows of which only one direction exists.
     OneWay,
+    /// An address or a MAC now answers at another site or point.
+    EndpointMoved,
+    /// Flows changed their way while they lived.
+    PathMoved,
+    /// Packets cross the interconnect and come back.
+    DciTrombone,
+    /// One address is active at two sites at once.
+    AddressConflict,
+    /// Large packets vanish between two places, small ones pass.
+    MtuBlackHole,
     /// Requests that nobody answered.
     Unanswered,
+    /// Many targets were tried.
+    Scan,
     /// The mirror lost packets.
     MirrorLoss,
+    /// The mirror brings packets more than once.
+    MirrorDuplicates,
     /// The mirror cut packets.
     MirrorTruncation,
+    /// A mirror session stopped.
+    MirrorSilent,
+    /// A mirror session carries one direction only.
+    MirrorBlindSpot,
+    /// The mirror carries its own output.
+    MirrorLoop,
 }
 
 impl Kind {
@@ -53,11 +79,24 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AsymmetricPath => "asymmetric-path",
+            Self::FirewallOutOfState => "firewall-out-of-state",
             Self::IncompleteHandshake => "incomplete-handshake",
+            Self::IncompleteClose => "incomplete-close",
+            Self::InconsistentSequence => "inconsistent-sequence",
             Self::OneWay => "one-way",
+            Self::EndpointMoved => "endpoint-moved",
+            Self::PathMoved => "path-moved",
+            Self::DciTrombone => "dci-trombone",
+            Self::AddressConflict => "address-conflict",
+            Self::MtuBlackHole => "mtu-black-hole",
             Self::Unanswered => "unanswered",
+            Self::Scan => "scan",
             Self::MirrorLoss => "mirror-loss",
+            Self::MirrorDuplicates => "mirror-duplicates",
             Self::MirrorTruncation => "mirror-truncation",
+            Self::MirrorSilent => "mirror-silent",
+            Self::MirrorBlindSpot => "mirror-blind-spot",
+            Self::MirrorLoop => "mirror-loop",
         }
     }
 }
