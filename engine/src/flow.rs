@@ -9,6 +9,9 @@ use sha1::{Digest, Sha1};
 
 use crate::time::Timestamp;
 
+/// Characters of a flow's id.
+pub const FLOW_ID_LEN: usize = 10;
+
 /// IP protocol numbers that the engine treats by name (IANA protocol-numbers).
 pub mod protocol {
     /// ICMP.
@@ -133,7 +136,7 @@ impl FlowKey {
             .iter()
             .take(7)
             .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        (0..10)
+        (0..FLOW_ID_LEN)
             .map(|n| char::from(ALPHABET[(bits >> (5 * n) & 31) as usize]))
             .collect()
     }

@@ -514,18 +514,17 @@ impl State {
             repeated,
         };
         sink(&mirrored);
-        if let Stop::Fragment(fragment) = &stripped.stop
-            && let Some(joined) = self.inner.push(
-                fragment,
-                Arrival {
-                    interface: point.0,
-                    lane: (mirrored.vlan, mirrored.segment),
-                    number: frame.number,
-                    wire_len: frame.wire_len,
-                    time: frame.time,
-                },
-            )
-        {
+        let Stop::Fragment(fragment) = &stripped.stop else {
+            return;
+        };
+        let arrival = Arrival {
+            interface: point.0,
+            lane: (mirrored.vlan, mirrored.segment),
+            number: frame.number,
+            wire_len: frame.wire_len,
+            time: frame.time,
+        };
+        if let Some(joined) = self.inner.push(fragment, arrival) {
             let whole = decapsulate(LinkType::RawIp, joined.bytes, &self.options);
             sink(&mirrored.joined(&whole));
         }

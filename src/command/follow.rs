@@ -12,6 +12,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use mirrorscope_capture::writer::OutputFile;
+use mirrorscope_engine::finding::protocol_name;
 use mirrorscope_engine::stream::{Gap, MirrorLosses, Overlap, Policy};
 
 use super::choice::Choice;
@@ -90,11 +91,9 @@ fn nothing(others: &BTreeMap<u8, u64>, args: &FollowArgs) -> anyhow::Error {
         .map(|file| file.display().to_string())
         .collect();
     if let Some((number, _)) = others.first_key_value() {
-        let name = match number {
-            1 => "ICMP".to_owned(),
-            58 => "ICMPv6".to_owned(),
-            132 => "SCTP".to_owned(),
-            other => format!("IP protocol {other}"),
+        let name = match protocol_name(*number) {
+            "IP" => format!("IP protocol {number}"),
+            name => name.to_owned(),
         };
         return anyhow::anyhow!("{meant} is {name}: only TCP and UDP flows can be followed");
     }

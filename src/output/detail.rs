@@ -108,10 +108,8 @@ fn page(out: &mut dyn Write, screen: Screen, flow: &FlowReport) -> Result<()> {
     if let Some(tcp) = &flow.tcp {
         times(out, screen, tcp)?;
     }
-    let points = flow.points.iter();
-    points
-        .into_iter()
-        .try_for_each(|at| point(out, screen, at, flow.tcp.as_ref()))
+    let mut points = flow.points.iter();
+    points.try_for_each(|at| point(out, screen, at, flow.tcp.as_ref()))
 }
 
 /// What a point saw; what all points together show of TCP's numbers and options is not said again.

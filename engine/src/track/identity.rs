@@ -227,8 +227,8 @@ impl Known {
         let since = now.since(self.first).max(0) / 1000;
         let last = u32::try_from(since).unwrap_or(u32::MAX);
         let used = usize::from(self.used);
-        let known = self.places.iter_mut().take(used);
-        if let Some(place) = known.into_iter().find(|place| place.point == point) {
+        let mut known = self.places.iter_mut().take(used);
+        if let Some(place) = known.find(|place| place.point == point) {
             let earlier = Earlier {
                 ago: (i64::from(last) - i64::from(place.last)).max(0) * 1000,
                 other_ttl: place.ttl != ttl,

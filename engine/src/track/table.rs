@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use super::evidence::Evidence;
 use super::part::Part;
 use super::{Limits, Timeouts};
-use crate::flow::{FlowKey, Side, protocol};
+use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
 use crate::receive::Mirrored;
@@ -30,8 +30,6 @@ const UNANSWERED: usize = 8;
 const REWRITTEN: i64 = SECOND / 2;
 /// Kinds of ICMP errors that are kept of a flow, and flows that are kept of ICMP errors.
 const QUOTED: usize = 4;
-/// Length of a flow's id.
-const ID: usize = 10;
 /// Bytes that the queues and the index take for a flow.
 const ENTRIES: usize = 48;
 
@@ -560,7 +558,7 @@ impl Quotation {
 
     /// Bytes that it takes.
     pub(super) const SIZE: usize =
-        size_of::<Self>() + QUOTED * (size_of::<QuotedBy>() + size_of::<String>() + ID);
+        size_of::<Self>() + QUOTED * (size_of::<QuotedBy>() + size_of::<String>() + FLOW_ID_LEN);
 
     /// Counts an error that quotes the flow.
     pub(super) fn note_error(&mut self, error: QuotedBy) {

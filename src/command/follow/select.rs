@@ -4,13 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use mirrorscope_engine::flow::{Endpoint, FlowKey, community_id, protocol};
+use mirrorscope_engine::flow::{Endpoint, FLOW_ID_LEN, FlowKey, community_id, protocol};
 use mirrorscope_engine::time::Timestamp;
 
 use crate::output::follow::end as end_name;
 
-/// Length of a flow's id.
-const ID: usize = 10;
 /// Length of a Community ID: version and 20 bytes in base 64.
 const COMMUNITY_ID: usize = 30;
 
@@ -73,7 +71,7 @@ impl FromStr for Selector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.len() == ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        if text.len() == FLOW_ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Ok(Self::Id(text.to_owned()));
         }
         if text.len() == COMMUNITY_ID && text.starts_with("1:") && text.ends_with('=') {
