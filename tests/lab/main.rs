@@ -73,12 +73,16 @@ const IMPATIENT: conntrack::Settings = &[
     ("icmp_timeout", 1),
 ];
 
-/// Silences whose sums keep away from whole seconds.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(300),
-    Duration::from_millis(1150),
-    Duration::from_millis(2250),
-];
+/// Silences, most of them short, whose sums keep away from whole seconds.
+const PAUSES: [Duration; 8] = {
+    let short = Duration::from_millis(10);
+    let [some, more, most] = [
+        Duration::from_millis(300),
+        Duration::from_millis(1150),
+        Duration::from_millis(2250),
+    ];
+    [short, short, short, short, short, some, more, most]
+};
 
 #[test]
 #[ignore = "needs root: tests/lab/run"]
