@@ -63,7 +63,7 @@ pub struct Lab {
     /// Connections that must not be closed before all is frozen.
     open: Vec<TcpStream>,
     /// Goes last: it takes everything away.
-    _run: Run,
+    run: Run,
 }
 
 /// Runs a scenario, live and from its recording, and compares both with its truth.
@@ -98,12 +98,8 @@ impl Lab {
             traffic::echo(machine, address("0.0.0.0"), 53, &stop);
         }
         let mut options = vec!["--sites".to_owned(), SITES.to_owned()];
-        let more: &[&str] = if plan.tenants {
-            &["--scope", "vlan"]
-        } else {
-            &[]
-        };
-        options.extend(more.iter().map(|word| (*word).to_owned()));
+        let more: Vec<String> = plan.options.iter().map(|word| (*word).to_owned()).collect();
+        options.extend(more.clone());
         let recording = run.folder().join(format!("{}.pcap", scenario.name));
         let mirrored_before = network.mirrored().1;
         let capture = Capture::start(&network.collector, &recording, &options);
@@ -113,7 +109,7 @@ impl Lab {
             truth: Truth {
                 scenario: scenario.name.to_owned(),
                 says: scenario.says.to_owned(),
-                options: more.iter().map(|word| (*word).to_owned()).collect(),
+                options: more,
                 findings: kinds(scenario.findings),
                 also: kinds(scenario.also),
                 ..Truth::default()
@@ -125,8 +121,27 @@ impl Lab {
             options,
             mirrored_before,
             open: Vec::new(),
-            _run: run,
+            run,
         }
+    }
+
+    /// A machine that only this scenario has.
+    pub fn guest(
+        &mut self,
+        name: &str,
+        site: Site,
+        vlan: Option<u16>,
+        mac: [u8; 6],
+        address: &str,
+    ) -> Machine {
+        let machine = self.run.machine(name);
+        self.network.plug(machine.clone(), site, vlan, mac, address);
+        machine
+    }
+
+    /// Sites whose firewall nobody can follow.
+    pub fn blind(&mut self, sites: &[&str]) {
+        self.truth.blind = sites.iter().map(|site| (*site).to_owned()).collect();
     }
 
     /// The users behind the WAN.
@@ -191,7 +206,7 @@ impl Lab {
         });
     }
 
-    fn attempt(&self, proto: &str, from: SocketAddr, to: SocketAddr) -> Attempt {
+    pub fn attempt(&self, proto: &str, from: SocketAddr, to: SocketAddr) -> Attempt {
         Attempt {
             proto: proto.to_owned(),
             src: from.ip().to_string(),
@@ -293,6 +308,22 @@ impl Lab {
         })
     }
 
+    /// One SYN to each port, as a scanner sends; gives how many were let in.
+    pub fn knock(
+        &mut self,
+        client: &Client,
+        to: &str,
+        ports: std::ops::Range<u16>,
+        verdicts: &[&str],
+    ) -> usize {
+        let ends = ports
+            .flat_map(|port| self.ends(client, (to, port), 1))
+            .collect();
+        self.all("tcp", client, ends, verdicts, |from, to| {
+            traffic::open(from, to, Duration::from_millis(500)).is_ok()
+        })
+    }
+
     /// Conversations that go on until [`Self::end`].
     pub fn chats(&mut self, client: &Client, to: (&str, u16), times: usize) -> Vec<Chat> {
         let ends = self.ends(client, to, times);
@@ -321,10 +352,14 @@ impl Lab {
 
     /// What never changes: a machine at each site that is reached through its own site's firewall.
     pub fn steady(&mut self) {
+        self.talk_to(network::DB, &["symmetric"]);
+        self.talk_to(network::APP, &["symmetric"]);
+    }
+
+    /// Two conversations with a machine that works.
+    pub fn talk_to(&mut self, server: &str, verdicts: &[&str]) {
         let users = self.users();
-        for server in [network::DB, network::APP] {
-            assert_eq!(self.tcp(&users, (server, 80), 2, &[600], &["symmetric"]), 2);
-        }
+        assert_eq!(self.tcp(&users, (server, 80), 2, &[600], verdicts), 2);
     }
 
     /// Ends the scenario: stops the traffic, reads the counters, and compares.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::firewall::{self, Policy};
 use crate::frames;
-use crate::machine::{Machine, cable};
+use crate::machine::{Machine, cable, mac_text};
 use crate::switch::Switch;
 use crate::truth::Firewall;
 
@@ -76,8 +76,10 @@ pub struct Plan {
     pub uplink: bool,
     /// Of a thousand mirrored packets, how many never reach the collector.
     pub loss_per_mille: u32,
-    /// VLANs of two tenants, in place of the one network.
-    pub tenants: bool,
+    /// Bytes of each packet that the switches mirror; 0 for all.
+    pub mirrored_length: u32,
+    /// More options of mirrorscope.
+    pub options: &'static [&'static str],
 }
 
 impl Default for Plan {
@@ -95,7 +97,8 @@ impl Default for Plan {
             twice: false,
             uplink: false,
             loss_per_mille: 0,
-            tenants: false,
+            mirrored_length: 0,
+            options: &[],
         }
     }
 }
@@ -113,7 +116,7 @@ pub const USER6: &str = "2001:db8:9::10";
 pub const VM6: &str = "2001:db8:20::50";
 
 pub const VM_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x50];
-const DB_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x60];
+pub const DB_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x60];
 const APP_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x70];
 const SHOP_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x73];
 const ROUTER_MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 1, 0x11], [2, 0, 0, 0, 2, 0x22]];
@@ -138,6 +141,8 @@ pub struct Network {
     switch: Switch,
     /// Where the virtual machine runs now.
     vm_at: Site,
+    /// Machines that a scenario adds.
+    guests: Vec<Machine>,
 }
 
 impl Network {
@@ -175,6 +180,7 @@ impl Network {
             mirrors,
             switch,
             vm_at: plan.vm,
+            guests: Vec::new(),
         };
         network.underlay();
         network.wan();
@@ -201,7 +207,7 @@ impl Network {
         }
         self.switches.ip("link set br-phy up");
         // The first packets of a mirror must not wait for ARP.
-        let mac = crate::machine::mac_text(self.collector.mac("eth0"));
+        let mac = mac_text(self.collector.mac("eth0"));
         self.switch
             .ask(&format!("tnl/neigh/set br-phy {COLLECTOR} {mac}"));
         self.lose(self.plan.loss_per_mille);
@@ -274,14 +280,14 @@ impl Network {
             let number = site.number();
             let firewall_port = format!("fw{number}");
             cable((router, "in"), (&self.switches, &firewall_port), 1500);
-            let mac = crate::machine::mac_text(ROUTER_MACS[site as usize]);
+            let mac = mac_text(ROUTER_MACS[site as usize]);
             router.ip(&format!("link set in address {mac}"));
             router.set("net/ipv4/conf/in/send_redirects", "0");
             router.ip(&format!("addr add {GATEWAY}/24 dev in"));
             router.ip(&format!("addr add {SHOP_GATEWAY}/24 dev in"));
             // As a control plane would know them: a router does not ask across the interconnect in the gateway's name.
             for (address, mac) in [(VM, VM_MAC), (DB, DB_MAC), (APP, APP_MAC), (SHOP, SHOP_MAC)] {
-                let mac = crate::machine::mac_text(mac);
+                let mac = mac_text(mac);
                 router.ip(&format!(
                     "neigh replace {address} lladdr {mac} dev in nud permanent"
                 ));
@@ -366,21 +372,40 @@ impl Network {
             (&self.app, APP_MAC, APP, GATEWAY),
             (&self.shop, SHOP_MAC, SHOP, SHOP_GATEWAY),
         ] {
-            machine.ip(&format!(
-                "link set eth0 address {}",
-                crate::machine::mac_text(mac)
-            ));
+            machine.ip(&format!("link set eth0 address {}", mac_text(mac)));
             machine.ip(&format!("addr add {address}/24 dev eth0"));
             machine.ip(&format!("route add default via {gateway}"));
         }
         if self.plan.stale_gateway {
-            let mac = crate::machine::mac_text(ROUTER_MACS[0]);
+            let mac = mac_text(ROUTER_MACS[0]);
             for (machine, gateway) in [(&self.vm, GATEWAY), (&self.shop, SHOP_GATEWAY)] {
                 machine.ip(&format!(
                     "neigh replace {gateway} lladdr {mac} dev eth0 nud permanent"
                 ));
             }
         }
+    }
+
+    /// Plugs another machine into a site's switch, in a VLAN of its own where one is given.
+    pub fn plug(
+        &mut self,
+        machine: Machine,
+        site: Site,
+        vlan: Option<u16>,
+        mac: [u8; 6],
+        address: &str,
+    ) {
+        let port = format!("guest{}", self.guests.len());
+        cable((&machine, "eth0"), (&self.switches, &port), 1500);
+        let tag = vlan.map_or(String::new(), |vlan| format!("tag={vlan}"));
+        let number = site.number();
+        self.switch
+            .configure(&format!("add-port br-dc{number} {port} {tag}"));
+        machine.ip(&format!("link set eth0 address {}", mac_text(mac)));
+        machine.ip(&format!("addr add {address}/24 dev eth0"));
+        machine.ip(&format!("route add default via {GATEWAY}"));
+        frames::send(&machine, "eth0", &frames::rarp(mac), 2);
+        self.guests.push(machine);
     }
 
     /// The same network for IPv6, with addresses that ask nobody whether they are taken.
@@ -420,7 +445,7 @@ impl Network {
                 "route add 2001:db8:9::/64 via 2001:db8:{number}::1"
             ));
             router.ip("addr add 2001:db8:20::1/64 dev in nodad");
-            let mac = crate::machine::mac_text(VM_MAC);
+            let mac = mac_text(VM_MAC);
             router.ip(&format!(
                 "neigh replace {VM6} lladdr {mac} dev in nud permanent"
             ));
@@ -432,30 +457,37 @@ impl Network {
     fn mirrors(&self) {
         for site in self.plan.mirrored {
             let number = site.number();
+            let host = &self.hosts[*site as usize];
+            let address = ["10.60.0.11", "10.60.0.13"][*site as usize];
+            self.management(host, &format!("h{number}"), address);
+            Self::vxlan(host, "vx", address, 5003 + number * 100);
             for (port, place) in [(format!("fw{number}"), 1), (format!("dci{number}"), 2)] {
                 let session = number * 100 + place;
+                if self.plan.mirrored_length > 0 {
+                    Self::vxlan(host, &format!("vx{session}"), address, 5000 + session);
+                    self.cut(*site, session, &port);
+                    continue;
+                }
                 self.erspan(*site, session, &port, "");
                 if self.plan.twice {
                     // A second tunnel that differs in what it would receive, and sends the same session.
                     self.erspan(*site, session, &port, "b");
                 }
             }
-            let host = &self.hosts[*site as usize];
-            let address = ["10.60.0.11", "10.60.0.13"][*site as usize];
-            self.vxlan(host, &format!("h{number}"), address, 5003 + number * 100);
         }
         // Devices only: a packet that passes two of them is mirrored twice.
         if self.plan.mirrored.contains(&self.vm_at) {
-            self.mirror_device(&self.hosts[self.vm_at as usize], "vif");
+            copy(&self.hosts[self.vm_at as usize], "vif", &BOTH_WAYS, "vx");
         }
         if self.plan.twice {
             for host in &self.hosts {
-                self.mirror_device(host, "uplink");
+                copy(host, "uplink", &BOTH_WAYS, "vx");
             }
         }
         if self.plan.uplink {
-            self.vxlan(&self.wan, "wan", "10.60.0.5", 5104);
-            self.mirror_device(&self.wan, "r1");
+            self.management(&self.wan, "wan", "10.60.0.5");
+            Self::vxlan(&self.wan, "vx", "10.60.0.5", 5104);
+            copy(&self.wan, "r1", &BOTH_WAYS, "vx");
         }
     }
 
@@ -485,30 +517,38 @@ impl Network {
         ));
     }
 
-    /// A machine's own way to send mirrors: the kernel's VXLAN device.
-    fn vxlan(&self, machine: &Machine, port: &str, address: &str, segment: usize) {
+    /// A mirror that cuts what it copies. This switch cannot send that by ERSPAN (it loses what it cut), so the copies go
+    /// to a hypervisor, and from there by VXLAN.
+    fn cut(&self, site: Site, session: usize, port: &str) {
+        let host = &self.hosts[site as usize];
+        let (bridge, copies) = (format!("br-dc{}", site.number()), format!("m{session}"));
+        cable((&self.switches, &copies), (host, &copies), 1500);
+        self.switch.configure(&format!(
+            "add-port {bridge} {copies} -- --id=@p get port {port} -- --id=@o get port {copies} \
+             -- --id=@m create mirror name=m{session} select-src-port=@p select-dst-port=@p output-port=@o \
+             snaplen={} -- add bridge {bridge} mirrors @m",
+            self.plan.mirrored_length
+        ));
+        copy(host, &copies, &["ingress"], &format!("vx{session}"));
+    }
+
+    /// Lets a machine reach the collector by itself.
+    fn management(&self, machine: &Machine, port: &str, address: &str) {
         cable((machine, "mgmt"), (&self.mirrors, port), MIRROR_MTU);
         self.mirrors.ip(&format!("link set {port} master br0"));
         machine.ip(&format!("addr add {address}/24 dev mgmt"));
         machine.ip(&format!(
             "neigh replace {COLLECTOR} lladdr {} dev mgmt nud permanent",
-            crate::machine::mac_text(self.collector.mac("eth0"))
+            mac_text(self.collector.mac("eth0"))
         ));
-        machine.ip(&format!(
-            "link add vx type vxlan id {segment} local {address} remote {COLLECTOR} dstport 4789 dev mgmt"
-        ));
-        machine.ip("link set vx up");
     }
 
-    /// Sends copies of all that passes a device, both ways, to the machine's mirror.
-    fn mirror_device(&self, machine: &Machine, device: &str) {
-        machine.run(&format!("tc qdisc add dev {device} clsact"));
-        for way in ["ingress", "egress"] {
-            machine.run(&format!(
-                "tc filter add dev {device} {way} protocol all prio 1 u32 match u32 0 0 \
-                 action mirred egress mirror dev vx"
-            ));
-        }
+    /// The kernel's own way to send mirrors.
+    fn vxlan(machine: &Machine, device: &str, address: &str, segment: usize) {
+        machine.ip(&format!(
+            "link add {device} type vxlan id {segment} local {address} remote {COLLECTOR} dstport 4789 dev mgmt"
+        ));
+        machine.ip(&format!("link set {device} up"));
     }
 
     /// Lets all switches know where everyone is, as they would after a day: unknown stations are flooded.
@@ -539,7 +579,7 @@ impl Network {
         new.run("ethtool -K vif tx off rx off tso off gso off gro off sg off");
         new.ip("link set vif master br0");
         if self.plan.mirrored.contains(&to) {
-            self.mirror_device(new, "vif");
+            copy(new, "vif", &BOTH_WAYS, "vx");
         }
         new.ip("link set vif up");
         frames::send(&self.vm, "eth0", &frames::rarp(VM_MAC), 3);
@@ -558,7 +598,15 @@ impl Network {
 
     /// Stops all traffic at its ends, and waits until what is on the way has arrived.
     pub fn freeze(&self) {
-        for machine in [&self.user, &self.vm, &self.db, &self.app, &self.shop] {
+        let Self {
+            user,
+            vm,
+            db,
+            app,
+            shop,
+            ..
+        } = self;
+        for machine in [user, vm, db, app, shop].into_iter().chain(&self.guests) {
             machine.ip("link set eth0 down");
         }
         self.settle();
@@ -566,15 +614,30 @@ impl Network {
 
     /// Waits until no mirrored packet is on its way.
     fn settle(&self) {
+        // Who speaks IPv6 has more to say for about a second.
+        let silence = if self.plan.ipv6 { 1200 } else { 300 };
         let mut before = None;
         while before != Some(self.mirrored()) {
             before = Some(self.mirrored());
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(silence));
         }
     }
 
     /// What the firewall of a site counted.
     pub fn firewall(&self, site: Site) -> Firewall {
         firewall::read(&self.routers[site as usize], self.plan.policy)
+    }
+}
+
+const BOTH_WAYS: [&str; 2] = ["ingress", "egress"];
+
+/// Sends copies of all that passes a device to another one.
+fn copy(machine: &Machine, device: &str, ways: &[&str], to: &str) {
+    machine.run(&format!("tc qdisc add dev {device} clsact"));
+    for way in ways {
+        machine.run(&format!(
+            "tc filter add dev {device} {way} protocol all prio 1 u32 match u32 0 0 \
+             action mirred egress mirror dev {to}"
+        ));
     }
 }

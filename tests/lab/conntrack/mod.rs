@@ -11,7 +11,7 @@ use std::time::Duration;
 use pnet_datalink::{Channel, Config, DataLinkReceiver, DataLinkSender};
 use serde::Serialize;
 
-use crate::machine::{Machine, cable};
+use crate::machine::cable;
 use crate::run::Run;
 pub use generate::sequences;
 
