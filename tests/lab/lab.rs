@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::capture::{self, Capture, Said};
 use crate::machine::Machine;
 use crate::network::{self, Network, Plan, Site};
+use crate::page;
 use crate::run::Run;
 use crate::traffic::{self, Stop};
 use crate::truth::{Attempt, Event, Expected, Kind, Mirror, Truth};
@@ -40,6 +41,16 @@ const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/two-sites.toml
 pub struct Client {
     pub machine: Machine,
     pub addresses: Vec<IpAddr>,
+}
+
+impl Client {
+    /// A machine that calls from one of its addresses.
+    pub fn new(machine: &Machine, from: &str) -> Self {
+        Self {
+            machine: machine.clone(),
+            addresses: vec![address(from)],
+        }
+    }
 }
 
 /// A conversation that goes on.
@@ -109,6 +120,7 @@ impl Lab {
             truth: Truth {
                 scenario: scenario.name.to_owned(),
                 says: scenario.says.to_owned(),
+                recorder: page::recorder(),
                 options: more,
                 findings: kinds(scenario.findings),
                 also: kinds(scenario.also),
@@ -152,18 +164,10 @@ impl Lab {
         }
     }
 
-    /// A machine as a client.
-    pub fn client(&self, machine: &Machine, from: &str) -> Client {
-        Client {
-            machine: machine.clone(),
-            addresses: vec![address(from)],
-        }
-    }
-
     /// Begins a part of the scenario.
     pub fn phase(&mut self, name: &str) {
         name.clone_into(&mut self.phase);
-        self.event(&format!("{name} begins"));
+        self.event(&format!("begins: {name}"));
     }
 
     /// Notes that something happens now.
@@ -406,6 +410,7 @@ impl Lab {
         let mut truth = serde_json::to_string_pretty(&self.truth).unwrap();
         truth.push('\n');
         std::fs::write(folder.join(format!("{name}.truth.json")), truth).unwrap();
+        std::fs::write(folder.join(format!("{name}.md")), page::page(&self.truth)).unwrap();
     }
 }
 

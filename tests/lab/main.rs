@@ -13,6 +13,7 @@ mod frames;
 mod lab;
 mod machine;
 mod network;
+mod page;
 mod run;
 mod scenario;
 mod switch;

@@ -53,6 +53,10 @@ pub enum Carries {
 
 /// What a scenario wants of the network before anything happens.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says what it is, and none excludes another"
+)]
 pub struct Plan {
     /// Where the virtual machine runs at first.
     pub vm: Site,

@@ -12,6 +12,9 @@ pub struct Truth {
     pub scenario: String,
     /// What happens, in a sentence or two.
     pub says: String,
+    /// What recorded it.
+    #[serde(default)]
+    pub recorder: String,
     /// Options of mirrorscope that the scenario needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
@@ -255,7 +258,7 @@ fn findings(report: &Value) -> Vec<(Kind, String)> {
     findings
 }
 
-/// ICMPv6 that never leaves a link: types 133 to 137, and 143 of multicast listeners.
+/// `ICMPv6` that never leaves a link: types 133 to 137, and 143 of multicast listeners.
 fn is_neighbour_discovery(flow: &Value) -> bool {
     let kind = flow["sport"].as_u64().unwrap_or_default();
     flow["proto"] == "icmp6" && ((133..=137).contains(&kind) || kind == 143)

@@ -397,7 +397,7 @@ impl<'a> Flow<'a> {
         // Requests and replies of echo and time stamps, information and address mask; and what no flow begins with.
         let kinds = [8, 8, 8, 0, 0, 0, 13, 14, 15, 16, 17, 18, 9, 10, 30, 42];
         let kind = self.rng.choice(kinds).unwrap();
-        let code = if self.rng.u8(0..10) == 0 { 1 } else { 0 };
+        let code = u8::from(self.rng.u8(0..10) == 0);
         let id = 7 + self.rng.u8(0..2);
         let number = self.sent.len() as u8;
         let mut bytes = icmp(src, dst, (kind, code), [0, id, 0, number], &[0x61; 24]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::frames;
-use crate::lab::Scenario;
+use crate::lab::{Client, Scenario};
 use crate::network::{DB, DB_MAC, Plan, Site, VM};
 
 /// The address of the other machine that believes to be the database.
@@ -19,8 +19,8 @@ pub const CONFLICT: Scenario = Scenario {
         let address = DB.parse().unwrap();
         let any = ["symmetric", "unknown"];
         let users = lab.users();
-        let first = lab.client(&lab.network.db.clone(), DB);
-        let second = lab.client(&double, DB);
+        let first = Client::new(&lab.network.db, DB);
+        let second = Client::new(&double, DB);
         for _ in 0..3 {
             for (client, mac) in [(&first, DB_MAC), (&second, DOUBLE_MAC)] {
                 let announcement = frames::gratuitous(mac, address);

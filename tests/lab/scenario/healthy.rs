@@ -1,6 +1,6 @@
 //! All is well.
 
-use crate::lab::{Lab, Scenario};
+use crate::lab::{Client, Lab, Scenario};
 use crate::network::{DB, Plan, USERS, VM};
 
 /// The network as it should be.
@@ -22,7 +22,7 @@ pub const ALL: usize = 14;
 /// All sorts of conversations with the machine and from it; gives how many succeeded.
 pub fn talk(lab: &mut Lab, verdicts: &[&str]) -> usize {
     let users = lab.users();
-    let machine = lab.client(&lab.network.vm.clone(), VM);
+    let machine = Client::new(&lab.network.vm, VM);
     let outside = lab.network.user.clone();
     crate::traffic::serve(&outside, USERS[0].parse().unwrap(), 80, &lab.stop);
     lab.tcp(&users, (VM, 80), 4, &[400, 3000], verdicts)

@@ -13,7 +13,7 @@ fn prepare(lab: &mut Lab) -> Client {
         traffic::serve(&machine, address, port, &lab.stop);
     }
     traffic::echo(&machine, address, 53, &lab.stop);
-    lab.client(&lab.network.user.clone(), USER6)
+    Client::new(&lab.network.user, USER6)
 }
 
 pub const HEALTHY6: Scenario = Scenario {

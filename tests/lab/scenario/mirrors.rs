@@ -88,7 +88,7 @@ fn lossy(lab: &mut crate::lab::Lab) {
     lab.talk_to(APP, &verdicts);
     assert_eq!(talk(lab, &verdicts), ALL);
     let users = lab.users();
-    assert_eq!(lab.tcp(&users, (VM, 443), 6, &[60_000], &verdicts), 6);
+    assert_eq!(lab.tcp(&users, (VM, 443), 4, &[100; 60], &verdicts), 4);
 }
 
 /// Mirrors that overlap.

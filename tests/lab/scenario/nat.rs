@@ -1,6 +1,6 @@
 //! Addresses differ on both sides of a firewall.
 
-use crate::lab::Scenario;
+use crate::lab::{Client, Scenario};
 use crate::network::{Plan, Site, USERS, VM};
 use crate::traffic;
 use crate::truth::Attempt;
@@ -34,7 +34,7 @@ pub const NAT: Scenario = Scenario {
         lab.network.route("198.51.100.0/24", Site::Dc1);
         let fine = ["symmetric", "unknown"];
         let users = lab.users();
-        let machine = lab.client(&lab.network.vm.clone(), VM);
+        let machine = Client::new(&lab.network.vm, VM);
         traffic::serve(&users.machine, users.addresses[0], 80, &lab.stop);
         assert_eq!(lab.tcp(&users, (PUBLIC, 80), 4, &[400, 3000], &fine), 4);
         assert_eq!(lab.udp(&users, PUBLIC, 2, &fine), 2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::Scenario;
+use crate::lab::{Client, Scenario};
 use crate::network::{Plan, USERS, VM};
 
 /// Many ports are tried.
@@ -15,7 +15,7 @@ pub const SCAN: Scenario = Scenario {
         drop_at_machine(lab, "1000-1099");
         let users = lab.users();
         assert_eq!(lab.tcp(&users, (VM, 80), 2, &[400], &["symmetric"]), 2);
-        let scanner = lab.client(&lab.network.user.clone(), USERS[3]);
+        let scanner = Client::new(&lab.network.user, USERS[3]);
         assert_eq!(lab.knock(&scanner, VM, 1000..1100, &["unanswered"]), 0);
         assert_eq!(lab.knock(&scanner, VM, 1100..1140, &["symmetric"]), 0);
         // Time for an answer, and something that shows that the time has passed.
@@ -68,7 +68,7 @@ pub const REJECTED: Scenario = Scenario {
     },
     act: |lab| {
         lab.steady();
-        let machine = lab.client(&lab.network.vm.clone(), VM);
+        let machine = Client::new(&lab.network.vm, VM);
         for user in USERS {
             assert_eq!(lab.tcp(&machine, (user, 25), 1, &[1], &["symmetric"]), 0);
         }

@@ -1,6 +1,6 @@
 //! The same packets cross the interconnect twice.
 
-use crate::lab::Scenario;
+use crate::lab::{Client, Scenario};
 use crate::network::{Plan, SHOP, Site, VM};
 
 /// The machine is at dc2 and keeps the gateway of dc1, also for its neighbour in another network.
@@ -16,7 +16,7 @@ pub const TROMBONE: Scenario = Scenario {
     act: |lab| {
         lab.steady();
         let users = lab.users();
-        let machine = lab.client(&lab.network.vm.clone(), VM);
+        let machine = Client::new(&lab.network.vm, VM);
         assert_eq!(
             lab.tcp(&users, (VM, 80), 4, &[400, 3000], &["symmetric"]),
             4
