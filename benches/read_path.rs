@@ -38,7 +38,7 @@ const LOAD: Load = Load {
     seed: 1,
 };
 
-const SITES: &str = include_str!("../samples/two-sites-erspan.toml");
+const SITES: &str = include_str!("../tests/generated/two-sites-erspan.toml");
 
 struct Capture {
     file: NamedTempFile,

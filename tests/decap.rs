@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{json, json_lines, run, stderr, text};
 
-const SAMPLE: &str = "samples/healthy-erspan.pcap";
+const SAMPLE: &str = crate::generated::HEALTHY;
 
 #[test]
 fn the_written_packets_are_the_mirrored_ones() {

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{json, run, stderr, text};
 
-const SAMPLE: &str = "samples/healthy-vxlan.pcap";
+const SAMPLE: &str = crate::generated::HEALTHY_VXLAN;
 
 fn mirrored(arguments: &[&str]) -> serde_json::Value {
     let report = json(&[&["report", "--format", "json"], arguments, &[SAMPLE]].concat());

@@ -2,8 +2,8 @@
 
 use crate::support::{json_lines, run, stdout};
 
-const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
-const SITES: &str = "samples/two-sites-erspan.toml";
+const SAMPLE: &str = crate::generated::ASYMMETRIC;
+const SITES: &str = crate::generated::SITES;
 
 fn pages(filter: &str) -> String {
     stdout(&run(&[

@@ -20,7 +20,7 @@ const NUMBERED: [&[&str]; 3] = [
     &["erspan3"],
     &["gre", "--session", "7", "--sequence", "4294967000"],
 ];
-const SAMPLE: &str = "samples/healthy-erspan.pcap";
+const SAMPLE: &str = crate::generated::HEALTHY;
 
 /// Time in nanoseconds, length on the wire, bytes.
 type Packet = (i64, u32, Vec<u8>);

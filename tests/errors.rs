@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{mirrorscope, run, run_with_input, stderr, stdout, text};
+use crate::support::{bytes, mirrorscope, run, run_with_input, stderr, stdout, text};
 
-const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
+const SAMPLE: &str = crate::generated::ASYMMETRIC;
 
 /// A file in `folder`.
 fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -60,7 +60,7 @@ fn what_is_no_capture_is_refused() {
 #[test]
 fn an_unknown_link_type_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = fs::read(SAMPLE).unwrap();
+    let mut bytes = bytes(SAMPLE);
     bytes[20..24].copy_from_slice(&147_u32.to_le_bytes());
     refused(
         &file(folder.path(), "user.pcap", &bytes),
@@ -73,7 +73,7 @@ fn an_unreadable_file_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = file(folder.path(), "secret.pcap", &fs::read(SAMPLE).unwrap());
+    let path = file(folder.path(), "secret.pcap", &bytes(SAMPLE));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything, so it becomes somebody else, with a copy of the command that anybody may run.
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
@@ -110,7 +110,7 @@ fn an_unreadable_file_is_refused() {
 #[test]
 fn a_capture_cut_inside_a_packet_yields_everything_before_it_and_one_warning() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     let first = 24 + 16 + u32::from_le_bytes(bytes[32..36].try_into().unwrap()) as usize;
     let second =
         first + 16 + u32::from_le_bytes(bytes[first + 8..first + 12].try_into().unwrap()) as usize;
@@ -190,7 +190,7 @@ fn bad_usage_is_exit_status_2() {
 #[test]
 fn decap_never_overwrites_its_input() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     let path = file(folder.path(), "mine.pcap", &bytes);
     let output = run(&["decap", "-w", text(&path), text(&path)]);
     assert_eq!(output.status.code(), Some(2));
@@ -243,7 +243,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 
 #[test]
 fn standard_input_is_read_like_a_file() {
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     let piped = run_with_input(&["flows", "--format", "csv", "-"], &bytes);
     let read = run(&["flows", "--format", "csv", SAMPLE]);
     assert_eq!(piped.status.code(), Some(0), "{}", stderr(&piped));
@@ -255,7 +255,7 @@ fn standard_input_is_read_like_a_file() {
 fn an_interrupt_prints_what_was_found_so_far() {
     use std::io::Write as _;
     use std::process::Stdio;
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     let mut child = mirrorscope()
         .args(["report", "--format", "json", "-"])
         .stdin(Stdio::piped())

@@ -5,11 +5,13 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{json, json_lines, mirrorscope, run, run_with_input, stderr, stdout, text};
+use crate::support::{
+    bytes, json, json_lines, mirrorscope, run, run_with_input, stderr, stdout, text,
+};
 
-const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
-const VXLAN: &str = "samples/asymmetric-vxlan.pcap";
-const SITES: &str = "samples/two-sites-erspan.toml";
+const SAMPLE: &str = crate::generated::ASYMMETRIC;
+const VXLAN: &str = crate::generated::ASYMMETRIC_VXLAN;
+const SITES: &str = crate::generated::SITES;
 
 fn flows(filter: &str) -> Vec<Value> {
     json_lines(&[
@@ -89,7 +91,7 @@ fn a_flow_says_what_brought_it() {
 
 #[test]
 fn a_report_counts_and_judges_matching_flows_and_keeps_the_mirrors_own() {
-    let file = "samples/mirror-loss-erspan.pcap";
+    let file = crate::generated::MIRROR_LOSS;
     let report = |arguments: &[&str]| {
         json(
             &[
@@ -341,7 +343,7 @@ fn reading_once_and_reading_twice_choose_the_same_packets() {
 fn a_pipe_is_filtered_by_what_its_packets_show_and_refused_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inner.pcapng");
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     let decap = |filter: &str| {
         run_with_input(
             &["decap", "--filter", filter, "-w", text(&path), "-"],
@@ -389,7 +391,7 @@ fn what_is_wrong_with_the_input_is_told_once_though_it_is_read_twice() {
         folder.path().join("cut.pcap"),
         folder.path().join("inner.pcap"),
     );
-    let bytes = fs::read(SAMPLE).unwrap();
+    let bytes = bytes(SAMPLE);
     fs::write(&cut, &bytes[..bytes.len() - 7]).unwrap();
     let output = run(&[
         "decap",

@@ -9,8 +9,8 @@ use mirrorscope_capture::writer::PcapWriter;
 
 use crate::support::{json_lines, mirrorscope, run, run_with_input, stderr, stdout, text};
 
-const ASYMMETRIC: &str = "samples/asymmetric-erspan.pcap";
-const LOSSY: &str = "samples/mirror-loss-erspan.pcap";
+const ASYMMETRIC: &str = crate::generated::ASYMMETRIC;
+const LOSSY: &str = crate::generated::MIRROR_LOSS;
 const WEB: &str = "10.9.0.10:50001-10.20.0.50:80";
 
 #[track_caller]
@@ -117,7 +117,7 @@ fn a_conversation_whose_directions_pass_different_sites_is_whole() {
         "--format",
         "json",
         "--sites",
-        "samples/two-sites-erspan.toml",
+        crate::generated::SITES,
         ASYMMETRIC,
     ]);
     let split = flows
@@ -338,7 +338,9 @@ fn what_cannot_be_followed_is_told_with_the_way_on() {
     let error = refused(&["--flow", "zzzzzzzzzz", ASYMMETRIC]);
     assert_eq!(
         error,
-        "mirrorscope: no flow zzzzzzzzzz; to list flows with their ids: mirrorscope flows samples/asymmetric-erspan.pcap\n"
+        format!(
+            "mirrorscope: no flow zzzzzzzzzz; to list flows with their ids: mirrorscope flows {ASYMMETRIC}\n"
+        )
     );
     assert!(
         refused(&["--flow", "10.0.0.1:80", ASYMMETRIC]).contains("`mirrorscope flows` lists them")
@@ -348,7 +350,7 @@ fn what_cannot_be_followed_is_told_with_the_way_on() {
         refused(&[ASYMMETRIC]).contains("--save-all"),
         "one of both is needed"
     );
-    let captures = ["samples/healthy-erspan.pcap", ASYMMETRIC, LOSSY];
+    let captures = [crate::generated::HEALTHY, ASYMMETRIC, LOSSY];
     let icmp = captures.iter().find_map(|sample| {
         let flows = json_lines(&["flows", "--format", "json", sample]);
         let flow = flows.iter().find(|flow| flow["proto"] == "icmp")?;

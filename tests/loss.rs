@@ -31,7 +31,9 @@ type Verdicts = BTreeMap<String, String>;
 
 /// A sample's frames with their times.
 fn frames(name: &str) -> Vec<(i64, Vec<u8>)> {
-    let path = PathBuf::from(format!("samples/{name}.pcap"));
+    crate::generated::write();
+    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/generated");
+    let path = PathBuf::from(format!("{folder}/{name}.pcap"));
     let mut files = Files::open(&[path], Arc::new(AtomicBool::new(false))).unwrap();
     let mut frames = Vec::new();
     while let Some(frame) = files.next_frame() {
@@ -47,7 +49,8 @@ fn analyse<'a>(name: &str, frames: impl IntoIterator<Item = (i64, &'a [u8])>) ->
     } else {
         "erspan"
     };
-    let sites = std::fs::read_to_string(format!("samples/two-sites-{encapsulation}.toml")).unwrap();
+    let sites =
+        std::fs::read_to_string(format!("tests/generated/two-sites-{encapsulation}.toml")).unwrap();
     let config = Config {
         sites: Sites::parse(&sites).unwrap(),
         ..Config::default()

@@ -15,13 +15,15 @@ mod errors;
 mod filter;
 mod follow;
 mod formats;
-#[path = "../examples/generate_samples/generator/mod.rs"]
-mod generator;
+mod generated;
 mod loss;
 mod mirror_time;
 mod output;
 mod recordings;
 mod samples;
+mod stories;
 mod streams;
 mod support;
+#[path = "lab/truth.rs"]
+mod truth;
 mod zeek;

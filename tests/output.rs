@@ -7,8 +7,8 @@ use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
 
 use crate::support::{json, json_lines, mirrorscope, run, stdout, text};
 
-const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
-const SITES: &str = "samples/two-sites-erspan.toml";
+const SAMPLE: &str = crate::generated::ASYMMETRIC;
+const SITES: &str = crate::generated::SITES;
 
 #[test]
 fn text_keeps_to_the_width_of_the_screen() {
@@ -186,12 +186,9 @@ fn fail_on_sets_the_exit_status() {
     };
     assert_eq!(status("error", SAMPLE), Some(1));
     assert_eq!(status("info", SAMPLE), Some(1));
-    assert_eq!(status("info", "samples/healthy-erspan.pcap"), Some(0));
-    assert_eq!(status("error", "samples/mirror-loss-erspan.pcap"), Some(0));
-    assert_eq!(
-        status("warning", "samples/mirror-loss-erspan.pcap"),
-        Some(1)
-    );
+    assert_eq!(status("info", crate::generated::HEALTHY), Some(0));
+    assert_eq!(status("error", crate::generated::MIRROR_LOSS), Some(0));
+    assert_eq!(status("warning", crate::generated::MIRROR_LOSS), Some(1));
 }
 
 #[test]

@@ -4,8 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::generated;
+
 /// The command, without colours and with a fixed width.
 pub fn mirrorscope() -> Command {
+    generated::write();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorscope"));
     command
         .env("COLUMNS", "100")
@@ -62,4 +65,10 @@ pub fn json_lines(arguments: &[&str]) -> Vec<serde_json::Value> {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// The bytes of a generated capture.
+pub fn bytes(capture: &str) -> Vec<u8> {
+    generated::write();
+    std::fs::read(capture).unwrap()
 }

@@ -8,8 +8,8 @@ use mirrorscope_capture::writer::PcapWriter;
 
 use crate::support::{json_lines, run, run_with_input, stdout, text};
 
-const SAMPLE: &str = "samples/asymmetric-erspan.pcap";
-const SITES: &str = "samples/two-sites-erspan.toml";
+const SAMPLE: &str = crate::generated::ASYMMETRIC;
+const SITES: &str = crate::generated::SITES;
 
 /// Zeek 6's conn.log with the package community-id, and two columns of our own.
 const COLUMNS: [(&str, &str); 24] = [

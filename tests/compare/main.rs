@@ -8,6 +8,9 @@
 
 mod encapsulations;
 mod formats;
+#[allow(dead_code, reason = "other tests look at all of them")]
+#[path = "../generated/mod.rs"]
+mod generated;
 mod streams;
 mod tcp_analysis;
 mod zeek;
@@ -124,8 +127,9 @@ fn fields(file: &Path, names: &[&str]) -> Vec<String> {
     lines.lines().map(str::to_owned).collect()
 }
 
-fn samples() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir("samples")
+/// Captures in a folder.
+fn captures_in(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "pcap"))
@@ -133,6 +137,17 @@ fn samples() -> Vec<PathBuf> {
     files.sort();
     assert!(!files.is_empty());
     files
+}
+
+/// Captures from the seeded generator.
+fn generated() -> Vec<PathBuf> {
+    generated::write();
+    captures_in(concat!(env!("CARGO_TARGET_TMPDIR"), "/generated"))
+}
+
+/// These, and the recordings of the lab.
+fn samples() -> Vec<PathBuf> {
+    [generated(), captures_in("samples")].concat()
 }
 
 /// The folder of the captures of others, where it exists.
@@ -190,7 +205,7 @@ fn decapsulated_packets_are_those_that_tshark_sees_inside() {
     eprintln!("{compared} packets of {} files compared", files.len());
 }
 
-/// What stands in front of the mirrored frame in the samples: Ethernet, IPv4, and GRE with ERSPAN II or UDP with VXLAN.
+/// What stands in front of the mirrored frame in generated captures: Ethernet, IPv4, and GRE with ERSPAN II or UDP with VXLAN.
 const OVERHEAD: &str = "50";
 
 #[test]
@@ -201,7 +216,7 @@ fn decapsulated_frames_are_the_original_bytes_times_and_lengths() {
         folder.path().join("inner.pcap"),
         folder.path().join("chopped.pcap"),
     );
-    for file in samples() {
+    for file in generated() {
         decap(&file, &inner);
         // An independent way to the same frames: cut the outer headers off each packet.
         run(
@@ -241,16 +256,17 @@ fn decapsulated_frames_are_the_original_bytes_times_and_lengths() {
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn wireshark_sees_an_interface_for_each_session() {
+    generated::write();
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner.pcapng");
-    let sites = "samples/two-sites-erspan.toml";
+    let sites = generated::SITES;
     let arguments = [
         "decap",
         "--sites",
         sites,
         "-w",
         text(&inner),
-        "samples/asymmetric-erspan.pcap",
+        generated::ASYMMETRIC,
     ];
     run(env!("CARGO_BIN_EXE_mirrorscope"), &arguments);
     let fields = [
@@ -273,7 +289,7 @@ fn wireshark_sees_an_interface_for_each_session() {
         &[
             "-n",
             "-r",
-            "samples/asymmetric-erspan.pcap",
+            generated::ASYMMETRIC,
             "-T",
             "fields",
             "-e",
@@ -291,7 +307,8 @@ fn wireshark_sees_an_interface_for_each_session() {
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn sequence_numbers_are_those_that_tshark_reads() {
-    let file = "samples/mirror-loss-erspan.pcap";
+    generated::write();
+    let file = generated::MIRROR_LOSS;
     let numbers = run(
         "tshark",
         &[
@@ -431,12 +448,13 @@ const WRAPPED: &[(&[&str], &[&str], &[&str])] = &[
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn wrapped_packets_are_those_that_tshark_sees_inside() {
+    generated::write();
     let folder = tempfile::tempdir().unwrap();
     let (plain, mirrored) = (
         folder.path().join("plain.pcap"),
         folder.path().join("mirrored.pcap"),
     );
-    decap(Path::new("samples/healthy-erspan.pcap"), &plain);
+    decap(Path::new(generated::HEALTHY), &plain);
     let expected = packets(&plain, "");
     for (format, names, values) in WRAPPED {
         for carrier in [
@@ -465,12 +483,13 @@ fn wrapped_packets_are_those_that_tshark_sees_inside() {
 #[test]
 #[ignore = "needs tshark: tests/compare/run"]
 fn wrapped_packets_are_numbered_before_the_path_strikes() {
+    generated::write();
     let folder = tempfile::tempdir().unwrap();
     let (plain, mirrored) = (
         folder.path().join("plain.pcap"),
         folder.path().join("mirrored.pcap"),
     );
-    decap(Path::new("samples/healthy-erspan.pcap"), &plain);
+    decap(Path::new(generated::HEALTHY), &plain);
     let sent = packets(&plain, "");
     for format in ["erspan2", "erspan3", "gre"] {
         let start: u32 = 4_294_967_000;

@@ -245,7 +245,7 @@ fn a_mirror_that_doubles_every_packet_gives_the_same_streams() {
 
 #[test]
 fn a_filter_that_only_the_end_of_the_capture_decides_chooses_flows() {
-    let sites = ["--sites", "samples/two-sites-erspan.toml"];
+    let sites = ["--sites", crate::generated::SITES];
     let flows = json_lines(&[&["flows", "--format", "json"], &sites[..], &[ASYMMETRIC]].concat());
     let wanted = |flow: &&serde_json::Value| {
         flow["verdict"] == "asymmetric"
