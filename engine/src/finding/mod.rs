@@ -5,6 +5,7 @@ mod incomplete_handshake;
 mod mirror_loss;
 mod mirror_truncation;
 mod one_way;
+mod path_moved;
 mod unanswered;
 
 use std::collections::BTreeMap;
@@ -163,6 +164,7 @@ pub(crate) struct Collector {
     asymmetric_path: asymmetric_path::AsymmetricPaths,
     incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
     one_way: one_way::OneWays,
+    path_moved: path_moved::PathsMoved,
     unanswered: unanswered::Unanswered,
 }
 
@@ -172,6 +174,7 @@ impl Collector {
         self.asymmetric_path.add(context, flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
         self.one_way.add(flow, judgement);
+        self.path_moved.add(context, flow, judgement);
         self.unanswered.add(flow, judgement);
     }
 
@@ -180,6 +183,7 @@ impl Collector {
         let mut findings = self.asymmetric_path.finish(context);
         findings.extend(self.incomplete_handshake.finish(context));
         findings.extend(self.one_way.finish(context));
+        findings.extend(self.path_moved.finish(context));
         findings.extend(self.unanswered.finish());
         findings.extend(mirror_loss::findings(sessions));
         findings.extend(mirror_truncation::findings(sessions));
@@ -255,6 +259,8 @@ impl<T: PartialEq> Named<T> {
 }
 
 impl Group {
+    /// Adds a flow; of one that had lived before `since`, what had passed a point until then is left out, as far as
+    /// that is known apart.
     fn add(&mut self, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
         self.flows += 1;
         self.packets += flow.total(0).packets + flow.total(1).packets;
@@ -275,9 +281,12 @@ impl Group {
             let passed = self.points.entry(observation.point).or_default();
             for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
                 let seen = observation.sides[side];
+                if seen.packets == 0 || seen.last < since {
+                    continue;
+                }
                 let passed = &mut passed[direction];
                 passed.packets += seen.packets;
-                if seen.packets > 0 && passed.first.is_none_or(|(first, _)| seen.first < first) {
+                if seen.first >= since && passed.first.is_none_or(|(first, _)| seen.first < first) {
                     passed.first = Some((
                         seen.first,
                         observation.conversation.halves[side].first_flags,
