@@ -297,10 +297,10 @@ impl Context {
             let others = || observers.iter().enumerate();
             let exists = heard[side] || others().any(|(other, _)| passes(other, side).is_some());
             if exists && self.missed(observers, periods, index, side, (from, to)) {
-                let passed = |(other, o): (usize, &Observer)| {
+                let went_by = |(other, o): (usize, &Observer)| {
                     o.apart_from(observer) && passes(other, side).is_some()
                 };
-                elsewhere |= others().any(passed);
+                elsewhere |= others().any(went_by);
                 one_sided.push((observer.points.clone(), side));
             }
         }
@@ -322,19 +322,19 @@ impl Context {
         };
         // A direction that is seen the whole time is put in order by what passed last, or first.
         let way = |side: Side| {
-            let mut passers: Vec<(&Observer, (Timestamp, Timestamp))> = observers
+            let mut there: Vec<(&Observer, (Timestamp, Timestamp))> = observers
                 .iter()
                 .enumerate()
                 .filter(|(index, o)| counts(*index, o))
                 .filter_map(|(index, o)| Some((o, passes(index, side)?)))
                 .collect();
-            let goes_on = passers.iter().any(|(_, period)| period.0 < from);
+            let goes_on = there.iter().any(|(_, period)| period.0 < from);
             if final_one && goes_on {
-                passers.sort_by_key(|(_, period)| period.1);
+                there.sort_by_key(|(_, period)| period.1);
             } else {
-                passers.sort_by_key(|(_, period)| period.0);
+                there.sort_by_key(|(_, period)| period.0);
             }
-            let points = passers.iter().flat_map(|(o, _)| o.points.iter().copied());
+            let points = there.iter().flat_map(|(o, _)| o.points.iter().copied());
             let saw = |id: &PointId| {
                 let seen = flow.observations.iter().find(|o| o.point == *id);
                 seen.is_some_and(|o| o.sides[side].packets > 0)

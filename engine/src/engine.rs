@@ -319,6 +319,10 @@ impl Engine {
                     lived: sessions().map(|s| (s.first, s.last)).collect(),
                     unseen,
                     unopened: point.unopened,
+                    packets,
+                    doubled: evidence.doubled,
+                    routed: evidence.routed,
+                    both_ways: evidence.both_ways,
                     portless: if packets > 0 {
                         portless as f64 / packets as f64
                     } else {

@@ -51,6 +51,14 @@ pub struct PointFacts {
     pub portless: f64,
     /// Packets in encapsulations that cannot be opened.
     pub unopened: u64,
+    /// Packets in all, those brought twice among them.
+    pub packets: u64,
+    /// Packets that its mirror brought more than once.
+    pub doubled: u64,
+    /// Of those, packets that a router had in between.
+    pub routed: u64,
+    /// Flows of which it saw both directions.
+    pub both_ways: u64,
 }
 
 /// Everything that verdicts rest on, besides the observations.

@@ -8,6 +8,8 @@
 
 mod story;
 
+use std::fmt::Write as _;
+
 use mirrorscope_engine::finding::{Finding, Kind};
 use mirrorscope_engine::report::Report;
 
@@ -140,7 +142,8 @@ fn answers_that_no_longer_pass_any_mirrored_place_have_moved_where_acknowledgeme
         11.200 fw1 r1>server A 251 6301 50
         "
     ));
-    expect(&story, "moved", "low", &["asymmetric-path", "path-moved"]);
+    let kinds = ["asymmetric-path", "inconsistent-sequence", "path-moved"];
+    expect(&story, "moved", "low", &kinds);
     // Nothing shows that they go on.
     let dead = alive(&format!(
         "{AT_DC1}
@@ -160,7 +163,7 @@ fn both_directions_that_begin_to_cross_the_interconnect_have_moved() {
         let mut at = f64::from(round);
         let mut pass = |place: &str, who: &str, from: u32, to: u32| {
             at += 0.0005;
-            story.push_str(&format!("{at} {place} {who} A {from} {to} 10\n"));
+            writeln!(story, "{at} {place} {who} A {from} {to} 10").unwrap();
         };
         let far = round >= 10;
         let places = if far {
@@ -192,4 +195,180 @@ fn late_copies_do_not_hide_that_a_flow_moved() {
     ));
     let (_, flows) = run(&story);
     assert_eq!(flows[0].verdict.as_str(), "moved", "{}", flows[0].why);
+}
+
+#[test]
+fn a_whole_connection_that_is_asymmetric_shows_all_symptoms_with_their_cause() {
+    let story = alive(
+        "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw2 server>r2 SA 500 101 0
+        1.002 fw1 r1>server A 101 501 0
+        1.003 fw1 r1>server A 101 501 50
+        1.004 fw2 server>r2 A 501 151 900
+        1.005 fw1 r1>server A 151 1401 0
+        1.006 fw1 r1>server FA 151 1401 0
+        1.007 fw2 server>r2 FA 1401 152 0
+        1.008 fw1 r1>server A 152 1402 0
+        ",
+    );
+    let (report, _) = run(&story);
+    let told: Vec<(&str, &str)> = report
+        .findings
+        .iter()
+        .map(|f| (f.kind.as_str(), f.points[0].as_str()))
+        .collect();
+    let expected = [
+        ("asymmetric-path", "fw1"),
+        ("incomplete-handshake", "fw1"),
+        ("incomplete-handshake", "fw2"),
+        ("incomplete-close", "fw1"),
+        ("incomplete-close", "fw2"),
+        ("inconsistent-sequence", "fw1"),
+        ("inconsistent-sequence", "fw2"),
+    ];
+    assert_eq!(told, expected);
+    for symptom in &report.findings[1..] {
+        assert_eq!(symptom.because, Some(Kind::AsymmetricPath));
+    }
+}
+
+#[test]
+fn a_firewall_that_rejects_in_the_name_of_the_other_end_sees_one_direction_only() {
+    let story = alive(
+        "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw2 server>r2 SA 500 101 0
+        1.002 fw2 r2>server R 101 0 0
+        2.000 fw1 r1>server S 100 0 0
+        2.001 fw2 server>r2 SA 900 101 0
+        2.002 fw2 r2>server R 101 0 0
+        ",
+    );
+    let (_, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "asymmetric", "{}", flows[0].why);
+    // Where nothing but a reset exists, it is the answer.
+    let rejected = "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw1 server>r1 RA 0 101 0
+    ";
+    expect(rejected, "symmetric", "high", &[]);
+}
+
+#[test]
+fn what_refuses_is_scanned_as_well_as_what_is_silent() {
+    let mut story = String::new();
+    for port in 1..=20 {
+        writeln!(story, "1.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "1.1 fw1 server:{port}>r1 RA 0 101 0").unwrap();
+    }
+    let (report, flows) = run(&story);
+    assert!(flows.iter().all(|f| f.state == "REJ"));
+    let scan = only(&report, Kind::Scan);
+    assert!(
+        scan.summary
+            .starts_with("10.9.0.10 tried 20 ports of 10.20.0.50, and all refused (RST)"),
+        "{}",
+        scan.summary
+    );
+}
+
+#[test]
+fn a_client_that_works_elsewhere_and_misses_some_servers_does_not_scan() {
+    let mut story = "0.0 fw1 from server\n".to_owned();
+    for port in 1..=12 {
+        writeln!(story, "1.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "2.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+    }
+    let (report, _) = run(&format!("{story}9.0 fw1 from server"));
+    assert_eq!(only(&report, Kind::Scan).flows, 12);
+    for port in 0..30 {
+        writeln!(story, "3.0 fw1 r1>server udp {}", 6000 + port).unwrap();
+        writeln!(story, "3.1 fw1 server>r1 udp {}", 6000 + port).unwrap();
+    }
+    let (report, _) = run(&format!("{story}9.0 fw1 from server"));
+    let kinds: Vec<&str> = report.findings.iter().map(|f| f.kind.as_str()).collect();
+    assert!(!kinds.contains(&"scan"), "{kinds:?}");
+    assert!(kinds.contains(&"unanswered"), "{kinds:?}");
+}
+
+#[test]
+fn a_mirror_that_stops_while_its_flows_go_on_is_told_and_a_capture_that_ends_is_not() {
+    let mut story = String::new();
+    for round in 0..40_u32 {
+        let at = f64::from(round) / 2.0;
+        let (request, answer) = (101 + round * 10, 501 + round * 10);
+        let places = if round < 20 {
+            &["fw1", "vm2"][..]
+        } else {
+            &["vm2"]
+        };
+        for place in places {
+            writeln!(story, "{at} {place} r1>server A {request} {answer} 10").unwrap();
+            writeln!(
+                story,
+                "{} {place} server>r1 A {answer} {} 10",
+                at + 0.01,
+                request + 10
+            )
+            .unwrap();
+        }
+    }
+    let (report, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "symmetric");
+    let silent = only(&report, Kind::MirrorSilent);
+    assert_eq!(silent.points, ["fw1"]);
+    assert!(
+        silent.summary.contains("stopped at 2023-11-14T22:13:29.51"),
+        "{}",
+        silent.summary
+    );
+    let whole = story.lines().take(80).collect::<Vec<_>>().join("\n");
+    assert!(run(&whole).0.findings.is_empty());
+}
+
+#[test]
+fn a_mirror_that_doubles_is_told_with_the_reason() {
+    let mut story = String::new();
+    for round in 0..20_u32 {
+        let at = f64::from(round) / 2.0;
+        let (request, answer) = (101 + round * 10, 501 + round * 10);
+        for after in [0.0, 0.0001] {
+            writeln!(
+                story,
+                "{} fw1 r1>server A {request} {answer} 10",
+                at + after
+            )
+            .unwrap();
+            writeln!(
+                story,
+                "{} fw1 server>r1 A {answer} {} 10",
+                at + after + 0.01,
+                request + 10
+            )
+            .unwrap();
+        }
+    }
+    let (report, _) = run(&story);
+    let doubled = only(&report, Kind::MirrorDuplicates);
+    assert_eq!((doubled.packets, doubled.severity.as_str()), (40, "info"));
+    assert!(
+        doubled.summary.contains("look alike"),
+        "{}",
+        doubled.summary
+    );
+}
+
+#[test]
+fn a_mirror_that_shows_one_side_of_several_flows_is_blind() {
+    let mut story = String::new();
+    for port in 81..=84 {
+        writeln!(story, "1.00 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "1.10 fw1 r1>server:{port} A 101 501 0").unwrap();
+        writeln!(story, "1.20 fw1 r1>server:{port} A 101 901 0").unwrap();
+    }
+    let (report, flows) = run(&story);
+    assert!(flows.iter().all(|f| f.verdict.as_str() == "unknown"));
+    let blind = only(&report, Kind::MirrorBlindSpot);
+    assert_eq!((blind.flows, report.findings.len()), (4, 1));
 }

@@ -308,12 +308,12 @@ fn a_scan_is_told_once_and_is_not_asymmetry() {
             finding.severity.as_str(),
             finding.flows
         ),
-        ("unanswered", "info", 300)
+        ("scan", "info", 300)
     );
     assert!(
         finding
             .summary
-            .contains("10.9.0.10 tried more than 256 targets"),
+            .contains("10.9.0.10 tried more than 256 ports of 10.20.0.50, and none answered"),
         "{}",
         finding.summary
     );

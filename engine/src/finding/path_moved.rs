@@ -1,6 +1,7 @@
 //! `path-moved`: flows changed their way while they lived, because a machine, a gateway or a route moved.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::{Finding, Group, Groups, Kind, Severity, distinct};
 use crate::correlate::Judgement;
@@ -74,6 +75,39 @@ fn edge(context: &Context, id: PointId) -> bool {
         .is_some_and(|p| matches!(p.role, Role::Firewall | Role::Router | Role::Uplink))
 }
 
+/// Places in a row.
+fn names(context: &Context, points: &[PointId]) -> String {
+    let facts = points.iter().filter_map(|id| context.point(*id));
+    let names: Vec<String> = facts.map(PointFacts::place).collect();
+    names.join(" > ")
+}
+
+/// "both directions pass fw1 (dc1)", by the places that matter; `verb` is pass or passed.
+fn in_words(context: &Context, ways: &Ways, verb: &str) -> String {
+    let [requests, answers] = ways.each_ref().map(|points| {
+        let edges = points.iter().copied().filter(|id| edge(context, *id));
+        let edges: Vec<PointId> = edges.collect();
+        names(context, if edges.is_empty() { points } else { &edges })
+    });
+    match (requests.as_str(), answers.as_str()) {
+        (requests, "") => format!("requests {verb} {requests}, answers are seen nowhere"),
+        ("", answers) => format!("answers {verb} {answers}, requests are seen nowhere"),
+        (requests, answers) if requests == answers => {
+            format!("both directions {verb} {requests}")
+        }
+        (requests, answers) => format!("requests {verb} {requests}, answers {verb} {answers}"),
+    }
+}
+
+/// The whole ways, one fact a line.
+fn facts(context: &Context, when: &str, [requests, answers]: &Ways) -> Vec<String> {
+    [("requests", requests), ("answers", answers)]
+        .into_iter()
+        .filter(|(_, points)| !points.is_empty())
+        .map(|(what, points)| format!("{when}: {what} passed {}", names(context, points)))
+        .collect()
+}
+
 fn finding(
     context: &Context,
     group: &Group,
@@ -81,102 +115,56 @@ fn finding(
     after: &Ways,
     until: Timestamp,
 ) -> Finding {
-    let facts = |points: &[PointId]| -> Vec<PointFacts> {
-        let points = points.iter().filter_map(|id| context.point(*id));
-        points.cloned().collect()
-    };
-    let names = |points: &[PointId]| {
-        let names: Vec<String> = facts(points).iter().map(PointFacts::place).collect();
-        if names.is_empty() {
-            "no mirrored place".to_owned()
-        } else {
-            names.join(" > ")
-        }
-    };
-    let edges = |points: &[PointId]| {
-        let edges: Vec<PointId> = points
-            .iter()
-            .copied()
-            .filter(|id| edge(context, *id))
-            .collect();
-        names(if edges.is_empty() { points } else { &edges })
-    };
-    let way = |[requests, answers]: &Ways| {
-        let (requests, answers) = (edges(requests), edges(answers));
-        if requests == answers {
-            format!("both directions pass {requests}")
-        } else {
-            format!("requests pass {requests}, answers pass {answers}")
-        }
-    };
-    let new: Vec<PointId> = after
-        .iter()
-        .flatten()
-        .copied()
-        .filter(|id| !before.iter().flatten().any(|old| old == id))
-        .collect();
-    let mut firewalls = facts(&new);
-    firewalls.retain(|p| p.role == Role::Firewall);
-    let firewalls = distinct(firewalls.iter().map(PointFacts::place));
-    let (was, is) = (way(before).replace("pass ", "passed "), way(after));
-    let mut summary = format!(
-        "{} moved: until {until} {was}; from {} on {is}.",
-        group.flows_in_words(),
-        group.first()
+    let (flows, since) = (group.flows_in_words(), group.first());
+    let (was, is) = (
+        in_words(context, before, "passed"),
+        in_words(context, after, "pass"),
     );
+    let mut summary = if was == in_words(context, after, "passed") {
+        format!("{flows} moved: from {since} on they take another way; {is}, as before.")
+    } else {
+        format!("{flows} moved: until {until} {was}; from {since} on {is}.")
+    };
     let mut next = vec![format!(
-        "what moved at {}: a machine (see endpoint-moved), a gateway (VRRP, HSRP), or a route; \
-         was it meant to",
-        group.first()
+        "what moved at {since}: a machine (see endpoint-moved), a gateway (VRRP, HSRP), or a route; was it meant to"
     )];
-    if was.replace("passed ", "pass ") == is {
-        summary = format!(
-            "{} moved: they pass the same firewalls, but from {} on another way between these and {}.",
-            group.flows_in_words(),
-            group.first(),
-            group.hosts()
-        );
-    }
+    let old = || before.iter().flatten();
+    let new = after.iter().flatten().filter(|id| !old().any(|o| o == *id));
+    let firewalls = new
+        .filter_map(|id| context.point(*id))
+        .filter(|p| p.role == Role::Firewall);
+    let firewalls = distinct(firewalls.map(PointFacts::place)).join(" and ");
     if !firewalls.is_empty() {
-        let places = firewalls.join(" and ");
-        summary.push_str(&format!(
-            " {places} did not see how they began: a stateful firewall there drops them, unless it \
-             shares its state with the other."
-        ));
+        let _ = write!(
+            summary,
+            " {firewalls} did not see how they began: a stateful firewall there drops them, unless it shares its state \
+             with the other."
+        );
         next.push(format!(
-            "does {places} share its connection table with the firewall that the flows passed \
-             before; if not, connections that live across the move break"
+            "does {firewalls} share its connection table with the firewall that they passed before; if not, connections \
+             that live across the move break"
         ));
     }
-    let evidence = [("before", before), ("after", after)]
-        .into_iter()
-        .flat_map(|(when, [requests, answers])| {
-            let (requests, answers) = (names(requests), names(answers));
-            if requests == answers {
-                vec![format!("{when}: both directions passed {requests}")]
-            } else {
-                vec![
-                    format!("{when}: requests passed {requests}"),
-                    format!("{when}: answers passed {answers}"),
-                ]
-            }
-        })
-        .collect();
     let confidence_why = match group.confidence() {
         Confidence::High => {
             "the old way was mirrored all the time and saw the flows no more; the new way was, and had not seen them"
         }
         Confidence::Medium => {
-            "a place that the flows passed was mirrored all the time, and began or ceased to see them"
+            "a place that was mirrored all the time began to see the flows, or saw them no more"
         }
         Confidence::Low => {
             "acknowledgements show that a direction goes on; it passes no mirrored place any more"
         }
     };
-    let points: Vec<PointId> = before.iter().chain(after).flatten().copied().collect();
+    let mut evidence = facts(context, "before", before);
+    evidence.extend(facts(context, "after", after));
+    let passed = || {
+        let points = before.iter().chain(after).flatten();
+        points.filter_map(|id| context.point(*id))
+    };
     Finding {
-        sites: distinct(facts(&points).iter().map(|p| p.site.clone())),
-        points: distinct(facts(&points).iter().map(|p| p.name.clone())),
+        sites: distinct(passed().map(|p| p.site.clone())),
+        points: distinct(passed().map(|p| p.name.clone())),
         summary,
         evidence,
         next,

@@ -1,6 +1,6 @@
 //! Small stories of who saw what, sent through the whole engine as ERSPAN.
 //!
-//! A line is `TIME POINT WHAT`. WHAT is `SRC>DST FLAGS SEQ ACK LEN` for TCP (a server may have a port: `server:81`), `SRC>DST udp PORT` or `SRC>DST ping`,
+//! A line is `TIME POINT WHAT`. WHAT is `SRC>DST FLAGS SEQ ACK LEN` for TCP (the server may have a port: `server:81`), `SRC>DST udp PORT` or `SRC>DST ping`,
 //! `from STATION` for a broadcast that shows that the station can be seen there, or `lost N` for N mirrored packets
 //! that never arrive. Stations: `client`, `server`, `r1` and `r2` (the sites' routers, which speak for the client).
 
@@ -83,7 +83,8 @@ pub fn inner(what: &[&str]) -> Vec<u8> {
         return bytes;
     }
     let (source, destination) = what[0].split_once('>').unwrap();
-    let (destination, port) = destination.split_once(':').unwrap_or((destination, "443"));
+    let (source, own) = source.split_once(':').unwrap_or((source, "443"));
+    let (destination, port) = destination.split_once(':').unwrap_or((destination, own));
     let port: u16 = port.parse().unwrap();
     let builder = PacketBuilder::ethernet2(mac(source), mac(destination)).ipv4(
         address(source),
