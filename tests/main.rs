@@ -20,6 +20,7 @@ mod generator;
 mod loss;
 mod mirror_time;
 mod output;
+mod proof;
 mod recordings;
 mod samples;
 mod streams;

@@ -2,7 +2,7 @@
 
 use mirrorscope_dissectors::TcpFlags;
 
-use crate::course::Stage;
+use crate::course::{Course, Stage};
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
@@ -198,11 +198,18 @@ impl Context {
 
     /// Both directions exist somewhere.
     fn both(&self, flow: &FlowObserved, mut judgement: Judgement) -> Judgement {
-        if let Some(course) = self.course(flow, &judgement.observers) {
-            judgement.verdict = Verdict::Moved;
-            judgement.confidence = course.confidence;
-            judgement.stages = course.stages;
-            return judgement;
+        match self.course(flow, &judgement.observers) {
+            Course::One => {}
+            Course::Doubtful => {
+                judgement.cause = Some(Cause::MirrorLoss);
+                return judgement;
+            }
+            Course::Several(stages, confidence) => {
+                judgement.verdict = Verdict::Moved;
+                judgement.confidence = confidence;
+                judgement.stages = stages;
+                return judgement;
+            }
         }
         let on_path = || judgement.observers.iter().filter(|o| o.role.on_path());
         let whole: Vec<&Observer> = on_path().filter(|o| o.whole()).collect();
@@ -291,6 +298,9 @@ impl Context {
                 judgement.verdict = Verdict::OneWay;
                 judgement.by_nature = true;
             }
+            (Alone::Ignored | Alone::Silent(_), _) if self.beyond(&judgement.observers) => {
+                judgement.cause = Some(Cause::NoPoint);
+            }
             (Alone::Ignored, cause) => {
                 judgement.verdict = Verdict::Unanswered;
                 judgement.confidence = if cause.is_none() {
@@ -313,6 +323,19 @@ impl Context {
             }
         }
         judgement
+    }
+
+    /// Whether packets crossed an interconnect to a site where nobody looks for what comes back: it may leave there.
+    fn beyond(&self, observers: &[Observer]) -> bool {
+        let crossed = || observers.iter().filter(|o| o.role == Role::Dci);
+        let alone = crossed().count() == 1;
+        let watched = |dci: &Observer| {
+            let mut edges = self.points.iter().zip(&self.sites).filter(|(point, _)| {
+                matches!(point.role, Role::Firewall | Role::Router | Role::Uplink)
+            });
+            edges.any(|(_, site)| *site == dci.site)
+        };
+        alone || !crossed().all(watched)
     }
 
     /// What packets from `side` alone tell of the other side.

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use crate::flow::Side;
 use crate::observation::FlowObserved;
-use crate::observer::{Context, Observer, Unseen, join};
+use crate::observer::{Context, Observer, Unseen, join, segments};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::{SECOND, Timestamp};
@@ -43,13 +43,15 @@ pub struct Stage {
     pub one_sided: Vec<(Vec<PointId>, Side)>,
 }
 
-/// The parts of a flow's course, two at least.
+/// The ways that a flow took.
 #[derive(Clone, Debug)]
-pub struct Course {
-    /// One after the other.
-    pub stages: Vec<Stage>,
-    /// How sure it is that the flow moved.
-    pub confidence: Confidence,
+pub(crate) enum Course {
+    /// One, as far as is known.
+    One,
+    /// It may have changed its way; or the mirrors lost what would show that it did not.
+    Doubtful,
+    /// Several, one after the other, and how sure that is.
+    Several(Vec<Stage>, Confidence),
 }
 
 /// A direction takes another way from a time on.
@@ -64,13 +66,21 @@ struct Change {
 type Period = Option<(Timestamp, Timestamp)>;
 
 impl Context {
-    /// The course of a flow that took several ways; `None` if it took one, as far as is known.
-    pub(crate) fn course(&self, flow: &FlowObserved, observers: &[Observer]) -> Option<Course> {
+    /// The course of a flow.
+    pub(crate) fn course(&self, flow: &FlowObserved, observers: &[Observer]) -> Course {
         let mut periods: Vec<[Period; 2]> = observers.iter().map(|o| o.period).collect();
         let mut changes = Vec::new();
         let mut vanished = [None; 2];
+        let mut doubtful = false;
         for side in [0, 1] {
-            self.replaced(flow, observers, side, &mut periods, &mut changes);
+            self.replaced(
+                flow,
+                observers,
+                side,
+                &mut periods,
+                &mut changes,
+                &mut doubtful,
+            );
             if let Some(change) = self.vanished(flow, observers, side) {
                 vanished[side] = Some(change.at);
                 changes.push(change);
@@ -84,7 +94,13 @@ impl Context {
             change.at = new.fold(change.at, Timestamp::min);
         }
         changes.sort_by_key(|change| change.at);
-        let confidence = changes.iter().map(|change| change.confidence).max()?;
+        let Some(confidence) = changes.iter().map(|change| change.confidence).max() else {
+            return if doubtful {
+                Course::Doubtful
+            } else {
+                Course::One
+            };
+        };
         // Beginnings of the parts, and the last packets of those before them.
         let mut starts = vec![(flow.first, flow.first)];
         for change in changes {
@@ -106,7 +122,11 @@ impl Context {
                 Stage { to: last, ..stage }
             })
             .collect();
-        (stages.len() > 1).then_some(Course { stages, confidence })
+        if stages.len() > 1 {
+            Course::Several(stages, confidence)
+        } else {
+            Course::One
+        }
     }
 
     /// Places that a side passed until it passed another one of their kind instead, or until the machine that sends it
@@ -118,6 +138,7 @@ impl Context {
         side: Side,
         periods: &mut [[Period; 2]],
         changes: &mut Vec<Change>,
+        doubtful: &mut bool,
     ) {
         let total = flow.total(side).packets;
         let edge = |o: &Observer| o.role.on_path() && o.role != Role::Dci;
@@ -142,12 +163,14 @@ impl Context {
                     continue;
                 }
                 let stopped = self.absent(old, side, there.min(missed(old)), after, after.0);
-                let began =
-                    edge(new) && self.absent(new, side, here.min(missed(new)), before, before.1);
+                let began = self.absent(new, side, here.min(missed(new)), before, before.1);
                 let confidence = match (stopped, began) {
                     (true, true) => Confidence::High,
-                    (true, false) | (false, true) => Confidence::Medium,
-                    (false, false) => continue,
+                    (true, false) | (false, true) if edge(new) => Confidence::Medium,
+                    _ => {
+                        *doubtful |= edge(new);
+                        continue;
+                    }
                 };
                 if let Some(period) = periods.get_mut(index).and_then(|p| p[side].as_mut()) {
                     period.1 = period.1.min(after.0.plus(-1));
@@ -210,9 +233,8 @@ impl Context {
             let bytes = heard
                 .map(|heard| i64::from(heard.wrapping_sub(sent).cast_signed()))
                 .min()?;
-            let packets = u64::try_from(bytes).ok().filter(|bytes| *bytes > 1)? / SEGMENT;
             let unseen = Unseen {
-                packets: packets.max(1),
+                packets: segments(bytes)?,
                 within: (last.plus(-LATE), there.1),
                 meanwhile: (last, there.1),
             };
@@ -381,6 +403,3 @@ impl Context {
         self.excuse(observer, side, unseen).is_none()
     }
 }
-
-/// Payload of a segment, at most: what is longer took several packets.
-const SEGMENT: u64 = 1460;

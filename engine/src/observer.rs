@@ -45,8 +45,11 @@ pub struct PointFacts {
     pub unnumbered: bool,
     /// First and last packet of each of its sessions.
     pub lived: Vec<(Timestamp, Timestamp)>,
-    /// Share of TCP bytes that passed unseen, 0 to 1.
+    /// Share of TCP bytes that passed unseen, or of what sessions with numbers lost on the way to the same collector, 0
+    /// to 1.
     pub unseen: f64,
+    /// Packets that are lost in a row, on the average, where numbers tell.
+    pub burst: u64,
     /// Share of its packets that were cut before their ports, 0 to 1.
     pub portless: f64,
     /// Packets in encapsulations that cannot be opened.
@@ -69,13 +72,17 @@ pub struct Context {
     /// Last packet of the capture.
     pub end: Timestamp,
     /// For each point the first point of its site, which stands for the site.
-    sites: Vec<usize>,
+    pub(crate) sites: Vec<usize>,
 }
 
 /// Below this chance, loss is no explanation for packets that are missing.
 const CHANCE: f64 = 1e-6;
 /// Loss that no mirror without sequence numbers is above suspicion of: one packet in a thousand.
 const UNNUMBERED: f64 = 1e-3;
+/// Payload of a segment, at most.
+const SEGMENT: u64 = 1460;
+/// Packets and their numbers may come so much out of order.
+const DELAYED: i64 = SECOND / 20;
 /// Answers take at most this long, or none came: the initial retransmission timeout of TCP is 1 s (RFC 6298).
 pub(crate) const PATIENCE: i64 = 3 * SECOND;
 
@@ -291,6 +298,17 @@ impl Context {
         }
     }
 
+    /// Whether an observer's mirror may have lost so many bytes of a flow.
+    pub(crate) fn may_have_lost(
+        &self,
+        observer: &Observer,
+        flow: &FlowObserved,
+        bytes: i64,
+    ) -> bool {
+        let packets = segments(bytes).unwrap_or(1);
+        self.lost(observer, packets, (flow.first, flow.last))
+    }
+
     /// Whether an observer's mirror may have lost so many packets in a period.
     fn lost(&self, observer: &Observer, packets: u64, (from, to): (Timestamp, Timestamp)) -> bool {
         let mut points = observer.points.iter().filter_map(|id| self.point(*id));
@@ -325,6 +343,12 @@ fn expected_of(
         .filter(|o| o.period[side].is_some_and(near))
         .map(|o| o.packets[side]);
     counted.max().unwrap_or(1)
+}
+
+/// Segments that so many bytes take at least; `None` for a FIN or less.
+pub(crate) fn segments(bytes: i64) -> Option<u64> {
+    let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 1)?;
+    Some(bytes.div_ceil(SEGMENT))
 }
 
 /// Packets that an observer did not see.
@@ -376,30 +400,52 @@ impl PointFacts {
 
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
     fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
-        let power = i32::try_from(expected).unwrap_or(i32::MAX);
+        let (from, to) = (from.plus(-DELAYED), to.plus(DELAYED));
+        // Numbers that others have tell how many are lost in a row.
+        let events = expected.div_ceil(self.burst.max(1));
+        let power = i32::try_from(events).unwrap_or(i32::MAX);
         if self.unnumbered && self.unseen.max(UNNUMBERED).powi(power) > CHANCE {
             return true;
         }
-        self.losses.iter().any(|losses| {
-            let touching = losses
-                .episodes
-                .iter()
-                .filter(|e| e.from <= to && e.to >= from);
-            let (missing, period) = touching.fold((0, 0_i64), |(missing, period), e| {
-                (
-                    missing + e.missing,
-                    period.saturating_add(e.to.since(e.from).max(0)),
-                )
-            });
-            // In a burst the local rate counts, not the average.
-            let expected_then = (losses.pace * period as f64 / SECOND as f64).max(missing as f64);
-            let local = if missing > 0 {
-                missing as f64 / expected_then.max(1.0)
-            } else {
-                0.0
-            };
-            missing >= expected && losses.rate.max(local).powi(power) > CHANCE
-        })
+        let mut losses = self.losses.iter();
+        losses.any(|losses| losses.chance(expected, (from, to)) > CHANCE)
+    }
+}
+
+impl Losses {
+    /// How likely it is that packets that passed in a period are all among those that were lost; 0 if too few were.
+    ///
+    /// Packets of a flow come in a row, and so do lost ones: a burst counts as one event, however many it takes.
+    fn chance(&self, expected: u64, (from, to): (Timestamp, Timestamp)) -> f64 {
+        let touching = || {
+            let mut episodes = self.episodes.iter();
+            std::iter::from_fn(move || episodes.find(|e| e.from <= to && e.to >= from))
+        };
+        let missing: u64 = touching().map(|e| e.missing).sum();
+        if missing < expected {
+            return 0.0;
+        }
+        // When much was lost in the period, the average says nothing.
+        let period = to.since(from).max(0) as f64 / SECOND as f64;
+        let sent = (self.pace * period).max(missing as f64).max(1.0);
+        let rate = self.rate.max(missing as f64 / sent);
+        let mut bursts: Vec<u64> = touching()
+            .filter(|e| e.at_once())
+            .map(|e| e.missing)
+            .collect();
+        bursts.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut left, mut chance) = (expected, 1.0);
+        for burst in bursts {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(burst);
+            chance *= rate;
+        }
+        // Of neighbours that were merged only the average is known.
+        let scattered = touching().filter(|e| !e.at_once()).map(Episode::density);
+        let density = scattered.fold(rate, f64::max);
+        chance * density.powi(i32::try_from(left).unwrap_or(i32::MAX))
     }
 }
 

@@ -95,7 +95,11 @@ fn the_owner_may_say_what_a_mirror_carries() {
         &at("both1"),
         "asymmetric",
         "medium",
-        &["asymmetric-path", "incomplete-handshake"],
+        &[
+            "asymmetric-path",
+            "incomplete-handshake",
+            "inconsistent-sequence",
+        ],
     );
     expect(
         &format!("0.0 one1 from server\n{}", at("one1")),
@@ -132,7 +136,12 @@ fn loss_of_the_mirror_at_that_time_excuses_what_is_missing() {
         )
     };
     expect(&story("during"), "unknown", "mirror-loss", &["mirror-loss"]);
-    let before = ["asymmetric-path", "incomplete-handshake", "mirror-loss"];
+    let before = [
+        "asymmetric-path",
+        "incomplete-handshake",
+        "inconsistent-sequence",
+        "mirror-loss",
+    ];
     expect(&story("before"), "asymmetric", "medium", &before);
 }
 
@@ -184,7 +193,11 @@ fn with_one_mirror_only_acknowledgements_show_the_other_way() {
         1.4 fw1 r1>server A 101 501 50
         1.6 fw1 r1>server A 151 1401 0
     ";
-    let kinds = ["asymmetric-path", "incomplete-handshake"];
+    let kinds = [
+        "asymmetric-path",
+        "incomplete-handshake",
+        "inconsistent-sequence",
+    ];
     expect(lively, "asymmetric", "low", &kinds);
     expect(
         &lively.replace("0.0 fw1 from server", ""),

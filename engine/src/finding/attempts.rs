@@ -9,12 +9,14 @@ use crate::correlate::Judgement;
 use crate::flow::{Endpoint, protocol};
 use crate::observation::FlowObserved;
 use crate::table::{Map, Set};
-use crate::verdict::Verdict;
+use crate::verdict::{Cause, Verdict};
 
 /// One source that tries this many targets in vain is told once, not once a target.
 const MANY: usize = 10;
 /// Targets that are counted apart for one source.
 pub(super) const COUNTED: usize = 256;
+/// Where the mirror may have lost some answers, so many times as many targets must have been tried as answered.
+const DOUBT: usize = 3;
 /// Sources of which it is known how often they were answered.
 const SOURCES: usize = 65_536;
 
@@ -37,6 +39,8 @@ pub(super) struct Source {
     pub unanswered: Group,
     /// What was refused.
     pub refused: Group,
+    /// Requests whose answer the mirror may have lost.
+    pub doubtful: Group,
     /// Targets of both.
     pub tried: Set<Target>,
 }
@@ -45,7 +49,9 @@ impl Attempts {
     pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
         let address = flow.key.end(flow.originator).address;
         let refused = refused(flow);
-        if judgement.verdict != Verdict::Unanswered && !refused {
+        let doubtful =
+            judgement.cause == Some(Cause::MirrorLoss) && flow.sums[flow.responder()].packets == 0;
+        if judgement.verdict != Verdict::Unanswered && !refused && !doubtful {
             let answered = flow.sums.iter().all(|sum| sum.packets > 0);
             let known = self.successes.contains_key(&address);
             if answered && (known || self.successes.len() < SOURCES) {
@@ -56,7 +62,7 @@ impl Attempts {
         let target = (flow.key.protocol, target(flow));
         let confidence = judgement.confidence;
         if self.sources.len() >= MAX_GROUPS && !self.sources.contains_key(&address) {
-            if !refused {
+            if !refused && !doubtful {
                 self.crowd.add(target, flow, flow.first, confidence);
             }
             return;
@@ -67,6 +73,10 @@ impl Attempts {
         }
         if refused {
             source.refused.add(flow, flow.first, confidence);
+            return;
+        }
+        if doubtful {
+            source.doubtful.add(flow, flow.first, confidence);
             return;
         }
         source.unanswered.add(flow, flow.first, confidence);
@@ -85,7 +95,9 @@ impl Attempts {
         for (address, source) in self.sources {
             let successes = self.successes.get(&address).copied().unwrap_or_default();
             // Who is answered more often than not looks for nothing: some of what it needs is gone.
-            let scans = source.tried.len() >= MANY && source.tried.len() > successes as usize;
+            let tried = source.tried.len();
+            let sure = source.doubtful.flows == 0 || tried / DOUBT > successes as usize;
+            let scans = tried >= MANY && tried > successes as usize && sure;
             if scans {
                 findings.extend(scan::finding(address, &source, successes));
                 continue;

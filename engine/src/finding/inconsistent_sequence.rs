@@ -4,7 +4,7 @@
 use super::{Finding, Group, Groups, Kind, Severity, distinct, join_and, symptom};
 use crate::correlate::Judgement;
 use crate::flow::protocol;
-use crate::observation::FlowObserved;
+use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 
@@ -15,7 +15,7 @@ pub(super) struct InconsistentSequences {
 }
 
 impl InconsistentSequences {
-    pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
+    pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
         let Some(since) = judgement
             .split(flow)
             .filter(|_| flow.key.protocol == protocol::TCP)
@@ -26,13 +26,16 @@ impl InconsistentSequences {
             let Some(confidence) = symptom::confidence(observer.role) else {
                 continue;
             };
-            let unseen = |o: &crate::observation::Observation| {
+            let unseen = |o: &Observation| {
                 let (sent, heard) = (
                     &o.conversation.halves[side],
                     &o.conversation.halves[1 - side],
                 );
                 match (sent.reached(), heard.acknowledged_so_far()) {
-                    (Some(sent), Some(heard)) => heard.wrapping_sub(sent).cast_signed() > 1,
+                    (Some(sent), Some(heard)) => {
+                        let bytes = i64::from(heard.wrapping_sub(sent).cast_signed());
+                        bytes > 1 && !context.may_have_lost(observer, flow, bytes)
+                    }
                     // None of its numbers are known here; what is acknowledged moves on all the same.
                     (None, Some(_)) => heard.acknowledges_progress(),
                     _ => false,

@@ -40,6 +40,11 @@ impl BlindSpots {
             else {
                 continue;
             };
+            // What passes another site has no reason to pass here.
+            let mut others = judgement.observers.iter();
+            if others.any(|o| o.site != observer.site && o.packets[side] > 0) {
+                continue;
+            }
             // Only what is known to exist can be missed.
             let exists = flow.sums[side].packets > 0
                 || flow.conversation.halves[1 - side].acknowledges_progress();

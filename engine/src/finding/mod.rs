@@ -189,7 +189,7 @@ impl Collector {
         self.asymmetric_path.add(context, flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
         self.incomplete_close.add(flow, judgement);
-        self.inconsistent_sequence.add(flow, judgement);
+        self.inconsistent_sequence.add(context, flow, judgement);
         self.one_way.add(flow, judgement);
         self.path_moved.add(context, flow, judgement);
         self.attempts.add(flow, judgement);

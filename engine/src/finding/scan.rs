@@ -9,7 +9,7 @@ use crate::table::Set;
 
 /// Tells of a source that tried many targets in vain; `successes` is how many of its other flows were answered.
 pub(super) fn finding(address: IpAddr, source: &Source, successes: u32) -> Option<Finding> {
-    let groups: Vec<&Group> = [&source.unanswered, &source.refused]
+    let groups: Vec<&Group> = [&source.unanswered, &source.refused, &source.doubtful]
         .into_iter()
         .filter(|group| group.flows > 0)
         .collect();
@@ -26,7 +26,8 @@ pub(super) fn finding(address: IpAddr, source: &Source, successes: u32) -> Optio
         (hosts, 1) => format!("{more}{hosts} hosts"),
         (hosts, _) => format!("{more}{} targets at {hosts} hosts", source.tried.len()),
     };
-    let outcome = match (source.unanswered.flows, source.refused.flows) {
+    let silent = source.unanswered.flows + source.doubtful.flows;
+    let outcome = match (silent, source.refused.flows) {
         (_, 0) => "none answered".to_owned(),
         (0, _) => "all refused (RST)".to_owned(),
         (silent, refused) => format!("{refused} refused (RST), {silent} did not answer"),
@@ -36,6 +37,12 @@ pub(super) fn finding(address: IpAddr, source: &Source, successes: u32) -> Optio
         count(groups.iter().map(|g| g.flows).sum(), "attempt"),
         count(groups.iter().map(|g| g.packets).sum(), "packet")
     )];
+    if source.doubtful.flows > 0 {
+        evidence.push(format!(
+            "of {} the mirror may have lost the answer",
+            count(source.doubtful.flows, "attempt")
+        ));
+    }
     if successes > 0 {
         evidence.push(format!(
             "{} of the same source were answered",
