@@ -178,7 +178,7 @@ fn the_text_report_says_that_it_is_filtered() {
         "{report}"
     );
     assert!(
-        report.contains("\n10 of 30 flows match: 10 asymmetric\n"),
+        report.contains("\n10 of 30 flows match: 9 asymmetric, 1 moved\n"),
         "{report}"
     );
 }

@@ -122,7 +122,7 @@ fn a_conversation_whose_directions_pass_different_sites_is_whole() {
     ]);
     let split = flows
         .iter()
-        .find(|flow| flow["verdict"] == "asymmetric" && flow["resp"]["payload"].as_u64() > Some(0));
+        .find(|flow| flow["verdict"] == "moved" && flow["resp"]["payload"].as_u64() > Some(0));
     let split = split.unwrap();
     let id = split["id"].as_str().unwrap();
     for (direction, way) in [

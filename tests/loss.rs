@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use mirrorscope_capture::Files;
 use mirrorscope_dissectors::LinkType;
+use mirrorscope_engine::finding::Kind;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::{Direction, FlowReport, Report};
 use mirrorscope_engine::site::Sites;
@@ -183,7 +184,9 @@ fn loss_hides_asymmetry_but_never_invents_it() {
                 let broken = !["symmetric", "unknown"].contains(&verdict.as_str());
                 let true_verdict = truth.get(&flow).map_or("", String::as_str);
                 assert!(
-                    !broken || true_verdict == "asymmetric",
+                    !broken
+                        || verdict == true_verdict
+                        || verdict == "asymmetric" && true_verdict == "moved",
                     "{name}, {percent} % in bursts of {burst}, seed {seed}: {flow} is {verdict}, in truth {true_verdict}"
                 );
                 found += usize::from(verdict == "asymmetric");
@@ -249,6 +252,7 @@ fn a_mirror_that_doubles_every_packet_changes_nothing() {
                 .findings
                 .iter()
                 .map(|f| (f.kind, f.flows))
+                .filter(|(kind, _)| *kind != Kind::MirrorDuplicates)
                 .collect::<Vec<_>>()
         };
         assert_eq!(kinds(&report), kinds(&doubled), "{name}");
@@ -275,7 +279,8 @@ fn mirrors_of_one_direction_only_prove_nothing() {
             let (vni, sender) = vni_and_sender(frame);
             u32::from(vni != 5101 || (sender == router) == from_router)
         });
-        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+        let kinds: Vec<&str> = report.findings.iter().map(|f| f.kind.as_str()).collect();
+        assert_eq!(kinds, ["mirror-blind-spot"], "{:#?}", report.findings);
         let unknown = verdicts
             .values()
             .filter(|verdict| *verdict == "unknown")

@@ -19,6 +19,7 @@ mod generated;
 mod loss;
 mod mirror_time;
 mod output;
+mod proof;
 mod recordings;
 mod samples;
 mod stories;

@@ -224,7 +224,7 @@ fn the_line_of_the_page_cuts_columns_out() {
     assert_eq!(cut.lines().count(), 30);
     assert_eq!(
         cut.lines().nth(2),
-        Some("10.9.0.12 10.20.0.50 asymmetric"),
+        Some("10.9.0.12 10.20.0.50 moved"),
         "{cut}"
     );
 }

@@ -2,6 +2,7 @@
 
 use mirrorscope_dissectors::TcpFlags;
 
+use crate::course::{Course, Stage};
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
@@ -23,20 +24,45 @@ pub struct Judgement {
     pub unseen_way: bool,
     /// One direction is all that this kind of traffic has (multicast, broadcast).
     pub by_nature: bool,
+    /// The parts of the way of a flow that moved.
+    pub stages: Vec<Stage>,
     /// All places that saw it.
     pub observers: Vec<Observer>,
 }
 
 impl Judgement {
-    /// Places on the path that are known to have missed one side.
+    /// Places on the path that are known to have missed one side: always, or since a flow that moved took its last way.
     pub fn one_sided(&self) -> impl Iterator<Item = (&Observer, Side)> {
-        self.observers
-            .iter()
-            .filter(|o| o.role.on_path())
-            .filter_map(|o| match o.missing {
-                Some(Missing { side, cause: None }) => Some((o, side)),
-                _ => None,
-            })
+        let last = self.stages.last();
+        self.observers.iter().filter_map(move |observer| {
+            let side = match (last, observer.missing) {
+                (Some(stage), _) => {
+                    let mut missed = stage.one_sided.iter();
+                    missed.find(|(points, _)| *points == observer.points)?.1
+                }
+                (None, Some(Missing { side, cause: None })) => side,
+                (None, _) => return None,
+            };
+            observer.role.on_path().then_some((observer, side))
+        })
+    }
+
+    /// Since when the two directions go different ways, if they do.
+    pub fn split(&self, flow: &FlowObserved) -> Option<Timestamp> {
+        match (self.verdict, self.stages.last()) {
+            (Verdict::Asymmetric, _) => Some(flow.first),
+            (Verdict::Moved, Some(stage)) => {
+                (stage.verdict == Verdict::Asymmetric).then_some(stage.from)
+            }
+            _ => None,
+        }
+    }
+
+    /// How sure it is that the two directions go different ways.
+    pub fn split_confidence(&self) -> Confidence {
+        self.stages
+            .last()
+            .map_or(self.confidence, |stage| stage.confidence)
     }
 }
 
@@ -57,6 +83,7 @@ impl Context {
             confidence: Confidence::High,
             unseen_way: false,
             by_nature: false,
+            stages: Vec::new(),
             observers,
         };
         if seen[0] && seen[1] {
@@ -108,10 +135,7 @@ impl Context {
                 flow.total(orig).packets,
                 way(orig)
             ),
-            Verdict::Moved => format!(
-                "both directions together, but first and later at different places: {}",
-                way(orig)
-            ),
+            Verdict::Moved => self.course_in_words(flow, &judgement.stages),
             Verdict::Unknown => {
                 let cause = judgement.cause.unwrap_or(Cause::NoPoint);
                 format!("{}: {}", cause.as_str(), cause.in_words())
@@ -143,8 +167,50 @@ impl Context {
         passed.into_iter().map(|o| o.point)
     }
 
+    /// "until T both directions passed fw1 (dc1); from T on requests pass fw1 (dc1), answers pass fw2 (dc2)".
+    fn course_in_words(&self, flow: &FlowObserved, stages: &[Stage]) -> String {
+        let names = |points: &[PointId]| {
+            let points = points.iter().filter_map(|id| self.point(*id));
+            let names: Vec<String> = points.map(PointFacts::place).collect();
+            match names.as_slice() {
+                [] => "no mirrored place".to_owned(),
+                names => names.join(" > "),
+            }
+        };
+        let last = stages.len().saturating_sub(1);
+        let parts = stages.iter().enumerate().map(|(index, stage)| {
+            let [requests, answers] = [flow.originator, flow.responder()].map(|s| &stage.ways[s]);
+            let verb = if index == last { "pass" } else { "passed" };
+            let when = match index {
+                0 => format!("until {}", stage.to),
+                _ if index == last => format!("from {} on", stage.from),
+                _ => format!("from {} until {}", stage.from, stage.to),
+            };
+            if stage.verdict == Verdict::Symmetric {
+                format!("{when} both directions {verb} {}", names(requests))
+            } else {
+                let (requests, answers) = (names(requests), names(answers));
+                format!("{when} requests {verb} {requests}, answers {verb} {answers}")
+            }
+        });
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
     /// Both directions exist somewhere.
     fn both(&self, flow: &FlowObserved, mut judgement: Judgement) -> Judgement {
+        match self.course(flow, &judgement.observers) {
+            Course::One => {}
+            Course::Doubtful => {
+                judgement.cause = Some(Cause::MirrorLoss);
+                return judgement;
+            }
+            Course::Several(stages, confidence) => {
+                judgement.verdict = Verdict::Moved;
+                judgement.confidence = confidence;
+                judgement.stages = stages;
+                return judgement;
+            }
+        }
         let on_path = || judgement.observers.iter().filter(|o| o.role.on_path());
         let whole: Vec<&Observer> = on_path().filter(|o| o.whole()).collect();
         let best = judgement
@@ -167,14 +233,8 @@ impl Context {
             Some(cause) => judgement.cause = Some(cause),
             // A machine's own port proves that the flow is whole, never that its path is symmetric.
             None if whole.is_empty() => judgement.cause = Some(Cause::NoPoint),
-            None if let Some((before, after)) = moved(&whole) => {
-                // Either may have been passed all the time, and its mirror have lost it.
-                if self.may_have_missed(before, after) || self.may_have_missed(after, before) {
-                    judgement.cause = Some(Cause::MirrorLoss);
-                } else {
-                    judgement.verdict = Verdict::Moved;
-                }
-            }
+            // Either may have been passed all the time, and its mirror have lost it.
+            None if one_after_the_other(&whole) => judgement.cause = Some(Cause::MirrorLoss),
             None => {
                 let described = whole.iter().any(|o| o.role != Role::Switch);
                 judgement.verdict = Verdict::Symmetric;
@@ -238,6 +298,9 @@ impl Context {
                 judgement.verdict = Verdict::OneWay;
                 judgement.by_nature = true;
             }
+            (Alone::Ignored | Alone::Silent(_), _) if self.beyond(&judgement.observers) => {
+                judgement.cause = Some(Cause::NoPoint);
+            }
             (Alone::Ignored, cause) => {
                 judgement.verdict = Verdict::Unanswered;
                 judgement.confidence = if cause.is_none() {
@@ -260,6 +323,19 @@ impl Context {
             }
         }
         judgement
+    }
+
+    /// Whether packets crossed an interconnect to a site where nobody looks for what comes back: it may leave there.
+    fn beyond(&self, observers: &[Observer]) -> bool {
+        let crossed = || observers.iter().filter(|o| o.role == Role::Dci);
+        let alone = crossed().count() == 1;
+        let watched = |dci: &Observer| {
+            let mut edges = self.points.iter().zip(&self.sites).filter(|(point, _)| {
+                matches!(point.role, Role::Firewall | Role::Router | Role::Uplink)
+            });
+            edges.any(|(_, site)| *site == dci.site)
+        };
+        alone || !crossed().all(watched)
     }
 
     /// What packets from `side` alone tell of the other side.
@@ -331,12 +407,10 @@ fn answers(port: u16) -> bool {
     )
 }
 
-/// Two sites that saw the flow whole, one after the other.
-fn moved<'a>(whole: &[&'a Observer]) -> Option<(&'a Observer, &'a Observer)> {
-    let mut pairs = whole
-        .iter()
-        .flat_map(|a| whole.iter().map(move |b| (*a, *b)));
-    pairs.find(|(a, b)| a.site != b.site && a.span().1 < b.span().0)
+/// Whether two sites saw the flow whole, one after the other.
+fn one_after_the_other(whole: &[&Observer]) -> bool {
+    let follows = |a: &Observer, b: &Observer| a.site != b.site && a.span().1 < b.span().0;
+    whole.iter().any(|a| whole.iter().any(|b| follows(a, b)))
 }
 
 /// A TCP packet's kind in words, by its flags.

@@ -278,6 +278,7 @@ impl Engine {
     fn context(&self, assigned: &Map<SessionId, Assigned<'_>>) -> (Context, Vec<PointEvidence>) {
         let points = self.receiver.points().all();
         let evidence = self.tracker.evidence(points.len());
+        let (lost, burst) = lost(assigned);
         let facts = points
             .iter()
             .zip(&evidence)
@@ -317,8 +318,13 @@ impl Engine {
                         .collect(),
                     unnumbered,
                     lived: sessions().map(|s| (s.first, s.last)).collect(),
-                    unseen,
+                    unseen: unseen.max(lost),
+                    burst,
                     unopened: point.unopened,
+                    packets,
+                    doubled: evidence.doubled,
+                    routed: evidence.routed,
+                    both_ways: evidence.both_ways,
                     portless: if packets > 0 {
                         portless as f64 / packets as f64
                     } else {
@@ -539,6 +545,22 @@ impl Engine {
             last: self.period.map(|p| p.1),
         }
     }
+}
+
+/// The share of packets that numbers show to be lost, 0 to 1, and how many are lost in a row.
+fn lost(assigned: &Map<SessionId, Assigned<'_>>) -> (f64, u64) {
+    let mut counters: Vec<&Assigned<'_>> = assigned.values().collect();
+    counters.sort_by_key(|a| a.id);
+    counters.dedup_by_key(|a| a.id);
+    let sum = |of: fn(&Counter) -> u64| counters.iter().map(|a| of(a.counter)).sum::<u64>();
+    let (missing, received) = (sum(|c| c.missing), sum(|c| c.received));
+    let bursts = || {
+        let episodes = counters.iter().flat_map(|a| a.counter.episodes());
+        episodes.filter(|e| e.at_once()).map(|e| e.missing)
+    };
+    let burst = bursts().sum::<u64>().checked_div(bursts().count() as u64);
+    let share = missing as f64 / (missing + received).max(1) as f64;
+    (share, burst.unwrap_or(1))
 }
 
 /// The flow in words, if a filter wants it. `names` are those of the sessions.

@@ -14,6 +14,7 @@
 
 pub mod clock;
 pub mod correlate;
+pub mod course;
 pub mod decode;
 mod engine;
 pub mod filter;

@@ -105,6 +105,8 @@ pub struct Observation {
     pub sides: [Seen; 2],
     /// What the point's mirror brought once more.
     pub doubled: [Sum; 2],
+    /// What came past again after a router had had it: it went over a link and came back.
+    pub again: [Sum; 2],
     /// Whether the point could see what each side sends.
     pub visible: [Visible; 2],
     /// TCP as the point saw it; empty for other protocols.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{Side, protocol};
-use crate::observation::{FlowObserved, Visible};
+use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
 use crate::site::{Carries, Role};
@@ -45,12 +45,23 @@ pub struct PointFacts {
     pub unnumbered: bool,
     /// First and last packet of each of its sessions.
     pub lived: Vec<(Timestamp, Timestamp)>,
-    /// Share of TCP bytes that passed unseen, 0 to 1.
+    /// Share of TCP bytes that passed unseen, or of what sessions with numbers lost on the way to the same collector, 0
+    /// to 1.
     pub unseen: f64,
+    /// Packets that are lost in a row, on the average, where numbers tell.
+    pub burst: u64,
     /// Share of its packets that were cut before their ports, 0 to 1.
     pub portless: f64,
     /// Packets in encapsulations that cannot be opened.
     pub unopened: u64,
+    /// Packets in all, those brought twice among them.
+    pub packets: u64,
+    /// Packets that its mirror brought more than once.
+    pub doubled: u64,
+    /// Of those, packets that a router had in between.
+    pub routed: u64,
+    /// Flows of which it saw both directions.
+    pub both_ways: u64,
 }
 
 /// Everything that verdicts rest on, besides the observations.
@@ -61,13 +72,17 @@ pub struct Context {
     /// Last packet of the capture.
     pub end: Timestamp,
     /// For each point the first point of its site, which stands for the site.
-    sites: Vec<usize>,
+    pub(crate) sites: Vec<usize>,
 }
 
 /// Below this chance, loss is no explanation for packets that are missing.
 const CHANCE: f64 = 1e-6;
 /// Loss that no mirror without sequence numbers is above suspicion of: one packet in a thousand.
 const UNNUMBERED: f64 = 1e-3;
+/// Payload of a segment, at most.
+const SEGMENT: u64 = 1460;
+/// Packets and their numbers may come so much out of order.
+const DELAYED: i64 = SECOND / 20;
 /// Answers take at most this long, or none came: the initial retransmission timeout of TCP is 1 s (RFC 6298).
 pub(crate) const PATIENCE: i64 = 3 * SECOND;
 
@@ -82,14 +97,21 @@ pub struct Observer {
     pub role: Role,
     /// Packets that each side sent past it.
     pub packets: [u64; 2],
+    /// Resets of each side that passed here alone, while its other packets pass elsewhere: a firewall speaks for it.
+    pub(crate) forged: [u64; 2],
     visible: [Visible; 2],
     /// First and last packet of each side.
-    period: [Option<(Timestamp, Timestamp)>; 2],
+    pub(crate) period: [Option<(Timestamp, Timestamp)>; 2],
     /// For a place that saw one direction: what that says of the other.
     pub missing: Option<Missing>,
 }
 
 impl Observer {
+    /// Whether it stands at another site than `other`, or is another firewall of the same.
+    pub(crate) fn apart_from(&self, other: &Self) -> bool {
+        self.site != other.site || self.role == Role::Firewall && other.role == Role::Firewall
+    }
+
     /// Whether it saw both directions.
     pub(crate) fn whole(&self) -> bool {
         self.packets.iter().all(|packets| *packets > 0)
@@ -105,6 +127,7 @@ impl Observer {
         match (self.period[side], other.period[side]) {
             (Some(here), Some(there)) => {
                 here.0 <= there.0
+                    && here.1 >= there.0
                     && here.1.plus(SECOND / 2) >= there.1
                     && self.packets[side] >= other.packets[side]
             }
@@ -114,7 +137,7 @@ impl Observer {
 }
 
 /// The period that holds two others.
-fn join(
+pub(crate) fn join(
     a: Option<(Timestamp, Timestamp)>,
     b: Option<(Timestamp, Timestamp)>,
 ) -> Option<(Timestamp, Timestamp)> {
@@ -162,20 +185,23 @@ impl Context {
                 .get(observation.point.0 as usize)
                 .copied()
                 .unwrap_or_default();
-            let packets = observation.sides.map(|s| s.packets);
+            let forged = [0, 1].map(|side| forged(flow, observation, side));
+            let packets = [0, 1].map(|side| observation.sides[side].packets - forged[side]);
             let together = |o: &&mut Observer| {
                 point.role != Role::Firewall
                     && point.role != Role::Vnic
                     && o.role == point.role
                     && o.site == site
             };
-            let period = observation
-                .sides
-                .map(|s| (s.packets > 0).then_some((s.first, s.last)));
+            let period = [0, 1].map(|side| {
+                let seen = &observation.sides[side];
+                (packets[side] > 0).then_some((seen.first, seen.last))
+            });
             if let Some(group) = observers.iter_mut().find(together) {
                 group.points.push(observation.point);
                 for side in [0, 1] {
                     group.packets[side] += packets[side];
+                    group.forged[side] += forged[side];
                     group.visible[side] = group.visible[side].max(observation.visible[side]);
                     group.period[side] = join(group.period[side], period[side]);
                 }
@@ -185,6 +211,7 @@ impl Context {
                     site,
                     role: point.role,
                     packets,
+                    forged,
                     visible: observation.visible,
                     period,
                     missing: None,
@@ -207,8 +234,7 @@ impl Context {
             [other, 0] if other > 0 => 1,
             _ => return None,
         };
-        let points = || observer.points.iter().filter_map(|id| self.point(*id));
-        let elsewhere = flow.total(side).packets;
+        let elsewhere = expected_of(flow, observers, observer, side);
         // Without a place that saw them: a peer answers every second or third segment at least.
         let expected = if elsewhere > 0 {
             elsewhere
@@ -217,14 +243,45 @@ impl Context {
         };
         // Packets that were seen nowhere may have passed before or after all that was seen.
         let slack = if elsewhere > 0 { 0 } else { PATIENCE };
-        let (from, to) = (flow.first.plus(-slack), flow.last.plus(slack));
         // When the missing packets passed elsewhere; nobody knows better than the flow itself if they passed nowhere.
         let there = observers.iter().map(|o| o.period[side]);
-        let meanwhile = there.fold(None, join).unwrap_or((flow.first, flow.last));
+        let unseen = Unseen {
+            packets: expected,
+            within: (flow.first.plus(-slack), flow.last.plus(slack)),
+            meanwhile: there.fold(None, join).unwrap_or((flow.first, flow.last)),
+        };
+        // What a place saw of the other side is a copy of what had passed a place that saw both, unless so many passed
+        // there less than there were in all.
+        let copies = |o: &Observer| {
+            let others = flow
+                .total(1 - side)
+                .packets
+                .saturating_sub(o.packets[1 - side]);
+            others < observer.packets[1 - side]
+                || self.lost(o, others, (flow.first.plus(-slack), flow.last.plus(slack)))
+        };
+        let flooded = || {
+            let mut others = observers.iter().filter(|o| o.role.on_path() && o.whole());
+            lively(flow) && others.any(|o| o.precedes(observer, 1 - side) && copies(o))
+        };
+        let cause = self
+            .excuse(observer, side, unseen)
+            .or_else(|| flooded().then_some(Cause::Flooded));
+        Some(Missing { side, cause })
+    }
+
+    /// Why an observer may not have seen packets of a side that passed it; `None` if they did not pass it.
+    pub(crate) fn excuse(&self, observer: &Observer, side: Side, unseen: Unseen) -> Option<Cause> {
+        let points = || observer.points.iter().filter_map(|id| self.point(*id));
+        let Unseen {
+            packets,
+            within: (from, to),
+            meanwhile,
+        } = unseen;
         let blind = points().any(|p| p.carries == Some(Carries::One));
         let proven = points().any(|p| p.carries == Some(Carries::Both))
             || observer.visible[side] >= Visible::Proven;
-        let cause = if points().any(|p| p.sampled) {
+        if points().any(|p| p.sampled) {
             Some(Cause::Sampled)
         } else if points().any(|p| p.portless > 0.01) {
             Some(Cause::Truncated)
@@ -232,28 +289,95 @@ impl Context {
             Some(Cause::BlindSpot)
         } else if points().any(|p| p.silent(meanwhile)) {
             Some(Cause::MirrorSilent)
-        } else if points().any(|p| p.explains(expected, from, to)) {
+        } else if points().any(|p| p.explains(packets, from, to)) {
             Some(Cause::MirrorLoss)
-        } else if points().any(|p| p.unopened >= expected) {
+        } else if points().any(|p| p.unopened >= packets) {
             Some(Cause::Unopened)
-        } else if lively(flow)
-            && observers
-                .iter()
-                .any(|o| o.role.on_path() && o.whole() && o.precedes(observer, 1 - side))
-        {
-            Some(Cause::Flooded)
         } else {
             None
-        };
-        Some(Missing { side, cause })
+        }
     }
 
-    /// Whether all that `other` saw may have passed an observer too, and only its mirror lost it.
-    pub(crate) fn may_have_missed(&self, observer: &Observer, other: &Observer) -> bool {
-        let (from, to) = other.span();
-        let expected = other.packets.iter().sum();
+    /// Whether an observer's mirror may have lost so many bytes of a flow.
+    pub(crate) fn may_have_lost(
+        &self,
+        observer: &Observer,
+        flow: &FlowObserved,
+        bytes: i64,
+    ) -> bool {
+        let packets = segments(bytes).unwrap_or(1);
+        self.lost(observer, packets, (flow.first, flow.last))
+    }
+
+    /// Whether an observer's mirror may have lost so many packets in a period.
+    fn lost(&self, observer: &Observer, packets: u64, (from, to): (Timestamp, Timestamp)) -> bool {
         let mut points = observer.points.iter().filter_map(|id| self.point(*id));
-        points.any(|p| p.sampled || p.silent((from, to)) || p.explains(expected, from, to))
+        points.any(|p| p.sampled || p.explains(packets, from, to))
+    }
+
+    /// Whether an observer's mirror ran all the time.
+    pub(crate) fn ran(&self, observer: &Observer, (from, to): (Timestamp, Timestamp)) -> bool {
+        let mut points = observer.points.iter().filter_map(|id| self.point(*id));
+        points.all(|p| p.lived.iter().any(|l| l.0 <= from && l.1 >= to))
+    }
+}
+
+/// Packets of a side that passed elsewhere while an observer saw the other side. Of those that passed in a time that is
+/// much longer, one at least is counted: the flow may have come this way lately.
+fn expected_of(
+    flow: &FlowObserved,
+    observers: &[Observer],
+    observer: &Observer,
+    side: Side,
+) -> u64 {
+    let total = flow.total(side);
+    let (from, to) = observer.span();
+    let near = |(first, last): (Timestamp, Timestamp)| {
+        first >= from.plus(-PATIENCE) && last <= to.plus(PATIENCE)
+    };
+    if near((total.first, total.last)) || total.packets == 0 {
+        return total.packets.saturating_sub(observer.forged[side]);
+    }
+    let counted = observers
+        .iter()
+        .filter(|o| o.period[side].is_some_and(near))
+        .map(|o| o.packets[side]);
+    counted.max().unwrap_or(1)
+}
+
+/// Segments that so many bytes take at least; `None` for a FIN or less.
+pub(crate) fn segments(bytes: i64) -> Option<u64> {
+    let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 1)?;
+    Some(bytes.div_ceil(SEGMENT))
+}
+
+/// Packets that an observer did not see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unseen {
+    /// How many.
+    pub packets: u64,
+    /// When they may have passed.
+    pub within: (Timestamp, Timestamp),
+    /// When they passed elsewhere, as far as is known.
+    pub meanwhile: (Timestamp, Timestamp),
+}
+
+/// Resets of a side, if it sent nothing else past a point but did elsewhere: a firewall that rejects a packet answers in
+/// the name of the other end.
+fn forged(flow: &FlowObserved, observation: &Observation, side: Side) -> u64 {
+    let only_resets = |o: &Observation| {
+        let seen = o.sides[side].packets;
+        seen > 0 && u64::from(o.conversation.halves[side].rst) == seen
+    };
+    let others = || {
+        flow.observations
+            .iter()
+            .filter(|o| o.sides[side].packets > 0)
+    };
+    if only_resets(observation) && others().any(|o| !only_resets(o)) {
+        observation.sides[side].packets
+    } else {
+        0
     }
 }
 
@@ -276,30 +400,52 @@ impl PointFacts {
 
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
     fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
-        let power = i32::try_from(expected).unwrap_or(i32::MAX);
+        let (from, to) = (from.plus(-DELAYED), to.plus(DELAYED));
+        // Numbers that others have tell how many are lost in a row.
+        let events = expected.div_ceil(self.burst.max(1));
+        let power = i32::try_from(events).unwrap_or(i32::MAX);
         if self.unnumbered && self.unseen.max(UNNUMBERED).powi(power) > CHANCE {
             return true;
         }
-        self.losses.iter().any(|losses| {
-            let touching = losses
-                .episodes
-                .iter()
-                .filter(|e| e.from <= to && e.to >= from);
-            let (missing, period) = touching.fold((0, 0_i64), |(missing, period), e| {
-                (
-                    missing + e.missing,
-                    period.saturating_add(e.to.since(e.from).max(0)),
-                )
-            });
-            // In a burst the local rate counts, not the average.
-            let expected_then = (losses.pace * period as f64 / SECOND as f64).max(missing as f64);
-            let local = if missing > 0 {
-                missing as f64 / expected_then.max(1.0)
-            } else {
-                0.0
-            };
-            missing >= expected && losses.rate.max(local).powi(power) > CHANCE
-        })
+        let mut losses = self.losses.iter();
+        losses.any(|losses| losses.chance(expected, (from, to)) > CHANCE)
+    }
+}
+
+impl Losses {
+    /// How likely it is that packets that passed in a period are all among those that were lost; 0 if too few were.
+    ///
+    /// Packets of a flow come in a row, and so do lost ones: a burst counts as one event, however many it takes.
+    fn chance(&self, expected: u64, (from, to): (Timestamp, Timestamp)) -> f64 {
+        let touching = || {
+            let mut episodes = self.episodes.iter();
+            std::iter::from_fn(move || episodes.find(|e| e.from <= to && e.to >= from))
+        };
+        let missing: u64 = touching().map(|e| e.missing).sum();
+        if missing < expected {
+            return 0.0;
+        }
+        // When much was lost in the period, the average says nothing.
+        let period = to.since(from).max(0) as f64 / SECOND as f64;
+        let sent = (self.pace * period).max(missing as f64).max(1.0);
+        let rate = self.rate.max(missing as f64 / sent);
+        let mut bursts: Vec<u64> = touching()
+            .filter(|e| e.at_once())
+            .map(|e| e.missing)
+            .collect();
+        bursts.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut left, mut chance) = (expected, 1.0);
+        for burst in bursts {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(burst);
+            chance *= rate;
+        }
+        // Of neighbours that were merged only the average is known.
+        let scattered = touching().filter(|e| !e.at_once()).map(Episode::density);
+        let density = scattered.fold(rate, f64::max);
+        chance * density.powi(i32::try_from(left).unwrap_or(i32::MAX))
     }
 }
 

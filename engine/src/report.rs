@@ -410,6 +410,9 @@ pub struct DirectionAtPoint {
     /// What the mirror brought once more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubled: Option<Direction>,
+    /// What came past again after a router had had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<Direction>,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<(Timestamp, Timestamp)>,
@@ -425,13 +428,14 @@ pub struct DirectionAtPoint {
 }
 
 impl DirectionAtPoint {
-    fn new(seen: &Seen, doubled: Sum) -> Self {
+    fn new(seen: &Seen, doubled: Sum, again: Sum) -> Self {
         let any = seen.packets > 0;
         Self {
             packets: seen.packets,
             bytes: seen.bytes,
             payload: seen.payload,
             doubled: (doubled.packets > 0).then(|| doubled.into()),
+            again: (again.packets > 0).then(|| again.into()),
             period: any.then_some((seen.first, seen.last)),
             ttl: any.then_some(seen.ttl),
             dscp: seen.dscp_values().collect(),
@@ -562,8 +566,8 @@ impl FlowReport {
                 state: state(&o.conversation, &o.sides),
                 first: o.first(),
                 last: o.last(),
-                orig: DirectionAtPoint::new(&o.sides[orig], o.doubled[orig]),
-                resp: DirectionAtPoint::new(&o.sides[resp], o.doubled[resp]),
+                orig: DirectionAtPoint::new(&o.sides[orig], o.doubled[orig], o.again[orig]),
+                resp: DirectionAtPoint::new(&o.sides[resp], o.doubled[resp], o.again[resp]),
                 sessions: o
                     .sessions
                     .iter()

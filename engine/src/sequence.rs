@@ -34,6 +34,19 @@ pub struct Episode {
     range: (u64, u64),
 }
 
+impl Episode {
+    /// Whether all of it was lost at once; neighbours that were merged had packets between them.
+    pub fn at_once(&self) -> bool {
+        self.range.1 - self.range.0 <= self.missing.saturating_mul(2)
+    }
+
+    /// Share of its numbers that never arrived, 0 to 1.
+    pub fn density(&self) -> f64 {
+        let numbers = (self.range.1 - self.range.0).max(1);
+        self.missing as f64 / numbers as f64
+    }
+}
+
 /// One counter, as seen by its receiver.
 #[derive(Clone, Debug)]
 pub struct Counter {

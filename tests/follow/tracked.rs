@@ -268,7 +268,7 @@ fn a_filter_that_only_the_end_of_the_capture_decides_chooses_flows() {
     expected.sort_unstable();
     found.sort_unstable();
     assert_eq!(found, expected);
-    let other = ["--filter", "port 8443 and asymmetric"];
+    let other = ["--filter", "port 8443 and moved"];
     let other = follow(&[&other[..], &sites, &[ASYMMETRIC]].concat());
     assert_eq!(other.matches("\nflow ").count(), 1, "{other}");
     assert!(body(&other).starts_with("> state?"), "{other}");

@@ -9,14 +9,14 @@ use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 use crate::site::Role;
-use crate::time::SECOND;
+use crate::time::Timestamp;
 use crate::verdict::{Confidence, Verdict};
 
-/// What flows of one finding share: the sites that each direction passes, and the places that saw one side only.
+/// What flows of one finding share: where each direction enters or leaves, and the firewalls that saw one side only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause {
-    request_sites: Vec<String>,
-    answer_sites: Vec<String>,
+    enter: Option<String>,
+    leave: Option<String>,
     /// Points, and whether it is the answers that they miss.
     one_sided: Vec<(PointId, bool)>,
 }
@@ -36,8 +36,8 @@ impl Cause {
 struct Pattern {
     requests: Vec<PointId>,
     answers: Vec<PointId>,
-    /// Points that both directions passed before.
-    before: Vec<PointId>,
+    /// Until when both directions passed which points.
+    before: Option<(Timestamp, Vec<PointId>)>,
     /// Who hands the requests to the responder, and whom the responder hands its answers to.
     stations: Option<([u8; 6], [u8; 6])>,
 }
@@ -51,65 +51,59 @@ pub(super) struct AsymmetricPaths {
 
 impl AsymmetricPaths {
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
-        if judgement.verdict != Verdict::Asymmetric {
+        let Some(since) = judgement.split(flow) else {
             return;
-        }
-        // A flow that lived before its path split was whole until then: what ended before is another story.
-        let since = judgement
-            .one_sided()
-            .map(|(observer, _)| observer.span().0)
-            .max()
-            .unwrap_or(flow.first);
-        let path = |side| Context::path(flow, side, since).collect::<Vec<_>>();
-        let (requests, answers) = (path(flow.originator), path(flow.responder()));
-        let sites = |path: &[PointId]| {
-            distinct(
-                path.iter()
-                    .filter_map(|id| context.point(*id))
-                    .map(|p| p.site.clone()),
-            )
         };
+        let (orig, resp) = (flow.originator, flow.responder());
+        let [requests, answers] = [orig, resp].map(|side| match judgement.stages.last() {
+            Some(stage) => stage.ways[side].clone(),
+            None => Context::path(flow, side, since).collect(),
+        });
         let mut one_sided: Vec<(PointId, bool)> = judgement
             .one_sided()
             .filter(|(observer, _)| observer.role == Role::Firewall)
             .flat_map(|(observer, side)| {
-                observer
-                    .points
-                    .iter()
-                    .map(move |id| (*id, side == flow.responder()))
+                let points = observer.points.iter();
+                points.map(move |id| (*id, side == resp))
             })
             .collect();
         one_sided.sort_unstable();
+        let (enter, leave) = ends(context, &requests, &answers);
         let cause = Cause {
-            request_sites: sites(&requests),
-            answer_sites: sites(&answers),
+            enter,
+            leave,
             one_sided,
         };
-        self.groups
-            .add(cause.clone(), flow, since, judgement.confidence);
-        if self.patterns.len() < super::MAX_GROUPS {
-            self.patterns.entry(cause).or_insert_with(|| {
-                let macs = |id: Option<&PointId>, side: usize| {
-                    let observation = flow.observations.iter().find(|o| Some(&o.point) == id)?;
-                    observation.sides[side].macs
-                };
-                let last_hop = macs(requests.last(), flow.originator).map(|(source, _)| source);
-                let first_hop =
-                    macs(answers.first(), flow.responder()).map(|(_, destination)| destination);
-                let before = flow
-                    .observations
+        let confidence = judgement.split_confidence();
+        self.groups.add(cause.clone(), flow, since, confidence);
+        if self.patterns.len() >= super::MAX_GROUPS && !self.patterns.contains_key(&cause) {
+            return;
+        }
+        let before = match judgement.stages.as_slice() {
+            [first, _] if first.verdict == Verdict::Symmetric => {
+                let both = first.ways[orig]
                     .iter()
-                    .filter(|o| o.sides.iter().all(|s| s.packets > 0));
-                Pattern {
-                    before: before
-                        .filter(|o| o.sides.iter().any(|s| s.last < since))
-                        .map(|o| o.point)
-                        .collect(),
-                    stations: last_hop.zip(first_hop),
-                    requests,
-                    answers,
-                }
-            });
+                    .filter(|id| first.ways[resp].contains(id));
+                Some((first.to, both.copied().collect()))
+            }
+            _ => None,
+        };
+        let pattern = self.patterns.entry(cause).or_insert_with(|| {
+            let macs = |id: Option<&PointId>, side: usize| {
+                let observation = flow.observations.iter().find(|o| Some(&o.point) == id)?;
+                observation.sides[side].macs
+            };
+            let last_hop = macs(requests.last(), orig).map(|(source, _)| source);
+            let first_hop = macs(answers.first(), resp).map(|(_, destination)| destination);
+            Pattern {
+                before: None,
+                stations: last_hop.zip(first_hop),
+                requests,
+                answers,
+            }
+        });
+        if pattern.before.is_none() {
+            pattern.before = before;
         }
     }
 
@@ -127,7 +121,6 @@ impl AsymmetricPaths {
 
 fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -> Finding {
     let confidence = group.confidence();
-    let ends = Ends::new(context, cause, pattern);
     let confidence_why = match confidence {
         Confidence::High => {
             "each direction was seen at a place that is known to see both and missed the other"
@@ -144,52 +137,46 @@ fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -
         (_, false) => Severity::Error,
     };
     let names = group.points.keys().filter_map(|id| context.point(*id));
+    let ways = pattern.requests.iter().chain(&pattern.answers);
+    let sites = ways
+        .filter_map(|id| context.point(*id))
+        .map(|p| p.site.clone());
     Finding {
-        sites: distinct(
-            cause
-                .request_sites
-                .iter()
-                .chain(&cause.answer_sites)
-                .cloned(),
-        ),
+        sites: distinct(sites),
         points: distinct(names.map(|p| p.name.clone())),
-        summary: summary(context, cause, group, &ends),
-        evidence: evidence(context, cause, group, pattern),
-        next: next(context, cause, group, &ends),
+        summary: summary(context, cause, group),
+        evidence: evidence(context, group, pattern),
+        next: next(context, cause, group),
         ..group.finding(Kind::AsymmetricPath, severity, confidence_why)
     }
 }
 
 /// Where requests enter and answers leave, as far as that is mirrored: sites, or places of one site.
-struct Ends {
-    enter: Option<String>,
-    leave: Option<String>,
-}
-
-impl Ends {
-    fn new(context: &Context, cause: &Cause, pattern: &Pattern) -> Self {
-        let (enter, leave) = (cause.request_sites.first(), cause.answer_sites.last());
-        if enter != leave {
-            return Self {
-                enter: enter.cloned(),
-                leave: leave.cloned(),
-            };
-        }
-        let on_path = |id: &&PointId| context.point(**id).is_some_and(|p| p.role.on_path());
-        Self {
-            enter: pattern
-                .requests
-                .iter()
-                .find(on_path)
-                .map(|id| name(context, *id)),
-            leave: pattern
-                .answers
-                .iter()
-                .rev()
-                .find(on_path)
-                .map(|id| name(context, *id)),
-        }
+fn ends(
+    context: &Context,
+    requests: &[PointId],
+    answers: &[PointId],
+) -> (Option<String>, Option<String>) {
+    let role = |id: PointId| context.point(id).map(|p| p.role);
+    // What routes or filters is where traffic enters a site or leaves it; of other places the outermost is.
+    let edge = |id: &PointId| {
+        matches!(
+            role(*id),
+            Some(Role::Firewall | Role::Router | Role::Uplink)
+        )
+    };
+    let enter = requests.iter().find(|id| edge(id)).or(requests.first());
+    let leave = answers.iter().rfind(|id| edge(id)).or(answers.last());
+    let site = |id: Option<&PointId>| Some(context.point(*id?)?.site.clone());
+    if site(enter) != site(leave) {
+        return (site(enter), site(leave));
     }
+    let on_path = |id: &&PointId| role(**id).is_some_and(Role::on_path);
+    let place = |id: Option<&PointId>| id.map(|id| name(context, *id));
+    (
+        place(requests.iter().find(on_path)),
+        place(answers.iter().rfind(on_path)),
+    )
 }
 
 /// A point's name with its site.
@@ -199,9 +186,9 @@ fn name(context: &Context, id: PointId) -> String {
         .map_or_else(String::new, PointFacts::place)
 }
 
-fn summary(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> String {
+fn summary(context: &Context, cause: &Cause, group: &Group) -> String {
     let flows = group.flows_in_words();
-    let mut text = match (&ends.enter, &ends.leave) {
+    let mut text = match (&cause.enter, &cause.leave) {
         (Some(enter), Some(leave)) => {
             format!("{flows}: requests pass {enter}, answers leave by {leave}.")
         }
@@ -241,13 +228,13 @@ fn summary(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> Stri
     text
 }
 
-fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -> Vec<String> {
+fn evidence(context: &Context, group: &Group, pattern: &Pattern) -> Vec<String> {
     let mut facts = Vec::new();
     let directions = [
-        ("requests", &pattern.requests, &cause.request_sites),
-        ("answers", &pattern.answers, &cause.answer_sites),
+        ("requests", &pattern.requests),
+        ("answers", &pattern.answers),
     ];
-    for (direction, (what, path, sites)) in directions.into_iter().enumerate() {
+    for (direction, (what, path)) in directions.into_iter().enumerate() {
         if path.is_empty() {
             facts.push(format!(
                 "{what}: seen nowhere; acknowledgements show that they exist"
@@ -256,15 +243,14 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
         }
         let names: Vec<String> = path.iter().map(|id| name(context, *id)).collect();
         let first = first_packet(group, path.first(), direction);
-        facts.push(format!(
-            "{what} go by {}: {}{first}",
-            sites.join(" > "),
-            names.join(" > ")
-        ));
+        facts.push(format!("{what} pass {}{first}", names.join(" > ")));
     }
     for (id, passed) in &group.points {
         if let Some(point) = context.point(*id) {
             let [requests, answers] = passed.map(|p| p.packets);
+            if requests + answers == 0 {
+                continue;
+            }
             facts.push(format!(
                 "{} ({}, {}): {} of requests, {} of answers",
                 point.name,
@@ -275,12 +261,11 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
             ));
         }
     }
-    if !pattern.before.is_empty() {
-        let names: Vec<String> = pattern.before.iter().map(|id| name(context, *id)).collect();
+    if let Some((until, before)) = &pattern.before {
+        let names: Vec<String> = before.iter().map(|id| name(context, *id)).collect();
         facts.push(format!(
-            "until {} both directions passed {}",
-            group.first(),
-            names.join(" and ")
+            "until {until} both directions passed {}",
+            names.join(" > ")
         ));
     }
     if let Some((from, to)) = pattern.stations.filter(|(from, to)| from != to) {
@@ -292,10 +277,10 @@ fn evidence(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) 
     facts
 }
 
-fn next(context: &Context, cause: &Cause, group: &Group, ends: &Ends) -> Vec<String> {
+fn next(context: &Context, cause: &Cause, group: &Group) -> Vec<String> {
     let target = group.hosts();
     let mut steps = Vec::new();
-    if let (Some(enter), Some(leave)) = (&ends.enter, &ends.leave) {
+    if let (Some(enter), Some(leave)) = (&cause.enter, &cause.leave) {
         steps.push(format!(
             "on {target}: look at the default gateway and its MAC (ip neigh, arp -a); it answers by {leave}, not by {enter}"
         ));
@@ -320,10 +305,7 @@ fn first_packet(group: &Group, id: Option<&PointId>, direction: usize) -> String
         .and_then(|id| group.points.get(id))
         .map(|passed| passed[direction]);
     match passed.and_then(|p| p.first) {
-        // A flow that was whole before began too early to tell anything.
-        Some((time, flags)) if group.first().since(time) < SECOND => {
-            format!("; first {} at {time}", kind_of_packet(flags))
-        }
-        _ => String::new(),
+        Some((time, flags)) => format!("; first {} at {time}", kind_of_packet(flags)),
+        None => String::new(),
     }
 }

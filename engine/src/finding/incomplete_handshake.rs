@@ -1,15 +1,14 @@
 //! `incomplete-handshake`: a firewall, or a place that nobody described, saw half of a TCP handshake of which the
 //! other half exists. What nobody answered is `unanswered`, not this.
 
-use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and};
+use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and, symptom};
 use crate::correlate::Judgement;
 use crate::flow::protocol;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Missing, Observer, PointFacts};
 use crate::point::PointId;
-use crate::site::Role;
 use crate::time::SECOND;
-use crate::verdict::{Confidence, Verdict};
+use crate::verdict::Verdict;
 
 /// Which half is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,10 +33,8 @@ impl IncompleteHandshakes {
             return;
         }
         for observer in &judgement.observers {
-            let confidence = match observer.role {
-                Role::Firewall => Confidence::High,
-                Role::Switch => Confidence::Medium,
-                _ => continue,
+            let Some(confidence) = symptom::confidence(observer.role) else {
+                continue;
             };
             if let Some(half) = missing_half(flow, judgement, observer) {
                 self.groups.add(
@@ -69,12 +66,15 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
         .map(|o| o.conversation.halves[resp].syn_ack)
         .max()
         .unwrap_or(0);
+    let split = judgement.split(flow).is_some();
     match observer.missing {
-        Some(Missing { side, cause: None }) if side == resp && syn => {
+        Some(Missing { side, cause: None }) if split && side == resp && syn => {
             let answered = all[resp].syn_ack > 0 || all[orig].acknowledges_progress();
             answered.then_some(Half::Answer)
         }
-        Some(Missing { side, cause: None }) if side == orig && syn_acks > 0 => Some(Half::Request),
+        Some(Missing { side, cause: None }) if split && side == orig && syn_acks > 0 => {
+            Some(Half::Request)
+        }
         // Where the paths differ, that is the cause, and told as such.
         None if syn && syn_acks > 1 && judgement.verdict != Verdict::Asymmetric => {
             let patient = flow.last.since(flow.first) >= SECOND / 2;
@@ -145,7 +145,7 @@ fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> 
     }
     let next = match half {
         Half::Answer => format!(
-            "see asymmetric-path for where the answers went; the connection stays half open in the state table at {place}"
+            "the connections stay half open in the state table at {place} until they time out"
         ),
         Half::Request => format!(
             "a stateful firewall at {place} drops a SYN-ACK without SYN: look at its drop log and counters"
@@ -157,15 +157,13 @@ fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> 
     };
     let confidence_why = match (half, group.confidence()) {
         (Half::LastAck, _) => "both sides repeat themselves",
-        (_, Confidence::High) => {
-            "the place is known to see both directions, and its mirror lost too little to explain it"
-        }
-        _ => "the place is known to see both directions; its role is not described",
+        (_, confidence) => symptom::why(confidence),
     };
     Finding {
         sites: distinct(facts().map(|p| p.site.clone())),
         points: facts().map(|p| p.name.clone()).collect(),
         summary,
+        because: (half != Half::LastAck).then_some(Kind::AsymmetricPath),
         evidence,
         next: vec![next],
         ..group.finding(Kind::IncompleteHandshake, Severity::Warning, confidence_why)

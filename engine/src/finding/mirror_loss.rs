@@ -116,6 +116,7 @@ fn finding(sessions: &[&SessionReport], collector: IpAddr) -> Option<Finding> {
                 ""
             }
         ),
+        because: None,
         evidence,
         next: next_steps(counters.len()),
     })

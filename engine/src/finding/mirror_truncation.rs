@@ -61,6 +61,7 @@ fn finding(sender: IpAddr, sessions: &[&SessionReport]) -> Option<Finding> {
              contents are not whole.",
             count(truncated, "packet")
         ),
+        because: None,
         evidence,
         next: vec![
             format!(

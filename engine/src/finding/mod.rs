@@ -1,10 +1,19 @@
 //! Findings: what is worth telling a person, with evidence and the next thing to check. One kind a file.
 
 mod asymmetric_path;
+mod attempts;
+mod incomplete_close;
 mod incomplete_handshake;
+mod inconsistent_sequence;
+mod mirror_blind_spot;
+mod mirror_duplicates;
 mod mirror_loss;
+mod mirror_silent;
 mod mirror_truncation;
 mod one_way;
+mod path_moved;
+mod scan;
+mod symptom;
 mod unanswered;
 
 use std::collections::BTreeMap;
@@ -151,6 +160,9 @@ pub struct Finding {
     pub last: Timestamp,
     /// One or two sentences.
     pub summary: String,
+    /// The kind of finding that explains it; what is told there is not repeated here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Kind>,
     /// What was seen, one fact a line.
     pub evidence: Vec<String>,
     /// What to check next, one step a line.
@@ -162,8 +174,13 @@ pub struct Finding {
 pub(crate) struct Collector {
     asymmetric_path: asymmetric_path::AsymmetricPaths,
     incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
+    incomplete_close: incomplete_close::IncompleteCloses,
+    inconsistent_sequence: inconsistent_sequence::InconsistentSequences,
     one_way: one_way::OneWays,
-    unanswered: unanswered::Unanswered,
+    path_moved: path_moved::PathsMoved,
+    attempts: attempts::Attempts,
+    mirror_silent: mirror_silent::MirrorsSilent,
+    mirror_blind_spot: mirror_blind_spot::BlindSpots,
 }
 
 impl Collector {
@@ -171,17 +188,28 @@ impl Collector {
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
         self.asymmetric_path.add(context, flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
+        self.incomplete_close.add(flow, judgement);
+        self.inconsistent_sequence.add(context, flow, judgement);
         self.one_way.add(flow, judgement);
-        self.unanswered.add(flow, judgement);
+        self.path_moved.add(context, flow, judgement);
+        self.attempts.add(flow, judgement);
+        self.mirror_silent.add(context, flow, judgement);
+        self.mirror_blind_spot.add(context, flow, judgement);
     }
 
     /// All findings, the gravest first.
     pub fn finish(self, context: &Context, sessions: &[SessionReport]) -> Vec<Finding> {
         let mut findings = self.asymmetric_path.finish(context);
         findings.extend(self.incomplete_handshake.finish(context));
+        findings.extend(self.incomplete_close.finish(context));
+        findings.extend(self.inconsistent_sequence.finish(context));
         findings.extend(self.one_way.finish(context));
-        findings.extend(self.unanswered.finish());
+        findings.extend(self.path_moved.finish(context));
+        findings.extend(self.attempts.finish());
+        findings.extend(self.mirror_silent.finish(context));
+        findings.extend(self.mirror_blind_spot.finish(context, sessions));
         findings.extend(mirror_loss::findings(sessions));
+        findings.extend(mirror_duplicates::findings(context, sessions));
         findings.extend(mirror_truncation::findings(sessions));
         findings.sort_by_key(|f| {
             (
@@ -255,6 +283,8 @@ impl<T: PartialEq> Named<T> {
 }
 
 impl Group {
+    /// Adds a flow; of one that had lived before `since`, what had passed a point until then is left out, as far as
+    /// that is known apart.
     fn add(&mut self, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
         self.flows += 1;
         self.packets += flow.total(0).packets + flow.total(1).packets;
@@ -275,9 +305,12 @@ impl Group {
             let passed = self.points.entry(observation.point).or_default();
             for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
                 let seen = observation.sides[side];
+                if seen.packets == 0 || seen.last < since {
+                    continue;
+                }
                 let passed = &mut passed[direction];
                 passed.packets += seen.packets;
-                if seen.packets > 0 && passed.first.is_none_or(|(first, _)| seen.first < first) {
+                if seen.first >= since && passed.first.is_none_or(|(first, _)| seen.first < first) {
                     passed.first = Some((
                         seen.first,
                         observation.conversation.halves[side].first_flags,
@@ -356,6 +389,7 @@ impl Group {
             first: self.first(),
             last: self.last(),
             summary: String::new(),
+            because: None,
             evidence: Vec::new(),
             next: Vec::new(),
         }

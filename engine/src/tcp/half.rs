@@ -228,7 +228,7 @@ impl Half {
     }
 
     /// Its highest acknowledgement, if it sent any.
-    pub(super) fn acknowledged_so_far(&self) -> Option<u32> {
+    pub(crate) fn acknowledged_so_far(&self) -> Option<u32> {
         let known = self.facts.has(Facts::ACKNOWLEDGED);
         known.then_some(self.acknowledged)
     }

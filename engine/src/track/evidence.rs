@@ -16,6 +16,8 @@ pub struct PointEvidence {
     pub holes: u64,
     /// Packets that the mirror brought more than once.
     pub doubled: u64,
+    /// Of those, packets that a router had in between.
+    pub routed: u64,
 }
 
 /// The same for all points; the index is that of the point.
@@ -32,6 +34,7 @@ impl Evidence {
             return;
         };
         point.both_ways += u64::from(part.sides.iter().all(|s| s.packets > 0));
+        point.routed += part.routed();
         point.doubled += part.doubled(0).packets + part.doubled(1).packets;
         for (seen, half) in part.sides.iter().zip(&part.conversation.halves) {
             point.payload += if half.data > 0 { seen.payload } else { 0 };

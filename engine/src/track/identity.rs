@@ -12,6 +12,7 @@ use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
 use super::part::Part;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
+use crate::receive::Mirrored;
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
@@ -42,6 +43,8 @@ pub enum Sight {
     Copy,
     /// The same point saw it before: its mirror brought it twice.
     Duplicate,
+    /// The same link carries it again, after a router had it: it went there and came back.
+    Again,
 }
 
 /// What a packet can be told apart by, besides its identification.
@@ -49,6 +52,8 @@ pub enum Sight {
 pub(super) enum Kind {
     /// TCP with data, SYN or FIN.
     Segment,
+    /// SYN+ACK.
+    SynAck,
     /// TCP that only answers: acknowledgements, resets.
     Answer,
     /// Other payload.
@@ -88,7 +93,11 @@ impl Identity {
         let content = match &ip.transport {
             Transport::Tcp(tcp) => {
                 let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
-                kind = if pure { Kind::Answer } else { Kind::Segment };
+                kind = match pure {
+                    true => Kind::Answer,
+                    false if tcp.flags.syn() && tcp.flags.ack() => Kind::SynAck,
+                    false => Kind::Segment,
+                };
                 cut = ip.truncated() && tcp.payload.is_empty();
                 let options = if coarse { 0 } else { options(seed, tcp) };
                 segment(seed, tcp, options)
@@ -184,6 +193,26 @@ struct Place {
     last: u32,
     sends: u8,
     ttl: u8,
+    stations: u16,
+}
+
+/// What a packet looks like at one place; all of it changes where it is routed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub ttl: u8,
+    /// A hash of its MAC addresses; 0 without any.
+    pub stations: u16,
+}
+
+impl Look {
+    pub(super) fn of(packet: &Mirrored<'_>, ip: &Ip<'_>) -> Self {
+        let macs = packet.packet.macs;
+        let stations = macs.map(|m| FixedState::with_seed(0).hash_one((m.source, m.destination)));
+        Self {
+            ttl: ip.ttl,
+            stations: stations.map_or(0, |hash| hash as u16 | 1),
+        }
+    }
 }
 
 /// The last time that a point saw an equal packet.
@@ -193,17 +222,26 @@ pub(super) struct Earlier {
     pub ago: i64,
     /// It had another TTL: a router stands between both.
     pub other_ttl: bool,
+    /// Its TTL was higher, and its stations were others: it was routed since.
+    pub routed: bool,
 }
 
 impl Known {
     /// A packet of a flow (slot and serial) that is seen for the first time.
-    pub(super) fn new(id: u64, flow: (u32, u64), point: PointId, ttl: u8, now: Timestamp) -> Self {
+    pub(super) fn new(
+        id: u64,
+        flow: (u32, u64),
+        point: PointId,
+        look: Look,
+        now: Timestamp,
+    ) -> Self {
         let mut places = [Place::default(); PLACES];
         places[0] = Place {
             point,
             last: 0,
             sends: 1,
-            ttl,
+            ttl: look.ttl,
+            stations: look.stations,
         };
         Self {
             id,
@@ -216,11 +254,11 @@ impl Known {
         }
     }
 
-    /// How a point sees it now.
+    /// How a point sees it now; `link` if what passes it is on its way, not at a router's port.
     pub(super) fn see(
         &mut self,
-        point: PointId,
-        ttl: u8,
+        (point, link): (PointId, bool),
+        look: Look,
         now: Timestamp,
         is_copy: impl FnOnce(Earlier) -> bool,
     ) -> Sight {
@@ -229,15 +267,25 @@ impl Known {
         let used = usize::from(self.used);
         let mut known = self.places.iter_mut().take(used);
         if let Some(place) = known.find(|place| place.point == point) {
+            let stations = [place.stations, look.stations];
             let earlier = Earlier {
                 ago: (i64::from(last) - i64::from(place.last)).max(0) * 1000,
-                other_ttl: place.ttl != ttl,
+                other_ttl: place.ttl != look.ttl,
+                routed: look.ttl < place.ttl
+                    && stations[0] != stations[1]
+                    && !stations.contains(&0),
             };
             place.last = last;
+            if link && earlier.routed {
+                place.ttl = look.ttl;
+                place.stations = look.stations;
+                return Sight::Again;
+            }
             if is_copy(earlier) {
                 return Sight::Duplicate;
             }
-            place.ttl = ttl;
+            place.ttl = look.ttl;
+            place.stations = look.stations;
             place.sends = place.sends.saturating_add(1);
             if place.sends <= self.sends {
                 return Sight::Copy;
@@ -256,7 +304,8 @@ impl Known {
                 point,
                 last,
                 sends: 1,
-                ttl,
+                ttl: look.ttl,
+                stations: look.stations,
             };
         }
         Sight::Copy
@@ -282,6 +331,12 @@ pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, si
             // answers, it doubles the segments too.
             Kind::Answer => {
                 marked || peer.packets < 4 || part.doubled(1 - side).packets * 4 >= peer.packets
+            }
+            // It is sent again by a timer, and whenever the SYN comes again: two timers that often run out together.
+            // A mirror that doubles did so from the first one on.
+            Kind::SynAck => {
+                let own = part.sides[side].packets;
+                marked || own < 2 || part.doubled(side).packets * 4 >= own
             }
             Kind::Datagram => true,
             Kind::Faceless => marked,

@@ -16,10 +16,11 @@ use crate::flow::{
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
 use crate::point::Point;
 use crate::receive::{Delivery, Mirrored};
+use crate::site::Role;
 use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
-use identity::{Identity, Known, Recent, is_copy};
+use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;
 use table::{Flow, Quotation, Table};
@@ -250,12 +251,17 @@ impl Tracker {
         let (flow, part) = table.at(slot, point)?;
         let serial = flow.serial;
         let held = part.heap_size() + flow.heap_size();
+        let look = Look::of(packet, ip);
+        // What a router sends back by the port that it came by is mirrored on both ways there; on a link it comes back.
+        let link = matches!(packet.place.role, Role::Dci | Role::Uplink);
+        let mut routed = false;
         let sight = match known {
-            Some(known) if before.is_some() => known.see(point, ip.ttl, now, |earlier| {
+            Some(known) if before.is_some() => known.see((point, link), look, now, |earlier| {
+                routed = earlier.other_ttl;
                 packet.repeated || is_copy(identity.kind, ip, earlier, part, side)
             }),
             _ => {
-                let fresh = Known::new(identity.id, (slot, serial), point, ip.ttl, now);
+                let fresh = Known::new(identity.id, (slot, serial), point, look, now);
                 recent.insert(fresh);
                 if flow.knows(part, side, ip) {
                     Sight::Copy
@@ -265,7 +271,7 @@ impl Tracker {
             }
         };
         flow.coarse |= identity.cut;
-        flow.take(part, packet, ip, side, sight);
+        flow.take(part, packet, ip, side, (sight, routed));
         let closed = flow.conversation(part).phase() == Phase::Closed;
         let grown = (part.heap_size() + flow.heap_size()).saturating_sub(held);
         table.grown(grown);
@@ -381,14 +387,14 @@ fn place(
 }
 
 impl Flow {
-    /// Takes a packet that was seen as `sight` says.
+    /// Takes a packet that was seen as `sight` says; `routed` if it looked otherwise when it was seen before.
     fn take(
         &mut self,
         part: &mut Part,
         packet: &Mirrored<'_>,
         ip: &Ip<'_>,
         side: Side,
-        sight: Sight,
+        (sight, routed): (Sight, bool),
     ) {
         self.first = self.first.min(packet.time);
         self.last = self.last.max(packet.time);
@@ -398,9 +404,10 @@ impl Flow {
             Delivery::Joined => Sum::default(),
             Delivery::Whole | Delivery::Inside => sum(ip),
         };
-        if sight == Sight::Duplicate {
-            part.count_double(side, sum);
-            return;
+        match sight {
+            Sight::Duplicate => return part.count_double(side, sum, routed),
+            Sight::Again => return part.count_again(side, sum),
+            Sight::Fresh | Sight::Copy => {}
         }
         part.count(side, packet, ip, sum);
         let tcp = match &ip.transport {
@@ -507,6 +514,8 @@ fn icmp_error<'a>(ip: &Ip<'a>) -> Option<IcmpError<'a>> {
 /// have been seen to send there itself, in any frame.
 fn visible(observation: &Observation, point: &Point, evidence: &PointEvidence) -> [Visible; 2] {
     let both = evidence.both_ways > 0;
+    // A firewall's port is one port: where its mirror shows both directions of others, it shows them of all.
+    let port = point.described && point.role == Role::Firewall && evidence.both_ways > 1;
     [0, 1].map(|side| {
         if observation.sides[side].packets > 0 {
             return Visible::Seen;
@@ -516,6 +525,7 @@ fn visible(observation: &Observation, point: &Point, evidence: &PointEvidence) -
             // Bare IP has no stations: other flows seen both ways are all the proof there can be, and enough for a
             // place that somebody described.
             None if both && point.described => Visible::Proven,
+            _ if port => Visible::Proven,
             _ if both => Visible::Likely,
             _ => Visible::Unproven,
         }

@@ -21,10 +21,21 @@ pub(super) struct Part {
     pub sides: [Seen; 2],
     pub trails: [Trail; 2],
     pub conversation: Conversation,
-    doubled: Option<Box<[Sum; 2]>>,
+    more: Option<Box<More>>,
     sessions: ArrayVec<SessionId, KEPT>,
     vlans: ArrayVec<u16, KEPT>,
     segments: ArrayVec<u64, KEPT>,
+}
+
+/// Packets that a point saw more than once.
+#[derive(Clone, Copy, Debug, Default)]
+struct More {
+    /// The mirror brought them twice.
+    doubled: [Sum; 2],
+    /// They came back after a router had them.
+    again: [Sum; 2],
+    /// Of those that the mirror brought twice: a router stands between both.
+    routed: u64,
 }
 
 /// What tells a sender's next packet from a copy of its last one.
@@ -48,7 +59,7 @@ impl Part {
             sides: [Seen::default(); 2],
             trails: [Trail::default(); 2],
             conversation: Conversation::default(),
-            doubled: None,
+            more: None,
             sessions: ArrayVec::new(),
             vlans: ArrayVec::new(),
             segments: ArrayVec::new(),
@@ -100,22 +111,36 @@ impl Part {
         }
     }
 
-    /// Counts a packet that the mirror brought before.
-    pub(super) fn count_double(&mut self, side: Side, sum: Sum) {
-        self.doubled.get_or_insert_default()[side].add(sum);
+    /// Counts a packet that the mirror brought before; `routed` if a router stands between both.
+    pub(super) fn count_double(&mut self, side: Side, sum: Sum, routed: bool) {
+        let more = self.more.get_or_insert_default();
+        more.doubled[side].add(sum);
+        more.routed += u64::from(routed);
+    }
+
+    /// Counts a packet that passes again.
+    pub(super) fn count_again(&mut self, side: Side, sum: Sum) {
+        self.more.get_or_insert_default().again[side].add(sum);
+    }
+
+    fn more(&self) -> More {
+        self.more.as_deref().copied().unwrap_or_default()
     }
 
     /// Packets of a side that the mirror brought before.
     pub(super) fn doubled(&self, side: Side) -> Sum {
-        self.doubled
-            .as_ref()
-            .map_or(Sum::default(), |sums| sums[side])
+        self.more().doubled[side]
+    }
+
+    /// Packets that the mirror brought before, and that a router had in between.
+    pub(super) fn routed(&self) -> u64 {
+        self.more().routed
     }
 
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
-        let doubled = self.doubled.as_ref().map_or(0, |sums| size_of_val(&**sums));
-        doubled + self.conversation.heap_size()
+        let more = self.more.as_deref().map_or(0, size_of_val);
+        more + self.conversation.heap_size()
     }
 
     /// It as the correlator sees it.
@@ -124,7 +149,8 @@ impl Part {
             flow,
             point: self.point,
             sides: self.sides,
-            doubled: [self.doubled(0), self.doubled(1)],
+            doubled: self.more().doubled,
+            again: self.more().again,
             visible: [Visible::default(); 2],
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),

@@ -1,0 +1,374 @@
+//! Findings from packets: each case is a small story of who saw what.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a story that cannot be told should stop the test"
+)]
+
+mod story;
+
+use std::fmt::Write as _;
+
+use mirrorscope_engine::finding::{Finding, Kind};
+use mirrorscope_engine::report::Report;
+
+use story::{expect, run};
+
+/// The only finding of a kind.
+#[track_caller]
+fn only(report: &Report, kind: Kind) -> &Finding {
+    let of_kind: Vec<&Finding> = report.findings.iter().filter(|f| f.kind == kind).collect();
+    let [finding] = of_kind.as_slice() else {
+        panic!("{} of {}: {of_kind:#?}", of_kind.len(), kind.as_str())
+    };
+    finding
+}
+
+/// Both firewalls see both stations, before and after all else.
+fn alive(story: &str) -> String {
+    let said = |time: &str| {
+        ["fw1", "fw2", "dci1", "dci2"]
+            .iter()
+            .flat_map(|point| ["server", "r1", "r2"].map(|s| format!("{time} {point} from {s}\n")))
+            .collect::<String>()
+    };
+    format!("{}{story}\n{}", said("0.0"), said("60.0"))
+}
+
+/// A connection that lives at dc1 for a second.
+const AT_DC1: &str = "
+    1.000 fw1 r1>server S 100 0 0
+    1.001 fw1 server>r1 SA 500 101 0
+    1.002 fw1 r1>server A 101 501 0
+    1.003 fw1 r1>server A 101 501 50
+    1.004 fw1 server>r1 A 501 151 900
+    1.005 fw1 r1>server A 151 1401 0
+    2.003 fw1 r1>server A 151 1401 50
+    2.004 fw1 server>r1 A 1401 201 900
+    2.005 fw1 r1>server A 201 2301 0
+";
+
+#[test]
+fn answers_that_leave_by_another_firewall_from_a_time_on_have_moved_and_are_asymmetric_since() {
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 r1>server A 201 2301 50
+        9.001 dci1 r1>server A 201 2301 50
+        9.002 dci2 r1>server A 201 2301 50
+        9.003 fw2 server>r2 A 2301 251 900
+        9.300 fw1 r1>server A 201 2301 50
+        9.301 dci1 r1>server A 201 2301 50
+        9.302 dci2 r1>server A 201 2301 50
+        9.303 fw2 server>r2 A 2301 251 900
+        "
+    ));
+    let kinds = ["asymmetric-path", "path-moved"];
+    expect(&story, "moved", "high", &kinds);
+    let (report, flows) = run(&story);
+    let why = &flows[0].why;
+    assert!(
+        why.starts_with(
+            "until 2023-11-14T22:13:22.004000000Z both directions passed fw1 (dc1); from "
+        ),
+        "{why}"
+    );
+    assert!(
+        why.ends_with(
+            "on requests pass fw1 (dc1) > dci1 (dc1) > dci2 (dc2), answers pass fw2 (dc2)"
+        ),
+        "{why}"
+    );
+    let path = only(&report, Kind::AsymmetricPath);
+    assert_eq!(path.first.to_string(), "2023-11-14T22:13:29.001000000Z");
+    assert!(
+        path.summary
+            .contains("requests pass dc1, answers leave by dc2"),
+        "{}",
+        path.summary
+    );
+    let moved = only(&report, Kind::PathMoved);
+    assert_eq!((moved.flows, moved.sites.join(" ")), (1, "dc1 dc2".into()));
+}
+
+#[test]
+fn what_happened_before_a_flow_moved_proves_nothing_of_what_came_after() {
+    // The mirror at fw2 lost as much as the requests that it lacks after the move, not as much as all that came before.
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 r1>server A 201 2301 50
+        9.001 fw2 lost 2
+        9.003 fw2 server>r2 A 2301 251 900
+        9.004 fw1 r1>server A 251 3201 0
+        9.500 fw2 server>r2 A 3201 251 900
+        "
+    ));
+    let (report, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "moved", "{}", flows[0].why);
+    let path = only(&report, Kind::AsymmetricPath);
+    assert_eq!(path.confidence.as_str(), "medium", "{path:#?}");
+}
+
+#[test]
+fn a_gateway_that_takes_over_moves_both_directions() {
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw2 r2>server A 201 2301 50
+        9.001 dci2 r2>server A 201 2301 50
+        9.0015 dci1 r2>server A 201 2301 50
+        9.002 dci1 server>r2 A 2301 251 900
+        9.003 dci2 server>r2 A 2301 251 900
+        9.004 fw2 server>r2 A 2301 251 900
+        9.005 fw2 r2>server A 251 3201 0
+        "
+    ));
+    expect(&story, "moved", "high", &["path-moved"]);
+    let (report, _) = run(&story);
+    let summary = &only(&report, Kind::PathMoved).summary;
+    assert!(
+        summary.contains("both directions passed fw1 (dc1); ")
+            && summary.contains("on both directions pass fw2 (dc2)."),
+        "{summary}"
+    );
+}
+
+#[test]
+fn answers_that_no_longer_pass_any_mirrored_place_have_moved_where_acknowledgements_go_on() {
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 r1>server A 201 2301 50
+        9.100 fw1 r1>server A 251 6301 0
+        9.200 fw1 r1>server A 251 6301 50
+        11.200 fw1 r1>server A 251 6301 50
+        "
+    ));
+    let kinds = ["asymmetric-path", "inconsistent-sequence", "path-moved"];
+    expect(&story, "moved", "low", &kinds);
+    // Nothing shows that they go on.
+    let dead = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 r1>server A 201 2301 50
+        9.300 fw1 r1>server A 201 2301 50
+        9.900 fw1 r1>server A 201 2301 50
+        "
+    ));
+    expect(&dead, "symmetric", "high", &[]);
+}
+
+#[test]
+fn both_directions_that_begin_to_cross_the_interconnect_have_moved() {
+    let mut story = String::new();
+    let (mut request, mut answer) = (101, 501);
+    for round in 0..20 {
+        let mut at = f64::from(round);
+        let mut pass = |place: &str, who: &str, from: u32, to: u32| {
+            at += 0.0005;
+            writeln!(story, "{at} {place} {who} A {from} {to} 10").unwrap();
+        };
+        let far = round >= 10;
+        let places = if far {
+            &["fw1", "dci1", "dci2"][..]
+        } else {
+            &["fw1"]
+        };
+        for place in places {
+            pass(place, "r1>server", request, answer);
+        }
+        request += 10;
+        for place in places.iter().rev() {
+            pass(place, "server>r1", answer, request);
+        }
+        answer += 10;
+    }
+    expect(&alive(&story), "moved", "medium", &["path-moved"]);
+}
+
+#[test]
+fn late_copies_do_not_hide_that_a_flow_moved() {
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 r1>server A 201 2301 50
+        9.001 fw2 server>r2 A 2301 251 900
+        9.050 fw1 server>r1 A 1401 201 900
+        9.300 fw2 server>r2 A 2301 251 900
+        "
+    ));
+    let (_, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "moved", "{}", flows[0].why);
+}
+
+#[test]
+fn a_whole_connection_that_is_asymmetric_shows_all_symptoms_with_their_cause() {
+    let story = alive(
+        "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw2 server>r2 SA 500 101 0
+        1.002 fw1 r1>server A 101 501 0
+        1.003 fw1 r1>server A 101 501 50
+        1.004 fw2 server>r2 A 501 151 900
+        1.005 fw1 r1>server A 151 1401 0
+        1.006 fw1 r1>server FA 151 1401 0
+        1.007 fw2 server>r2 FA 1401 152 0
+        1.008 fw1 r1>server A 152 1402 0
+        ",
+    );
+    let (report, _) = run(&story);
+    let told: Vec<(&str, &str)> = report
+        .findings
+        .iter()
+        .map(|f| (f.kind.as_str(), f.points[0].as_str()))
+        .collect();
+    let expected = [
+        ("asymmetric-path", "fw1"),
+        ("incomplete-handshake", "fw1"),
+        ("incomplete-handshake", "fw2"),
+        ("incomplete-close", "fw1"),
+        ("incomplete-close", "fw2"),
+        ("inconsistent-sequence", "fw1"),
+        ("inconsistent-sequence", "fw2"),
+    ];
+    assert_eq!(told, expected);
+    for symptom in &report.findings[1..] {
+        assert_eq!(symptom.because, Some(Kind::AsymmetricPath));
+    }
+}
+
+#[test]
+fn a_firewall_that_rejects_in_the_name_of_the_other_end_sees_one_direction_only() {
+    let story = alive(
+        "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw2 server>r2 SA 500 101 0
+        1.002 fw2 r2>server R 101 0 0
+        2.000 fw1 r1>server S 100 0 0
+        2.001 fw2 server>r2 SA 900 101 0
+        2.002 fw2 r2>server R 101 0 0
+        ",
+    );
+    let (_, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "asymmetric", "{}", flows[0].why);
+    // Where nothing but a reset exists, it is the answer.
+    let rejected = "
+        1.000 fw1 r1>server S 100 0 0
+        1.001 fw1 server>r1 RA 0 101 0
+    ";
+    expect(rejected, "symmetric", "high", &[]);
+}
+
+#[test]
+fn what_refuses_is_scanned_as_well_as_what_is_silent() {
+    let mut story = String::new();
+    for port in 1..=20 {
+        writeln!(story, "1.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "1.1 fw1 server:{port}>r1 RA 0 101 0").unwrap();
+    }
+    let (report, flows) = run(&story);
+    assert!(flows.iter().all(|f| f.state == "REJ"));
+    let scan = only(&report, Kind::Scan);
+    assert!(
+        scan.summary
+            .starts_with("10.9.0.10 tried 20 ports of 10.20.0.50, and all refused (RST)"),
+        "{}",
+        scan.summary
+    );
+}
+
+#[test]
+fn a_client_that_works_elsewhere_and_misses_some_servers_does_not_scan() {
+    let mut story = "0.0 fw1 from server\n".to_owned();
+    for port in 1..=12 {
+        writeln!(story, "1.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "2.0 fw1 r1>server:{port} S 100 0 0").unwrap();
+    }
+    let (report, _) = run(&format!("{story}9.0 fw1 from server"));
+    assert_eq!(only(&report, Kind::Scan).flows, 12);
+    for port in 0..30 {
+        writeln!(story, "3.0 fw1 r1>server udp {}", 6000 + port).unwrap();
+        writeln!(story, "3.1 fw1 server>r1 udp {}", 6000 + port).unwrap();
+    }
+    let (report, _) = run(&format!("{story}9.0 fw1 from server"));
+    let kinds: Vec<&str> = report.findings.iter().map(|f| f.kind.as_str()).collect();
+    assert!(!kinds.contains(&"scan"), "{kinds:?}");
+    assert!(kinds.contains(&"unanswered"), "{kinds:?}");
+}
+
+#[test]
+fn a_mirror_that_stops_while_its_flows_go_on_is_told_and_a_capture_that_ends_is_not() {
+    let mut story = String::new();
+    for round in 0..40_u32 {
+        let at = f64::from(round) / 2.0;
+        let (request, answer) = (101 + round * 10, 501 + round * 10);
+        let places = if round < 20 {
+            &["fw1", "vm2"][..]
+        } else {
+            &["vm2"]
+        };
+        for place in places {
+            writeln!(story, "{at} {place} r1>server A {request} {answer} 10").unwrap();
+            writeln!(
+                story,
+                "{} {place} server>r1 A {answer} {} 10",
+                at + 0.01,
+                request + 10
+            )
+            .unwrap();
+        }
+    }
+    let (report, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "symmetric");
+    let silent = only(&report, Kind::MirrorSilent);
+    assert_eq!(silent.points, ["fw1"]);
+    assert!(
+        silent.summary.contains("stopped at 2023-11-14T22:13:29.51"),
+        "{}",
+        silent.summary
+    );
+    let whole = story.lines().take(80).collect::<Vec<_>>().join("\n");
+    assert!(run(&whole).0.findings.is_empty());
+}
+
+#[test]
+fn a_mirror_that_doubles_is_told_with_the_reason() {
+    let mut story = String::new();
+    for round in 0..20_u32 {
+        let at = f64::from(round) / 2.0;
+        let (request, answer) = (101 + round * 10, 501 + round * 10);
+        for after in [0.0, 0.0001] {
+            writeln!(
+                story,
+                "{} fw1 r1>server A {request} {answer} 10",
+                at + after
+            )
+            .unwrap();
+            writeln!(
+                story,
+                "{} fw1 server>r1 A {answer} {} 10",
+                at + after + 0.01,
+                request + 10
+            )
+            .unwrap();
+        }
+    }
+    let (report, _) = run(&story);
+    let doubled = only(&report, Kind::MirrorDuplicates);
+    assert_eq!((doubled.packets, doubled.severity.as_str()), (40, "info"));
+    assert!(
+        doubled.summary.contains("look alike"),
+        "{}",
+        doubled.summary
+    );
+}
+
+#[test]
+fn a_mirror_that_shows_one_side_of_several_flows_is_blind() {
+    let mut story = String::new();
+    for port in 81..=84 {
+        writeln!(story, "1.00 fw1 r1>server:{port} S 100 0 0").unwrap();
+        writeln!(story, "1.10 fw1 r1>server:{port} A 101 501 0").unwrap();
+        writeln!(story, "1.20 fw1 r1>server:{port} A 101 901 0").unwrap();
+    }
+    let (report, flows) = run(&story);
+    assert!(flows.iter().all(|f| f.verdict.as_str() == "unknown"));
+    let blind = only(&report, Kind::MirrorBlindSpot);
+    assert_eq!((blind.flows, report.findings.len()), (4, 1));
+}
