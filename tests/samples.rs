@@ -52,7 +52,7 @@ fn the_asymmetric_samples_tell_which_way_each_direction_goes() {
         let report = report(name);
         assert_eq!(
             kinds(&report),
-            ["asymmetric-path", "incomplete-handshake"],
+            ["asymmetric-path", "incomplete-handshake", "endpoint-moved"],
             "{name}"
         );
         let finding = &report["findings"][0];

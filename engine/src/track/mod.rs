@@ -117,6 +117,8 @@ pub struct Tracked {
     pub side: Side,
     /// Whether it was seen before.
     pub sight: Sight,
+    /// What makes the packet itself: equal at all points that see it.
+    pub(crate) identity: u64,
 }
 
 /// What is known of a flow while it goes on.
@@ -177,6 +179,11 @@ impl Tracker {
     /// Bytes that the flows take.
     pub fn bytes(&self) -> usize {
         self.table.bytes()
+    }
+
+    /// What keeps a packet's addresses apart from equal ones.
+    pub(crate) fn scope(&self, packet: &Mirrored<'_>) -> u32 {
+        self.scope.of(packet)
     }
 
     /// The flow of a packet that was just taken.
@@ -281,6 +288,7 @@ impl Tracker {
             slot,
             side,
             sight,
+            identity: identity.id,
         })
     }
 
