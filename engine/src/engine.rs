@@ -19,7 +19,7 @@ use crate::report::{
 };
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, Session, SessionId, Ways};
-use crate::site::Sites;
+use crate::site::{Sites, Tenants};
 use crate::stream::MirrorLosses;
 use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
@@ -74,10 +74,12 @@ pub struct Engine {
 impl Engine {
     /// Starts a run. `registry` may be shared with views.
     pub fn new(config: Config, registry: Registry) -> Self {
+        let tenants = Tenants::new(&config.sites.tenants);
+        let tracker = Tracker::new(config.scope, config.limits, config.timeouts);
         Self {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
-            tracker: Tracker::new(config.scope, config.limits, config.timeouts),
+            tracker: tracker.with_tenants(tenants),
             inventory: Inventory::new(config.endpoints.0),
             packets: Vec::new(),
             period: None,
@@ -351,7 +353,8 @@ impl Engine {
                     },
                 }
             });
-        let context = Context::new(facts.collect(), self.period.unwrap_or_default().1);
+        let end = self.period.unwrap_or_default().1;
+        let context = Context::new(facts.collect(), end).of_tenants(self.tracker.tenants());
         (context, evidence)
     }
 
@@ -400,7 +403,10 @@ impl Engine {
         let points = self.receiver.points().all();
         let endpoints = self.inventory.endpoints();
         let mut endpoints: Vec<EndpointReport> = endpoints
-            .map(|endpoint| EndpointReport::new(&endpoint, points, None))
+            .map(|endpoint| {
+                let tenant = self.tracker.tenants().name(endpoint.scope);
+                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned))
+            })
             .collect();
         endpoints.sort_by_key(|endpoint| {
             let first = endpoint.addresses.first().map(|own| own.address);

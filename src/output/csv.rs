@@ -162,6 +162,7 @@ impl<'a> Flows<'a> {
             "resp_unseen_bytes",
             "handshake_rtt_ns",
             "points",
+            "tenant",
         ])?;
         Ok(Self { writer })
     }
@@ -201,6 +202,7 @@ impl<'a> Flows<'a> {
             text(tcp.map(|tcp| tcp.resp.counts.unseen_bytes)),
             text(tcp.and_then(|tcp| tcp.handshake_rtt_ns)),
             cell(&points.join(" ")),
+            cell(flow.tenant.as_deref().unwrap_or_default()),
         ])?;
         Ok(())
     }

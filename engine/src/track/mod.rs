@@ -16,6 +16,7 @@ use crate::flow::{
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
 use crate::point::Point;
 use crate::receive::{Delivery, Mirrored};
+use crate::site::{Tenants, untenanted};
 use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
@@ -136,6 +137,7 @@ pub struct FlowHandle {
 #[derive(Debug)]
 pub struct Tracker {
     scope: Scope,
+    tenants: Tenants,
     seed: Seed,
     table: Table,
     recent: Recent,
@@ -152,6 +154,7 @@ impl Tracker {
         let seed = Seed::default();
         Self {
             scope,
+            tenants: Tenants::default(),
             table: Table::new(limits, timeouts, seed.clone()),
             seed,
             recent: Recent::default(),
@@ -159,6 +162,18 @@ impl Tracker {
             refused: 0,
             portless: 0,
         }
+    }
+
+    /// The same with tenants, whose packets are kept apart whatever the scope.
+    #[must_use]
+    pub fn with_tenants(mut self, tenants: Tenants) -> Self {
+        self.tenants = tenants;
+        self
+    }
+
+    /// The tenants.
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// Flows in the table.
@@ -183,7 +198,8 @@ impl Tracker {
 
     /// What keeps a packet's addresses apart from equal ones.
     pub(crate) fn scope(&self, packet: &Mirrored<'_>) -> u32 {
-        self.scope.of(packet)
+        let tenant = self.tenants.of(packet);
+        tenant.unwrap_or_else(|| untenanted(self.scope.of(packet)))
     }
 
     /// The flow of a packet that was just taken.
@@ -202,7 +218,7 @@ impl Tracker {
         let Network::Ip(ip) = &packet.packet.network else {
             return None;
         };
-        let scope = self.scope.of(packet);
+        let scope = self.scope(packet);
         let Some((key, side)) = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope)) else {
             self.portless += 1;
             return None;
@@ -296,7 +312,7 @@ impl Tracker {
     fn quote(&mut self, slot: u32, packet: &Mirrored<'_>, ip: &Ip<'_>) -> Option<()> {
         let error = icmp_error(ip)?;
         let quoted = Ip::quoted(error.quoted)?;
-        let (key, _) = FlowKey::of(&quoted, self.scope.of(packet))?;
+        let (key, _) = FlowKey::of(&quoted, self.scope(packet))?;
         let about = self.table.find(self.seed.hash_one(key), &key)?;
         let mut grown = 0;
         let flow = self.table.flow_mut(about)?;
