@@ -16,6 +16,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
+pub use value::Host;
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
 ///
@@ -67,6 +68,14 @@ Examples:
   mirrorscope flows --format csv capture.pcap > flows.csv
   mirrorscope flows --format zeek capture.pcap > conn.log")]
     Flows(FlowsArgs),
+    /// Endpoints: which address lives where, since when, with which MAC; routers, and who moved
+    #[command(after_help = "\
+Examples:
+  mirrorscope endpoints --sites sites.toml capture.pcap
+  mirrorscope endpoints --host 10.20.0.50 capture.pcap      where does it live, since when
+  mirrorscope endpoints --host 02:00:00:00:00:50 capture.pcap
+  mirrorscope endpoints --format json capture.pcap | jq 'select(.places | length > 1)'")]
+    Endpoints(EndpointsArgs),
     /// Findings alone: what is worth telling, with evidence and next steps
     #[command(after_help = "\
 Examples:
@@ -245,6 +254,10 @@ pub struct TableArgs {
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = value::size, hide_short_help = true, help_heading = TABLE)]
     pub max_flow_memory: usize,
 
+    /// Most endpoints known at once; then those silent for longest give way
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one, hide_short_help = true, help_heading = TABLE)]
+    pub max_endpoints: usize,
+
     /// Silence after which a TCP connection is another one
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = value::duration, hide_short_help = true, help_heading = TABLE)]
     pub tcp_timeout: i64,
@@ -317,6 +330,22 @@ pub struct SessionsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = SessionFormat::Table)]
+    pub format: SessionFormat,
+}
+
+/// Arguments of `endpoints`.
+#[derive(Debug, Args)]
+pub struct EndpointsArgs {
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// Only endpoints with this address, prefix or MAC address; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_parser = value::host)]
+    pub host: Vec<Host>,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = SessionFormat::Table)]

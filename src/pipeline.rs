@@ -14,7 +14,7 @@ use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{Limits, Scope, Timeouts};
-use mirrorscope_engine::{Config, Engine};
+use mirrorscope_engine::{Config, Endpoints, Engine};
 use mirrorscope_tui::progress::{ProgressBar, State};
 
 use crate::cli::{self, AnalysisArgs, InputArgs, SourceArgs};
@@ -104,6 +104,7 @@ impl Input {
                 flows: args.table.max_flows,
                 bytes: args.table.max_flow_memory,
             },
+            endpoints: Endpoints(args.table.max_endpoints),
             timeouts: Timeouts {
                 established: args.table.tcp_timeout,
                 closing: args.table.tcp_close_timeout,

@@ -8,6 +8,7 @@ use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
 use crate::hint::Hint;
+use crate::inventory::{EndpointReport, Inventory};
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
@@ -18,7 +19,7 @@ use crate::report::{
 };
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, Session, SessionId, Ways};
-use crate::site::Sites;
+use crate::site::{Sites, Tenants};
 use crate::stream::MirrorLosses;
 use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
@@ -42,6 +43,21 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Which clock tells when packets passed.
     pub time: TimeSource,
+    /// Bound of the inventory.
+    pub endpoints: Endpoints,
+}
+
+/// Bound of the inventory.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints(
+    /// Most stations that are known at once.
+    pub usize,
+);
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self(65_536)
+    }
 }
 
 /// One run: receives frames, tracks flows, and tells what it found at any time.
@@ -49,6 +65,7 @@ pub struct Engine {
     receiver: Receiver,
     time: TimeSource,
     tracker: Tracker,
+    inventory: Inventory,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
     period: Option<(Timestamp, Timestamp)>,
@@ -57,10 +74,13 @@ pub struct Engine {
 impl Engine {
     /// Starts a run. `registry` may be shared with views.
     pub fn new(config: Config, registry: Registry) -> Self {
+        let tenants = Tenants::new(&config.sites.tenants);
+        let tracker = Tracker::new(config.scope, config.limits, config.timeouts);
         Self {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
-            tracker: Tracker::new(config.scope, config.limits, config.timeouts),
+            tracker: tracker.with_tenants(tenants),
+            inventory: Inventory::new(config.endpoints.0),
             packets: Vec::new(),
             period: None,
         }
@@ -140,11 +160,13 @@ impl Engine {
         let Self {
             receiver,
             tracker,
+            inventory,
             packets,
             ..
         } = self;
         receiver.receive(frame, |mirrored| {
             let taken = track(tracker, packets, mirrored);
+            inventory.note(mirrored, tracker.scope(mirrored), taken);
             sink(mirrored, taken, tracker);
         });
     }
@@ -159,13 +181,16 @@ impl Engine {
         let Self {
             receiver,
             tracker,
+            inventory,
             packets,
             ..
         } = self;
         receiver.finish(|mirrored| {
             let taken = track(tracker, packets, mirrored);
+            inventory.note(mirrored, tracker.scope(mirrored), taken);
             sink(mirrored, taken, tracker);
         });
+        inventory.finish();
     }
 
     /// Arrival of the first frame and of the last.
@@ -188,7 +213,9 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
-        let mut collector = Collector::default();
+        let changes = self.inventory.changes(|from, to| self.follows(from, to));
+        let conflicts = self.inventory.conflicts();
+        let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
@@ -332,7 +359,8 @@ impl Engine {
                     },
                 }
             });
-        let context = Context::new(facts.collect(), self.period.unwrap_or_default().1);
+        let end = self.period.unwrap_or_default().1;
+        let context = Context::new(facts.collect(), end).of_tenants(self.tracker.tenants());
         (context, evidence)
     }
 
@@ -369,6 +397,45 @@ impl Engine {
     /// The sessions so far.
     pub fn sessions(&self) -> Vec<SessionReport> {
         self.session_reports(&self.receiver.sessions().sequences.assign())
+    }
+
+    /// What is known of endpoints.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The endpoints so far, by address.
+    pub fn endpoints(&self) -> Vec<EndpointReport> {
+        let points = self.receiver.points().all();
+        let endpoints = self.inventory.endpoints();
+        let mut endpoints: Vec<EndpointReport> = endpoints
+            .map(|endpoint| {
+                let tenant = self.tracker.tenants().name(endpoint.scope);
+                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned))
+            })
+            .collect();
+        endpoints.sort_by_key(|endpoint| {
+            let first = endpoint.addresses.first().map(|own| own.address);
+            (first.is_none(), first, endpoint.mac.clone())
+        });
+        endpoints
+    }
+
+    /// Whether a point that nobody described shows the same mirror session as another one, from another source: that of
+    /// a machine which moved to another host.
+    fn follows(&self, from: PointId, to: PointId) -> bool {
+        let points = self.receiver.points().all();
+        let sessions = |id: PointId| {
+            let point = points.get(id.0 as usize).filter(|point| !point.described);
+            let ids = point.into_iter().flat_map(|point| &point.sessions);
+            ids.filter_map(|id| self.receiver.sessions().get(*id))
+        };
+        sessions(from).any(|before| sessions(to).any(|after| after.key.continues(&before.key)))
+    }
+
+    /// Stations that gave way to others in the inventory.
+    pub fn evicted_endpoints(&self) -> u64 {
+        self.inventory.evicted()
     }
 
     /// The sessions that brought packets of flows that a filter wants.

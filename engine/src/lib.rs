@@ -22,6 +22,7 @@ pub mod finding;
 pub mod flow;
 pub mod fragment;
 pub mod hint;
+pub mod inventory;
 pub mod observation;
 pub mod observer;
 pub mod point;
@@ -37,4 +38,4 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{Config, Engine};
+pub use engine::{Config, Endpoints, Engine};

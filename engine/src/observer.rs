@@ -9,7 +9,7 @@ use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
-use crate::site::{Carries, Role};
+use crate::site::{Carries, Role, Tenants};
 use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
 use crate::verdict::Cause;
@@ -71,6 +71,8 @@ pub struct Context {
     pub points: Vec<PointFacts>,
     /// Last packet of the capture.
     pub end: Timestamp,
+    /// Whose flows are whose.
+    tenants: Tenants,
     /// For each point the first point of its site, which stands for the site.
     pub(crate) sites: Vec<usize>,
 }
@@ -165,7 +167,24 @@ impl Context {
             .map(|(index, point)| *first.entry(point.site.as_str()).or_insert(index))
             .collect();
         drop(first);
-        Self { points, end, sites }
+        Self {
+            points,
+            end,
+            tenants: Tenants::default(),
+            sites,
+        }
+    }
+
+    /// The same with tenants.
+    #[must_use]
+    pub fn of_tenants(mut self, tenants: &Tenants) -> Self {
+        self.tenants = tenants.clone();
+        self
+    }
+
+    /// The tenant that a flow belongs to, if the sites file tells one.
+    pub fn tenant(&self, flow: &FlowObserved) -> Option<&str> {
+        self.tenants.name(flow.key.scope)
     }
 
     pub(crate) fn point(&self, id: PointId) -> Option<&PointFacts> {

@@ -325,6 +325,9 @@ pub struct FlowReport {
     pub id: String,
     /// Community ID v1.
     pub community_id: String,
+    /// The tenant that it belongs to, if the sites file tells one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// `tcp`, `udp`, `icmp`, `icmp6`, `sctp`, or the protocol's number.
     pub proto: String,
     /// The originator.
@@ -582,6 +585,7 @@ impl FlowReport {
             serial: flow.serial,
             id: flow.id(),
             community_id: community_id(&flow.key, orig),
+            tenant: context.tenant(flow).map(str::to_owned),
             proto: proto(flow.key.protocol),
             src: src.address,
             sport: if icmp {

@@ -66,6 +66,15 @@ impl SessionKey {
 }
 
 impl SessionKey {
+    /// Whether this may be the session of another key from another source, as that of a machine is which moved to
+    /// another host: who mirrors is then all that differs.
+    pub fn continues(&self, other: &Self) -> bool {
+        let ends = self.addresses.zip(other.addresses);
+        let elsewhere = ends.is_some_and(|(here, there)| here.0 != there.0 && here.1 == there.1);
+        let same = (self.encapsulation, self.id) == (other.encapsulation, other.id);
+        elsewhere && same && self.id.is_some() && !self.one_way_id
+    }
+
     /// A place among the recent sessions: cheap, and apart for the sessions that one switch numbers.
     fn place(&self) -> usize {
         let source = match self.addresses {

@@ -2,6 +2,8 @@
 //!
 //! The sites file is TOML, with unknown keys refused and errors that name line and column.
 
+mod tenant;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -15,6 +17,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::decode::{DecodeRule, PortRules};
 use crate::point::printable;
 use crate::session::SessionKey;
+
+pub(crate) use tenant::untenanted;
+pub use tenant::{Tenant, Tenants};
 
 /// What stands at an observation point.
 #[derive(
@@ -208,6 +213,9 @@ pub struct Sites {
     /// The sites, in the order of the file.
     #[serde(default, rename = "site")]
     pub sites: Vec<Site>,
+    /// Networks whose addresses are kept apart.
+    #[serde(default, rename = "tenant")]
+    pub tenants: Vec<Tenant>,
     /// Ports in place of the well-known ones.
     #[serde(default)]
     pub ports: PortRules,
@@ -255,6 +263,12 @@ impl Sites {
             site.name = printable(&site.name);
             for point in &mut site.points {
                 point.name = printable(&point.name);
+            }
+        }
+        for tenant in &mut sites.tenants {
+            tenant.name = printable(&tenant.name);
+            for point in &mut tenant.points {
+                *point = printable(point);
             }
         }
         sites.check()?;

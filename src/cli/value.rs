@@ -1,4 +1,8 @@
-//! Values with a unit, as people type them.
+//! Values as people type them: with a unit, or as one of several forms of an address.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 /// The longest time that can be given, in nanoseconds: 31 years.
 const LONGEST: f64 = 1e18;
@@ -43,6 +47,33 @@ pub fn size(text: &str) -> Result<usize, &'static str> {
     Ok(size as usize)
 }
 
+/// A machine, by whichever address is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Its IP address, or a prefix that holds it.
+    Net(IpNet),
+    /// Its MAC address, in lower case with colons.
+    Mac(String),
+}
+
+/// An IP address, a prefix, or a MAC address in any of the usual forms.
+pub fn host(text: &str) -> Result<Host, &'static str> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    if let Ok(net) = text.parse::<IpNet>().or_else(|_| address()) {
+        return Ok(Host::Net(net));
+    }
+    let digits: String = text.chars().filter(|c| !":-.".contains(*c)).collect();
+    if digits.len() != 12 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err("neither an IP address or prefix, nor a MAC address such as 02:00:00:00:00:50");
+    }
+    let digits = digits.to_ascii_lowercase();
+    let bytes: Vec<&str> = (0..12)
+        .step_by(2)
+        .filter_map(|at| digits.get(at..at + 2))
+        .collect();
+    Ok(Host::Mac(bytes.join(":")))
+}
+
 /// A plain decimal number and what follows it.
 fn split(text: &str) -> Option<(f64, &str)> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -64,6 +95,22 @@ mod tests {
         assert_eq!(duration("2d"), Ok(172_800_000_000_000));
         for wrong in ["", "5", "s", "-1s", "1.2.3s", "1e3s", "1w", "9999999999s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_named_by_any_of_its_addresses() {
+        let mac = Ok(Host::Mac("02:aa:00:00:00:50".to_owned()));
+        for text in ["02:AA:00:00:00:50", "02-aa-00-00-00-50", "02aa.0000.0050"] {
+            assert_eq!(host(text), mac);
+        }
+        assert_eq!(
+            host("10.20.0.50"),
+            Ok(Host::Net("10.20.0.50/32".parse().unwrap()))
+        );
+        assert!(host("2001:db8::/64").is_ok());
+        for wrong in ["", "vm1", "10.20.0", "02:aa:00:00:00", "02:aa:00:00:00:zz"] {
+            assert!(host(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod choice;
 pub mod decap;
 pub mod encap;
+pub mod endpoints;
 pub mod findings;
 pub mod flows;
 pub mod follow;

@@ -5,6 +5,7 @@ use std::io::Write;
 use ::csv::{Terminator, Writer, WriterBuilder};
 use anyhow::Result;
 use mirrorscope_engine::flow::Side;
+use mirrorscope_engine::inventory::{EndpointReport, PlaceReport};
 use mirrorscope_engine::report::{FlowReport, SessionReport};
 use mirrorscope_engine::stream::{Gap, Note};
 
@@ -65,6 +66,66 @@ pub fn sessions(out: &mut dyn Write, sessions: &[SessionReport]) -> Result<()> {
     Ok(())
 }
 
+/// Writes endpoints: a line for each address, or for a MAC address of which none is known. `before` holds earlier places
+/// as `POINT@SITE`, separated by spaces.
+pub fn endpoints(out: &mut dyn Write, endpoints: &[EndpointReport]) -> Result<()> {
+    let mut writer = writer(out);
+    writer.write_record([
+        "address", "mac", "kind", "tenant", "site", "point", "role", "placed", "since", "until",
+        "known", "vlans", "segments", "first", "last", "before",
+    ])?;
+    for endpoint in endpoints {
+        let place = |part: fn(&PlaceReport) -> String| {
+            endpoint.place.as_ref().map_or_else(String::new, part)
+        };
+        let earlier = endpoint.places.split_last().map(|(_, earlier)| earlier);
+        let before: Vec<String> = earlier
+            .unwrap_or_default()
+            .iter()
+            .map(|place| format!("{}@{}", place.point, place.site))
+            .collect();
+        let numbers = |numbers: Vec<String>| numbers.join(" ");
+        let mut line = |address: String, known: String, first: String, last: String| {
+            writer.write_record([
+                address,
+                endpoint.mac.clone(),
+                endpoint.kind.to_owned(),
+                cell(endpoint.tenant.as_deref().unwrap_or_default()),
+                cell(&place(|p| p.site.clone())),
+                cell(&place(|p| p.point.clone())),
+                place(|p| p.role.to_owned()),
+                place(|p| p.placed.to_owned()),
+                place(|p| p.since.to_string()),
+                place(|p| p.until.to_string()),
+                known,
+                numbers(endpoint.vlans.iter().map(u16::to_string).collect()),
+                numbers(endpoint.segments.iter().map(u64::to_string).collect()),
+                first,
+                last,
+                cell(&before.join(" ")),
+            ])
+        };
+        for own in &endpoint.addresses {
+            line(
+                own.address.to_string(),
+                own.known.join(" "),
+                own.first.to_string(),
+                own.last.to_string(),
+            )?;
+        }
+        if endpoint.addresses.is_empty() {
+            line(
+                String::new(),
+                String::new(),
+                endpoint.first.to_string(),
+                endpoint.last.to_string(),
+            )?;
+        }
+    }
+    writer.flush()?;
+    Ok(())
+}
+
 /// Flows, a line each.
 pub struct Flows<'a> {
     writer: Writer<&'a mut dyn Write>,
@@ -101,6 +162,7 @@ impl<'a> Flows<'a> {
             "resp_unseen_bytes",
             "handshake_rtt_ns",
             "points",
+            "tenant",
         ])?;
         Ok(Self { writer })
     }
@@ -140,6 +202,7 @@ impl<'a> Flows<'a> {
             text(tcp.map(|tcp| tcp.resp.counts.unseen_bytes)),
             text(tcp.and_then(|tcp| tcp.handshake_rtt_ns)),
             cell(&points.join(" ")),
+            cell(flow.tenant.as_deref().unwrap_or_default()),
         ])?;
         Ok(())
     }

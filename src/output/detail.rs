@@ -63,6 +63,7 @@ fn page(out: &mut dyn Write, screen: Screen, flow: &FlowReport) -> Result<()> {
         facts.push(format!("identifier {identifier}"));
     }
     facts.push(format!("Community ID {}", flow.community_id));
+    facts.extend(flow.tenant.as_ref().map(|name| format!("tenant {name}")));
     paragraph(out, screen, "  ", "  ", &facts.join("; "))?;
     for error in &flow.icmp_errors {
         let told = format!(

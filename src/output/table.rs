@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use mirrorscope_engine::inventory::{EndpointReport, PlaceReport};
 use mirrorscope_engine::report::{FlowReport, PortReport, SessionReport};
 use mirrorscope_tui::theme::Meaning;
 
@@ -152,6 +153,83 @@ fn ports(ports: &[PortReport]) -> Option<String> {
     let word = if numbers.len() == 1 { "port" } else { "ports" };
     let more = if numbers.len() > PORTS { ", …" } else { "" };
     (!shown.is_empty()).then(|| format!("{word} {}{more}", shown.join(", ")))
+}
+
+const ENDPOINTS: &[Column<EndpointReport>] = &[
+    Column::new("address", 0, |e| match e.addresses.as_slice() {
+        [] => "-".to_owned(),
+        addresses => {
+            let more = e.more_addresses.then(|| "…".to_owned());
+            let names = addresses.iter().map(|own| own.address.to_string());
+            names.chain(more).collect::<Vec<_>>().join("\n")
+        }
+    }),
+    Column::new("mac", 0, |e| e.mac.clone()),
+    Column::new("kind", 0, |e| e.kind.to_owned()),
+    Column::new("site", 0, |e| or_dash(e.place.as_ref().map(|p| &p.site))),
+    Column::new("point", 0, |e| or_dash(e.place.as_ref().map(|p| &p.point))),
+    Column::new("placed", 0, |e| or_dash(e.place.as_ref().map(|p| p.placed))),
+    Column::new("since", 0, |e| {
+        or_dash(e.place.as_ref().map(|p| clock(&p.since.to_string())))
+    }),
+    Column::new("until", WIDE, |e| {
+        or_dash(e.place.as_ref().map(|p| clock(&p.until.to_string())))
+    }),
+    Column::new("vlan", WIDE, |e| {
+        let vlans: Vec<String> = e.vlans.iter().map(u16::to_string).collect();
+        or_dash((!vlans.is_empty()).then(|| vlans.join(",")))
+    }),
+    Column::new("tenant", WIDE, |e| or_dash(e.tenant.as_ref())),
+    Column::new("known by", WIDE, |e| {
+        let mut ways: Vec<&str> = e
+            .addresses
+            .iter()
+            .flat_map(|own| own.known.iter().copied())
+            .collect();
+        ways.sort_unstable();
+        ways.dedup();
+        or_dash((!ways.is_empty()).then(|| ways.join(", ")))
+    }),
+];
+
+/// Writes endpoints, and where each was before.
+pub fn endpoints(out: &mut dyn Write, screen: Screen, endpoints: &[EndpointReport]) -> Result<()> {
+    if endpoints.is_empty() {
+        writeln!(out, "no endpoint")?;
+        return Ok(());
+    }
+    let mut table = Fitted::new(screen, ENDPOINTS);
+    let longest = endpoints
+        .iter()
+        .flat_map(|endpoint| &endpoint.addresses)
+        .map(|own| own.address.to_string().len());
+    table.keep_first(longest.max().unwrap_or_default());
+    for endpoint in endpoints {
+        table.add(endpoint);
+    }
+    table.write(out)?;
+    for endpoint in endpoints
+        .iter()
+        .filter(|endpoint| endpoint.places.len() > 1)
+    {
+        let place = |place: &PlaceReport| {
+            format!(
+                "{} ({}) {} to {}",
+                place.point,
+                place.site,
+                clock(&place.since.to_string()),
+                clock(&place.until.to_string())
+            )
+        };
+        let places: Vec<String> = endpoint.places.iter().map(place).collect();
+        let name = match endpoint.addresses.first() {
+            Some(own) => own.address.to_string(),
+            None => endpoint.mac.clone(),
+        };
+        let note = format!("{name} moved: {}", places.join(", then "));
+        text::paragraph(out, screen, "", "  ", &note)?;
+    }
+    Ok(())
 }
 
 const FLOWS: &[Column<FlowReport>] = &[

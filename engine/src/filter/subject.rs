@@ -26,6 +26,8 @@ pub enum TextField {
     Point,
     /// What stands at these points.
     Role,
+    /// The tenant that it belongs to.
+    Tenant,
     /// Names of the mirror sessions that brought it.
     Session,
     /// The verdict.
@@ -131,6 +133,7 @@ impl Subject for FlowReport {
             TextField::Site => points.any(|p| test(&p.site)),
             TextField::Point => points.any(|p| test(&p.point)),
             TextField::Role => points.any(|p| test(p.role)),
+            TextField::Tenant => self.tenant.as_ref().is_some_and(|name| test(name)),
             TextField::Session => points.flat_map(|p| &p.sessions).any(|name| test(name)),
             TextField::Verdict => test(self.verdict.as_str()),
             TextField::Cause => self.cause.is_some_and(|cause| test(cause.as_str())),

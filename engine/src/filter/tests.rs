@@ -26,6 +26,7 @@ fn web() -> FlowReport {
     FlowReport {
         serial: 0,
         id: "x7k3mpB2qz".to_owned(),
+        tenant: Some("red".to_owned()),
         community_id: "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".to_owned(),
         proto: "tcp".to_owned(),
         src: "192.0.2.10".parse().unwrap(),

@@ -38,7 +38,9 @@ impl Value {
             Field::Text(TextField::Cause) => return vocabulary::CAUSES.join(", "),
             Field::Text(TextField::State) => return vocabulary::STATES.join(", "),
             Field::Text(TextField::History) => "letters of Zeek's history such as S, h or Rr",
-            Field::Text(TextField::Site | TextField::Point) => "a name; * stands for anything",
+            Field::Text(TextField::Site | TextField::Point | TextField::Tenant) => {
+                "a name; * stands for anything"
+            }
             Field::Text(TextField::Session) => "a name or an id; * stands for anything",
             Field::Text(TextField::Id) => "a flow's id",
             Field::Text(TextField::CommunityId) => "a Community ID, which begins with 1:",
@@ -115,7 +117,7 @@ impl Value {
     pub fn pattern(&self, field: TextField) -> Result<Pattern, Fault> {
         let lower = || self.text.chars().flat_map(char::to_lowercase).collect();
         Ok(match field {
-            TextField::Site | TextField::Point => Pattern::Name(lower()),
+            TextField::Site | TextField::Point | TextField::Tenant => Pattern::Name(lower()),
             TextField::Session => Pattern::Session(lower(), number(&self.text)),
             TextField::Role => self.one_of("role", field, vocabulary::ROLES)?,
             TextField::Verdict => self.one_of("verdict", field, vocabulary::VERDICT_NAMES)?,

@@ -48,6 +48,7 @@ const FIELDS: &[(&str, Word)] = &[
     ("site", Word::Field(Text(TextField::Site), End::Either)),
     ("point", Word::Field(Text(TextField::Point), End::Either)),
     ("role", Word::Field(Text(TextField::Role), End::Either)),
+    ("tenant", Word::Field(Text(TextField::Tenant), End::Either)),
     (
         "session",
         Word::Field(Text(TextField::Session), End::Either),

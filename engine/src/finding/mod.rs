@@ -1,8 +1,10 @@
 //! Findings: what is worth telling a person, with evidence and the next thing to check. One kind a file.
 
+mod address_conflict;
 mod asymmetric_path;
 mod attempts;
 mod incomplete_close;
+mod endpoint_moved;
 mod incomplete_handshake;
 mod inconsistent_sequence;
 mod mirror_blind_spot;
@@ -24,6 +26,7 @@ use serde::Serialize;
 
 use crate::correlate::Judgement;
 use crate::flow::{Endpoint, protocol};
+use crate::inventory::{Change, Conflict};
 use crate::observation::FlowObserved;
 use crate::observer::Context;
 use crate::point::PointId;
@@ -172,7 +175,9 @@ pub struct Finding {
 /// Gathers findings while the flows pass by, in bounded memory.
 #[derive(Default)]
 pub(crate) struct Collector {
+    address_conflict: address_conflict::AddressConflicts,
     asymmetric_path: asymmetric_path::AsymmetricPaths,
+    endpoint_moved: endpoint_moved::EndpointMoves,
     incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
     incomplete_close: incomplete_close::IncompleteCloses,
     inconsistent_sequence: inconsistent_sequence::InconsistentSequences,
@@ -184,9 +189,20 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
+    /// Tells of endpoints too; only of those whose flows pass by if these are `filtered`.
+    pub fn of_endpoints(moves: Vec<Change>, conflicts: Vec<Conflict>, filtered: bool) -> Self {
+        Self {
+            address_conflict: address_conflict::AddressConflicts::new(conflicts, filtered),
+            endpoint_moved: endpoint_moved::EndpointMoves::new(moves, filtered),
+            ..Self::default()
+        }
+    }
+
     /// Takes one flow and what became of it.
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
+        self.address_conflict.add(flow);
         self.asymmetric_path.add(context, flow, judgement);
+        self.endpoint_moved.add(context, flow);
         self.incomplete_handshake.add(flow, judgement);
         self.incomplete_close.add(flow, judgement);
         self.inconsistent_sequence.add(context, flow, judgement);
@@ -200,6 +216,8 @@ impl Collector {
     /// All findings, the gravest first.
     pub fn finish(self, context: &Context, sessions: &[SessionReport]) -> Vec<Finding> {
         let mut findings = self.asymmetric_path.finish(context);
+        findings.extend(self.address_conflict.finish(context));
+        findings.extend(self.endpoint_moved.finish(context, sessions));
         findings.extend(self.incomplete_handshake.finish(context));
         findings.extend(self.incomplete_close.finish(context));
         findings.extend(self.inconsistent_sequence.finish(context));

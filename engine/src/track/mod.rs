@@ -17,6 +17,7 @@ use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visi
 use crate::point::Point;
 use crate::receive::{Delivery, Mirrored};
 use crate::site::Role;
+use crate::site::{Tenants, untenanted};
 use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
@@ -118,6 +119,8 @@ pub struct Tracked {
     pub side: Side,
     /// Whether it was seen before.
     pub sight: Sight,
+    /// What makes the packet itself: equal at all points that see it.
+    pub(crate) identity: u64,
 }
 
 /// What is known of a flow while it goes on.
@@ -135,6 +138,7 @@ pub struct FlowHandle {
 #[derive(Debug)]
 pub struct Tracker {
     scope: Scope,
+    tenants: Tenants,
     seed: Seed,
     table: Table,
     recent: Recent,
@@ -151,6 +155,7 @@ impl Tracker {
         let seed = Seed::default();
         Self {
             scope,
+            tenants: Tenants::default(),
             table: Table::new(limits, timeouts, seed.clone()),
             seed,
             recent: Recent::default(),
@@ -158,6 +163,18 @@ impl Tracker {
             refused: 0,
             portless: 0,
         }
+    }
+
+    /// The same with tenants, whose packets are kept apart whatever the scope.
+    #[must_use]
+    pub fn with_tenants(mut self, tenants: Tenants) -> Self {
+        self.tenants = tenants;
+        self
+    }
+
+    /// The tenants.
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// Flows in the table.
@@ -180,6 +197,12 @@ impl Tracker {
         self.table.bytes()
     }
 
+    /// What keeps a packet's addresses apart from equal ones.
+    pub(crate) fn scope(&self, packet: &Mirrored<'_>) -> u32 {
+        let tenant = self.tenants.of(packet);
+        tenant.unwrap_or_else(|| untenanted(self.scope.of(packet)))
+    }
+
     /// The flow of a packet that was just taken.
     pub fn flow(&self, tracked: Tracked) -> Option<FlowHandle> {
         let slot = self.table.still(tracked.slot, tracked.flow)?;
@@ -196,7 +219,7 @@ impl Tracker {
         let Network::Ip(ip) = &packet.packet.network else {
             return None;
         };
-        let scope = self.scope.of(packet);
+        let scope = self.scope(packet);
         let Some((key, side)) = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope)) else {
             self.portless += 1;
             return None;
@@ -287,6 +310,7 @@ impl Tracker {
             slot,
             side,
             sight,
+            identity: identity.id,
         })
     }
 
@@ -294,7 +318,7 @@ impl Tracker {
     fn quote(&mut self, slot: u32, packet: &Mirrored<'_>, ip: &Ip<'_>) -> Option<()> {
         let error = icmp_error(ip)?;
         let quoted = Ip::quoted(error.quoted)?;
-        let (key, _) = FlowKey::of(&quoted, self.scope.of(packet))?;
+        let (key, _) = FlowKey::of(&quoted, self.scope(packet))?;
         let about = self.table.find(self.seed.hash_one(key), &key)?;
         let mut grown = 0;
         let flow = self.table.flow_mut(about)?;
