@@ -112,6 +112,11 @@ impl Part {
             .map_or(Sum::default(), |sums| sums[side])
     }
 
+    /// Whether the mirror brought most of a side's packets more than once, the last one left out.
+    pub(super) fn doubles(&self, side: Side) -> bool {
+        self.doubled(side).packets * 2 >= self.sides[side].packets.saturating_sub(1)
+    }
+
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
         let doubled = self.doubled.as_ref().map_or(0, |sums| size_of_val(&**sums));
