@@ -52,7 +52,11 @@ fn the_asymmetric_samples_tell_which_way_each_direction_goes() {
         let report = report(name);
         assert_eq!(
             kinds(&report),
-            ["asymmetric-path", "incomplete-handshake"],
+            [
+                "asymmetric-path",
+                "firewall-out-of-state",
+                "incomplete-handshake"
+            ],
             "{name}"
         );
         let finding = &report["findings"][0];

@@ -2,6 +2,7 @@
 
 use mirrorscope_dissectors::TcpFlags;
 
+use crate::firewall::Explained;
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
@@ -25,6 +26,8 @@ pub struct Judgement {
     pub by_nature: bool,
     /// All places that saw it.
     pub observers: Vec<Observer>,
+    /// What firewalls could not match of it.
+    pub unmatched: Vec<Explained>,
 }
 
 impl Judgement {
@@ -51,14 +54,16 @@ impl Context {
                 observer.missing = missing;
             }
         }
-        let judgement = Judgement {
+        let mut judgement = Judgement {
             verdict: Verdict::Unknown,
             cause: None,
             confidence: Confidence::High,
             unseen_way: false,
             by_nature: false,
             observers,
+            unmatched: Vec::new(),
         };
+        judgement.unmatched = self.explain_unmatched(flow, &judgement);
         if seen[0] && seen[1] {
             self.both(flow, judgement)
         } else {

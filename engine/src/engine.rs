@@ -7,6 +7,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
+use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
@@ -49,6 +50,7 @@ pub struct Engine {
     receiver: Receiver,
     time: TimeSource,
     tracker: Tracker,
+    firewalls: Firewalls,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
     period: Option<(Timestamp, Timestamp)>,
@@ -60,6 +62,7 @@ impl Engine {
         Self {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
+            firewalls: Firewalls::new(config.limits.flows),
             tracker: Tracker::new(config.scope, config.limits, config.timeouts),
             packets: Vec::new(),
             period: None,
@@ -89,6 +92,11 @@ impl Engine {
     /// Flows that gave way to others.
     pub fn evicted(&self) -> EvictedFlows {
         self.tracker.evicted().into()
+    }
+
+    /// Connections that the model of the firewalls had no room for.
+    pub fn forgotten_by_firewalls(&self) -> u64 {
+        self.firewalls.evicted()
     }
 
     /// Bytes that the flows take.
@@ -140,11 +148,13 @@ impl Engine {
         let Self {
             receiver,
             tracker,
+            firewalls,
             packets,
             ..
         } = self;
         receiver.receive(frame, |mirrored| {
             let taken = track(tracker, packets, mirrored);
+            firewalls.take(mirrored, taken, tracker);
             sink(mirrored, taken, tracker);
         });
     }
@@ -159,11 +169,13 @@ impl Engine {
         let Self {
             receiver,
             tracker,
+            firewalls,
             packets,
             ..
         } = self;
         receiver.finish(|mirrored| {
             let taken = track(tracker, packets, mirrored);
+            firewalls.take(mirrored, taken, tracker);
             sink(mirrored, taken, tracker);
         });
     }
@@ -309,6 +321,7 @@ impl Engine {
                     site: point.site.clone(),
                     role: point.role,
                     carries: point.carries,
+                    firewall: point.firewall.as_deref().copied(),
                     sampled: point.sampling.is_some_and(|n| n > 1)
                         || (unseen > SAMPLED && unnumbered),
                     losses: counters
@@ -530,6 +543,7 @@ impl Engine {
             flows: self.tracker.flows_born(),
             flows_matching: None,
             evicted: self.tracker.evicted().into(),
+            firewall_evicted: self.firewalls.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Unmatched;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::session::SessionId;
@@ -105,6 +106,8 @@ pub struct Observation {
     pub sides: [Seen; 2],
     /// What the point's mirror brought once more.
     pub doubled: [Sum; 2],
+    /// For a firewall: packets that it can match to no connection.
+    pub unmatched: Option<Unmatched>,
     /// Whether the point could see what each side sends.
     pub visible: [Visible; 2],
     /// TCP as the point saw it; empty for other protocols.
@@ -215,6 +218,9 @@ impl FlowObserved {
             for seen in &mut observation.sides {
                 seen.first = seen.first.plus(by);
                 seen.last = seen.last.plus(by);
+            }
+            if let Some(unmatched) = &mut observation.unmatched {
+                unmatched.first.time = unmatched.first.time.plus(by);
             }
         }
         flow.observations.sort_by_key(Observation::first);

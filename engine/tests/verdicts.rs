@@ -260,6 +260,7 @@ fn each_direction_at_another_firewall_is_asymmetric() {
     ";
     let kinds = [
         "asymmetric-path",
+        "firewall-out-of-state",
         "incomplete-handshake",
         "incomplete-handshake",
     ];
@@ -308,7 +309,11 @@ fn the_owner_may_say_what_a_mirror_carries() {
         &at("both1"),
         "asymmetric",
         "medium",
-        &["asymmetric-path", "incomplete-handshake"],
+        &[
+            "asymmetric-path",
+            "firewall-out-of-state",
+            "incomplete-handshake",
+        ],
     );
     expect(
         &format!("0.0 one1 from server\n{}", at("one1")),
@@ -345,7 +350,12 @@ fn loss_of_the_mirror_at_that_time_excuses_what_is_missing() {
         )
     };
     expect(&story("during"), "unknown", "mirror-loss", &["mirror-loss"]);
-    let before = ["asymmetric-path", "incomplete-handshake", "mirror-loss"];
+    let before = [
+        "asymmetric-path",
+        "firewall-out-of-state",
+        "incomplete-handshake",
+        "mirror-loss",
+    ];
     expect(&story("before"), "asymmetric", "medium", &before);
 }
 
@@ -397,7 +407,11 @@ fn with_one_mirror_only_acknowledgements_show_the_other_way() {
         1.4 fw1 r1>server A 101 501 50
         1.6 fw1 r1>server A 151 1401 0
     ";
-    let kinds = ["asymmetric-path", "incomplete-handshake"];
+    let kinds = [
+        "asymmetric-path",
+        "firewall-out-of-state",
+        "incomplete-handshake",
+    ];
     expect(lively, "asymmetric", "low", &kinds);
     expect(
         &lively.replace("0.0 fw1 from server", ""),
@@ -481,7 +495,7 @@ fn a_flow_that_changes_its_firewall_has_moved() {
     // As long as nothing shows that both mirrors ran all the time, either may have missed it.
     expect(&story, "unknown", "mirror-loss", &[]);
     let alive = format!("0.0 fw2 from r2\n{story}\n9.5 fw1 from r1");
-    expect(&alive, "moved", "high", &[]);
+    expect(&alive, "moved", "high", &["firewall-out-of-state"]);
 }
 
 #[test]

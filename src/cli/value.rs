@@ -1,5 +1,7 @@
 //! Values with a unit, as people type them.
 
+use mirrorscope_engine::firewall::Preset;
+
 /// The longest time that can be given, in nanoseconds: 31 years.
 const LONGEST: f64 = 1e18;
 /// The largest size that can be given, in bytes: a petabyte.
@@ -41,6 +43,14 @@ pub fn size(text: &str) -> Result<usize, &'static str> {
         return Err("more than any machine has");
     }
     Ok(size as usize)
+}
+
+/// A kind of firewall, by name.
+pub fn preset(text: &str) -> Result<Preset, String> {
+    Preset::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
 }
 
 /// A plain decimal number and what follows it.

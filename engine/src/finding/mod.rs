@@ -1,6 +1,7 @@
 //! Findings: what is worth telling a person, with evidence and the next thing to check. One kind a file.
 
 mod asymmetric_path;
+mod firewall_out_of_state;
 mod incomplete_handshake;
 mod mirror_loss;
 mod mirror_truncation;
@@ -161,6 +162,7 @@ pub struct Finding {
 #[derive(Default)]
 pub(crate) struct Collector {
     asymmetric_path: asymmetric_path::AsymmetricPaths,
+    firewall_out_of_state: firewall_out_of_state::OutOfState,
     incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
     one_way: one_way::OneWays,
     unanswered: unanswered::Unanswered,
@@ -170,6 +172,7 @@ impl Collector {
     /// Takes one flow and what became of it.
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
         self.asymmetric_path.add(context, flow, judgement);
+        self.firewall_out_of_state.add(flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
         self.one_way.add(flow, judgement);
         self.unanswered.add(flow, judgement);
@@ -178,6 +181,7 @@ impl Collector {
     /// All findings, the gravest first.
     pub fn finish(self, context: &Context, sessions: &[SessionReport]) -> Vec<Finding> {
         let mut findings = self.asymmetric_path.finish(context);
+        findings.extend(self.firewall_out_of_state.finish(context));
         findings.extend(self.incomplete_handshake.finish(context));
         findings.extend(self.one_way.finish(context));
         findings.extend(self.unanswered.finish());

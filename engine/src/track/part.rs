@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Ip, Transport};
 
+use crate::firewall::{FirstUnmatched, Unmatched};
 use crate::flow::Side;
 use crate::observation::{Observation, Seen, Sum, Visible};
 use crate::point::PointId;
@@ -21,10 +22,17 @@ pub(super) struct Part {
     pub sides: [Seen; 2],
     pub trails: [Trail; 2],
     pub conversation: Conversation,
-    doubled: Option<Box<[Sum; 2]>>,
+    rare: Option<Box<Rare>>,
     sessions: ArrayVec<SessionId, KEPT>,
     vlans: ArrayVec<u16, KEPT>,
     segments: ArrayVec<u64, KEPT>,
+}
+
+/// What few flows have.
+#[derive(Debug, Default)]
+struct Rare {
+    doubled: [Sum; 2],
+    unmatched: Option<Unmatched>,
 }
 
 /// What tells a sender's next packet from a copy of its last one.
@@ -48,7 +56,7 @@ impl Part {
             sides: [Seen::default(); 2],
             trails: [Trail::default(); 2],
             conversation: Conversation::default(),
-            doubled: None,
+            rare: None,
             sessions: ArrayVec::new(),
             vlans: ArrayVec::new(),
             segments: ArrayVec::new(),
@@ -102,14 +110,20 @@ impl Part {
 
     /// Counts a packet that the mirror brought before.
     pub(super) fn count_double(&mut self, side: Side, sum: Sum) {
-        self.doubled.get_or_insert_default()[side].add(sum);
+        self.rare.get_or_insert_default().doubled[side].add(sum);
     }
 
     /// Packets of a side that the mirror brought before.
     pub(super) fn doubled(&self, side: Side) -> Sum {
-        self.doubled
+        self.rare
             .as_ref()
-            .map_or(Sum::default(), |sums| sums[side])
+            .map_or(Sum::default(), |rare| rare.doubled[side])
+    }
+
+    /// What the firewall at the point could not match; `first` is such a packet.
+    pub(super) fn unmatched(&mut self, first: FirstUnmatched) -> &mut Unmatched {
+        let rare = self.rare.get_or_insert_default();
+        rare.unmatched.get_or_insert_with(|| Unmatched::new(first))
     }
 
     /// Whether the mirror brought most of a side's packets more than once, the last one left out.
@@ -119,8 +133,8 @@ impl Part {
 
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
-        let doubled = self.doubled.as_ref().map_or(0, |sums| size_of_val(&**sums));
-        doubled + self.conversation.heap_size()
+        let rare = self.rare.as_ref().map_or(0, |rare| size_of_val(&**rare));
+        rare + self.conversation.heap_size()
     }
 
     /// It as the correlator sees it.
@@ -130,6 +144,7 @@ impl Part {
             point: self.point,
             sides: self.sides,
             doubled: [self.doubled(0), self.doubled(1)],
+            unmatched: self.rare.as_ref().and_then(|rare| rare.unmatched),
             visible: [Visible::default(); 2],
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),
