@@ -10,6 +10,7 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
 };
 use mirrorscope_dissectors::{Protocol, Selector};
+use mirrorscope_engine::firewall::Preset;
 
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
@@ -124,6 +125,10 @@ pub struct InputArgs {
     /// Assign mirror sources to a site: an address or a prefix; may be repeated
     #[arg(long = "site", value_name = "NAME=PREFIX")]
     pub site: Vec<String>,
+
+    /// What firewalls are, where the sites file does not say: how they track connections
+    #[arg(long, value_name = "PRESET", value_parser = value::preset, default_value = "linux")]
+    pub firewall: Preset,
 
     /// Which clock tells when packets passed
     #[arg(long, value_enum, default_value_t = Clock::Arrival)]

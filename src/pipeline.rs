@@ -260,6 +260,7 @@ fn config(args: &InputArgs) -> Result<Config> {
     for assignment in &args.site {
         sites.assign(assignment).context("--site")?;
     }
+    sites.firewall = args.firewall;
     let mut dissect = Options::default();
     sites
         .decode(&mut dissect)

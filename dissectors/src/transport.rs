@@ -172,6 +172,8 @@ pub struct UdpDatagram<'a> {
     pub payload_len: u32,
     /// What is present of the payload.
     pub payload: &'a [u8],
+    /// Its length claims more than the IP packet holds.
+    pub overlong: bool,
 }
 
 /// An ICMP message of either version.
@@ -306,22 +308,24 @@ impl<'a> Payload<'a> {
             return Some(self.malformed(Protocol::Udp, Reason::BadLength));
         }
         let (source_port, destination_port) = self.ports()?;
-        let (claimed, payload) = match UdpSlice::from_slice_lax(self.bytes) {
+        let (length, payload) = match UdpSlice::from_slice_lax(self.bytes) {
             Ok(udp) => match usize::from(udp.length()) {
                 // A jumbogram, or a datagram that the network card was to split.
                 0 => (self.claimed, udp.payload()),
                 len if len < UDP_LEN => {
                     return Some(self.malformed(Protocol::Udp, Reason::BadLength));
                 }
-                len => (self.claimed.min(len), udp.payload()),
+                len => (len, udp.payload()),
             },
             Err(_) => (self.claimed, Default::default()),
         };
+        let claimed = self.claimed.min(length);
         Some(Transport::Udp(UdpDatagram {
             source_port,
             destination_port,
             payload_len: claimed.saturating_sub(UDP_LEN) as u32,
             payload,
+            overlong: length > self.claimed && !self.fragment,
         }))
     }
 

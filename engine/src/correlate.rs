@@ -3,6 +3,7 @@
 use mirrorscope_dissectors::TcpFlags;
 
 use crate::course::{Course, Stage};
+use crate::firewall::Explained;
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
@@ -28,6 +29,8 @@ pub struct Judgement {
     pub stages: Vec<Stage>,
     /// All places that saw it.
     pub observers: Vec<Observer>,
+    /// What firewalls could not match of it.
+    pub unmatched: Vec<Explained>,
 }
 
 impl Judgement {
@@ -77,7 +80,7 @@ impl Context {
                 observer.missing = missing;
             }
         }
-        let judgement = Judgement {
+        let mut judgement = Judgement {
             verdict: Verdict::Unknown,
             cause: None,
             confidence: Confidence::High,
@@ -85,7 +88,9 @@ impl Context {
             by_nature: false,
             stages: Vec::new(),
             observers,
+            unmatched: Vec::new(),
         };
+        judgement.unmatched = self.explain_unmatched(flow, &judgement);
         if seen[0] && seen[1] {
             self.both(flow, judgement)
         } else {

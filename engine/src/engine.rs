@@ -7,6 +7,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
+use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
 use crate::observation::FlowObserved;
@@ -66,6 +67,7 @@ pub struct Engine {
     time: TimeSource,
     tracker: Tracker,
     inventory: Inventory,
+    firewalls: Firewalls,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
     period: Option<(Timestamp, Timestamp)>,
@@ -81,6 +83,7 @@ impl Engine {
             time: config.time,
             tracker: tracker.with_tenants(tenants),
             inventory: Inventory::new(config.endpoints.0),
+            firewalls: Firewalls::new(config.limits.flows),
             packets: Vec::new(),
             period: None,
         }
@@ -109,6 +112,11 @@ impl Engine {
     /// Flows that gave way to others.
     pub fn evicted(&self) -> EvictedFlows {
         self.tracker.evicted().into()
+    }
+
+    /// Connections that the model of the firewalls had no room for.
+    pub fn forgotten_by_firewalls(&self) -> u64 {
+        self.firewalls.evicted()
     }
 
     /// Bytes that the flows take.
@@ -161,12 +169,14 @@ impl Engine {
             receiver,
             tracker,
             inventory,
+            firewalls,
             packets,
             ..
         } = self;
         receiver.receive(frame, |mirrored| {
             let taken = track(tracker, packets, mirrored);
             inventory.note(mirrored, tracker.scope(mirrored), taken);
+            firewalls.take(mirrored, taken, tracker);
             sink(mirrored, taken, tracker);
         });
     }
@@ -182,12 +192,14 @@ impl Engine {
             receiver,
             tracker,
             inventory,
+            firewalls,
             packets,
             ..
         } = self;
         receiver.finish(|mirrored| {
             let taken = track(tracker, packets, mirrored);
             inventory.note(mirrored, tracker.scope(mirrored), taken);
+            firewalls.take(mirrored, taken, tracker);
             sink(mirrored, taken, tracker);
         });
         inventory.finish();
@@ -337,6 +349,7 @@ impl Engine {
                     site: point.site.clone(),
                     role: point.role,
                     carries: point.carries,
+                    firewall: point.firewall.as_deref().copied(),
                     sampled: point.sampling.is_some_and(|n| n > 1)
                         || (unseen > SAMPLED && unnumbered),
                     losses: counters
@@ -603,6 +616,7 @@ impl Engine {
             flows: self.tracker.flows_born(),
             flows_matching: None,
             evicted: self.tracker.evicted().into(),
+            firewall_evicted: self.firewalls.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,

@@ -19,6 +19,7 @@ pub mod decode;
 mod engine;
 pub mod filter;
 pub mod finding;
+pub mod firewall;
 pub mod flow;
 pub mod fragment;
 pub mod hint;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Unmatched;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::session::SessionId;
@@ -107,6 +108,8 @@ pub struct Observation {
     pub doubled: [Sum; 2],
     /// What came past again after a router had had it: it went over a link and came back.
     pub again: [Sum; 2],
+    /// For a firewall: packets that it can match to no connection.
+    pub unmatched: Option<Unmatched>,
     /// Whether the point could see what each side sends.
     pub visible: [Visible; 2],
     /// TCP as the point saw it; empty for other protocols.
@@ -217,6 +220,9 @@ impl FlowObserved {
             for seen in &mut observation.sides {
                 seen.first = seen.first.plus(by);
                 seen.last = seen.last.plus(by);
+            }
+            if let Some(unmatched) = &mut observation.unmatched {
+                unmatched.first.time = unmatched.first.time.plus(by);
             }
         }
         flow.observations.sort_by_key(Observation::first);

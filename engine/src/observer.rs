@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Settings;
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
@@ -36,6 +37,8 @@ pub struct PointFacts {
     pub role: Role,
     /// What its owner says that its mirror carries.
     pub carries: Option<Carries>,
+    /// For a firewall: how it tracks connections.
+    pub firewall: Option<Settings>,
     /// Its mirror takes some packets only: its owner's word, or more TCP bytes unseen than seen and no numbers to say
     /// that they were lost.
     pub sampled: bool,
@@ -409,7 +412,7 @@ impl PointFacts {
     /// Whether a session did not run in a period: no number shows what is lost before its first packet and after its
     /// last. One session that took the place of another (a host that a machine moved to) is no gap; one of several that
     /// ran side by side is.
-    fn silent(&self, (first, last): (Timestamp, Timestamp)) -> bool {
+    pub(crate) fn silent(&self, (first, last): (Timestamp, Timestamp)) -> bool {
         let absent = |l: &(Timestamp, Timestamp)| l.1 < first || l.0 > last;
         let beside = |l: &(Timestamp, Timestamp)| {
             self.lived.iter().filter(|m| m.0 < l.1 && l.0 < m.1).count() > 1
@@ -418,7 +421,7 @@ impl PointFacts {
     }
 
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
-    fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
+    pub(crate) fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
         let (from, to) = (from.plus(-DELAYED), to.plus(DELAYED));
         // Numbers that others have tell how many are lost in a row.
         let events = expected.div_ceil(self.burst.max(1));

@@ -3,6 +3,7 @@
 use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Settings;
 use crate::session::{SessionId, SessionKey, Way};
 use crate::site::{Carries, Origin, Role, Sites};
 use crate::table::{Map, Set};
@@ -36,6 +37,8 @@ pub struct Point {
     pub carries: Option<Carries>,
     /// One of this many packets is mirrored, if its owner says so.
     pub sampling: Option<u32>,
+    /// For a firewall: how it tracks connections.
+    pub firewall: Option<Box<Settings>>,
     /// Its device's ingress is what others call egress.
     pub reversed_direction: bool,
     /// Packets in encapsulations that cannot be opened.
@@ -55,6 +58,7 @@ impl Point {
             described: false,
             carries: None,
             sampling: None,
+            firewall: None,
             reversed_direction: false,
             unopened: 0,
             sessions: Vec::new(),
@@ -271,8 +275,13 @@ impl Points {
             let next = PointId(self.all.len() as u32);
             let id = *self.described.entry(rule.name.clone()).or_insert(next);
             if id == next {
+                let firewall = (rule.role == Role::Firewall).then(|| {
+                    let rule = rule.firewall.unwrap_or_default();
+                    Box::new(rule.settings(self.sites.firewall))
+                });
                 self.all.push(Point {
                     role: rule.role,
+                    firewall,
                     described: true,
                     carries: rule.carries,
                     sampling: rule.sampling,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::correlate::Judgement;
 use crate::finding::{Finding, mac, protocol_name};
+use crate::firewall::{Explained, Policy};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
@@ -71,6 +72,8 @@ pub struct Totals {
     pub flows: u64,
     /// Flows that gave way to others.
     pub evicted: EvictedFlows,
+    /// Connections that firewalls may still know, but the model had no room for.
+    pub firewall_evicted: u64,
     /// With a filter: those that it wants. Verdicts and causes are theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flows_matching: Option<u64>,
@@ -505,9 +508,90 @@ pub struct AtPoint {
     pub vlans: Vec<u16>,
     /// Segments (VNI, GRE key) that it was seen in, the first few.
     pub segments: Vec<u64>,
+    /// What the firewall there can match to no connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<FirewallReport>,
     /// TCP in figures, as it passed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<Summary>,
+}
+
+/// What a firewall can match to no connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirewallReport {
+    /// Kind of firewall that it was judged as.
+    pub preset: &'static str,
+    /// What it does with such packets: `drop` or `accept`.
+    pub policy: Policy,
+    /// Packets of each side.
+    pub out_of_state: OutOfState,
+    /// The first one.
+    pub first: FirstOutOfState,
+    /// Why it is out of state, with what other points saw.
+    pub why: String,
+    /// What else explains it, so that it does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Point that what the firewall lacks passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<String>,
+}
+
+/// Packets out of state.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OutOfState {
+    /// Of the originator.
+    pub orig: u64,
+    /// Of the responder.
+    pub resp: u64,
+}
+
+/// The first packet out of state.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FirstOutOfState {
+    /// When it passed.
+    pub time: Timestamp,
+    /// Who sent it: `orig` or `resp`.
+    pub from: &'static str,
+    /// What it is: `SYN-ACK`, `echo reply`.
+    pub packet: &'static str,
+    /// Why the firewall matches it to nothing, by name.
+    pub reason: &'static str,
+}
+
+impl FirewallReport {
+    fn new(context: &Context, flow: &FlowObserved, explained: &Explained) -> Option<Self> {
+        let settings = context.point(explained.point)?.firewall?;
+        let unmatched = &explained.unmatched;
+        let first = unmatched.first;
+        let passed = explained.passed.and_then(|p| context.point(p.point));
+        Some(Self {
+            preset: settings.preset.as_str(),
+            policy: settings.policy,
+            out_of_state: OutOfState {
+                orig: unmatched.packets[flow.originator],
+                resp: unmatched.packets[flow.responder()],
+            },
+            first: FirstOutOfState {
+                time: first.time,
+                from: if first.side == flow.originator {
+                    "orig"
+                } else {
+                    "resp"
+                },
+                packet: first.what.in_words(),
+                reason: first.reason.as_str(),
+            },
+            why: explained.why(context),
+            cause: explained.cause,
+            passed: passed.map(|point| point.name.clone()),
+        })
+    }
+
+    /// Packets of both sides.
+    pub fn packets(&self) -> u64 {
+        self.out_of_state.orig + self.out_of_state.resp
+    }
 }
 
 impl FlowReport {
@@ -578,6 +662,11 @@ impl FlowReport {
                     .collect(),
                 vlans: o.vlans.clone(),
                 segments: o.segments.clone(),
+                firewall: judgement
+                    .unmatched
+                    .iter()
+                    .find(|explained| explained.point == o.point)
+                    .and_then(|explained| FirewallReport::new(context, flow, explained)),
                 tcp: tcp(&o.conversation),
             })
         });

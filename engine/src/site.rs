@@ -15,6 +15,7 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::decode::{DecodeRule, PortRules};
+use crate::firewall;
 use crate::point::printable;
 use crate::session::SessionKey;
 
@@ -187,6 +188,8 @@ pub struct PointRule {
     pub carries: Option<Carries>,
     /// The mirror takes one of this many packets.
     pub sampling: Option<u32>,
+    /// For a firewall: how it tracks connections, where that is not the usual way.
+    pub firewall: Option<firewall::Rule>,
     /// The device sets the direction bit the other way round: on what it sends out of the mirrored port it says ingress.
     #[serde(default, rename = "reversed-direction")]
     pub reversed_direction: bool,
@@ -222,6 +225,9 @@ pub struct Sites {
     /// Further numbers that lead to a protocol.
     #[serde(default, rename = "decode-as")]
     pub decode_as: Vec<DecodeRule>,
+    /// How firewalls track connections that name no preset.
+    #[serde(skip)]
+    pub firewall: firewall::Preset,
 }
 
 /// A sites description that cannot be used.
@@ -249,6 +255,9 @@ pub enum SitesError {
     /// Sampling of 0 says nothing.
     #[error("point {0:?}: sampling must be 1 or more (one of that many packets is mirrored)")]
     Sampling(String),
+    /// Only a firewall tracks connections.
+    #[error("point {0:?}: firewall settings, but its role is not \"firewall\"")]
+    NoFirewall(String),
     /// Not `NAME=PREFIX`.
     #[error("{0:?} is not NAME=ADDRESS or NAME=PREFIX, such as dc1=10.60.0.1 or dc1=10.60.0.0/24")]
     Assignment(String),
@@ -300,6 +309,9 @@ impl Sites {
                 }
                 if point.matches.is_empty() || point.matches.iter().any(Match::is_empty) {
                     return Err(SitesError::EmptyMatch(point.name.clone()));
+                }
+                if point.firewall.is_some() && point.role != Role::Firewall {
+                    return Err(SitesError::NoFirewall(point.name.clone()));
                 }
                 if point.sampling == Some(0) {
                     return Err(SitesError::Sampling(point.name.clone()));

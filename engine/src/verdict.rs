@@ -54,6 +54,10 @@ pub enum Cause {
     NoPoint,
     /// The capture ended before an answer could be expected.
     CaptureEnd,
+    /// What is missing may have passed before the capture began.
+    CaptureStart,
+    /// The table of connections was full, and forgot some.
+    TableFull,
     /// All that a place saw are copies of what had passed a place that saw both directions: frames that a switch
     /// floods. Says only that this place is no evidence; never why a verdict is unknown.
     Flooded,
@@ -71,6 +75,8 @@ impl Cause {
             Self::Unopened => "unopened",
             Self::NoPoint => "no-point",
             Self::CaptureEnd => "capture-end",
+            Self::CaptureStart => "capture-start",
+            Self::TableFull => "table-full",
             Self::Flooded => "flooded",
         }
     }
@@ -90,6 +96,8 @@ impl Cause {
             }
             Self::NoPoint => "no mirrored place lies where the other direction would pass",
             Self::CaptureEnd => "the capture ended before an answer could be expected",
+            Self::CaptureStart => "the connection may be older than the capture",
+            Self::TableFull => "the table of connections was full, and forgot some",
             Self::Flooded => "all packets are copies of what passed elsewhere",
         }
     }

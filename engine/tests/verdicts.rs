@@ -47,6 +47,7 @@ fn each_direction_at_another_firewall_is_asymmetric() {
     ";
     let kinds = [
         "asymmetric-path",
+        "firewall-out-of-state",
         "incomplete-handshake",
         "incomplete-handshake",
     ];
@@ -97,6 +98,7 @@ fn the_owner_may_say_what_a_mirror_carries() {
         "medium",
         &[
             "asymmetric-path",
+            "firewall-out-of-state",
             "incomplete-handshake",
             "inconsistent-sequence",
         ],
@@ -138,6 +140,7 @@ fn loss_of_the_mirror_at_that_time_excuses_what_is_missing() {
     expect(&story("during"), "unknown", "mirror-loss", &["mirror-loss"]);
     let before = [
         "asymmetric-path",
+        "firewall-out-of-state",
         "incomplete-handshake",
         "inconsistent-sequence",
         "mirror-loss",
@@ -195,6 +198,7 @@ fn with_one_mirror_only_acknowledgements_show_the_other_way() {
     ";
     let kinds = [
         "asymmetric-path",
+        "firewall-out-of-state",
         "incomplete-handshake",
         "inconsistent-sequence",
     ];
@@ -281,7 +285,12 @@ fn a_flow_that_changes_its_firewall_has_moved() {
     // As long as nothing shows that both mirrors ran all the time, either may have missed it.
     expect(&story, "unknown", "mirror-loss", &[]);
     let alive = format!("0.0 fw2 from r2\n{story}\n9.5 fw1 from r1");
-    expect(&alive, "moved", "high", &["path-moved"]);
+    expect(
+        &alive,
+        "moved",
+        "high",
+        &["firewall-out-of-state", "path-moved"],
+    );
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! Any frames, in any order, at any time: a report, tight bounds, and sums that agree.
+//! Any frames, in any order, at any time: a report, tight bounds, and sums that agree. What one interface brings passes a
+//! firewall.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
+use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
@@ -15,6 +17,14 @@ struct Input<'a> {
 }
 
 const MAX_FLOWS: usize = 8;
+const SITES: &str = "
+[[site]]
+name = 'dc1'
+point = [
+  { name = 'fw', role = 'firewall', match = { file = 'fw' } },
+  { name = 'loose', role = 'firewall', match = { file = 'loose' }, firewall = { loose = true, policy = 'accept' } },
+]
+";
 
 fuzz_target!(|input: Input| {
     let config = Config {
@@ -22,9 +32,12 @@ fuzz_target!(|input: Input| {
             flows: MAX_FLOWS,
             ..Limits::default()
         },
+        sites: Sites::parse(SITES).unwrap(),
         ..Config::default()
     };
     let mut engine = Engine::new(config, Default::default());
+    engine.receiver().name_interface(0, "fw", None);
+    engine.receiver().name_interface(1, "loose", None);
     let mut number = 0;
     for (time, interface, bytes) in input.frames {
         number += 1;

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use mirrorscope_engine::firewall::Preset;
+
 /// The longest time that can be given, in nanoseconds: 31 years.
 const LONGEST: f64 = 1e18;
 /// The largest size that can be given, in bytes: a petabyte.
@@ -72,6 +74,14 @@ pub fn host(text: &str) -> Result<Host, &'static str> {
         .filter_map(|at| digits.get(at..at + 2))
         .collect();
     Ok(Host::Mac(bytes.join(":")))
+}
+
+/// A kind of firewall, by name.
+pub fn preset(text: &str) -> Result<Preset, String> {
+    Preset::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
 }
 
 /// A plain decimal number and what follows it.

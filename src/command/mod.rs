@@ -118,6 +118,14 @@ fn tell_refused(engine: &Engine, args: &AnalysisArgs) {
 
 /// Tells which flows are missing for want of room.
 fn tell_of_evicted(engine: &Engine, table: &TableArgs) {
+    let forgotten = engine.forgotten_by_firewalls();
+    if forgotten > 0 {
+        eprintln!(
+            "mirrorscope: {forgotten} connections gave way to others in the tables of firewalls; what is out of state of them \
+             is not judged; raise --max-flows (now {})",
+            table.max_flows
+        );
+    }
     let evicted = engine.evicted();
     if evicted.flows() == 0 {
         return;

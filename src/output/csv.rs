@@ -163,16 +163,27 @@ impl<'a> Flows<'a> {
             "handshake_rtt_ns",
             "points",
             "tenant",
+            "out_of_state",
         ])?;
         Ok(Self { writer })
     }
 
-    /// Writes one flow; its points are `NAME:ORIG/RESP` packets, separated by spaces.
+    /// Writes one flow; its points are `NAME:ORIG/RESP` packets, separated by spaces, and so are the packets out of state
+    /// at its firewalls, as far as the mirror does not explain them.
     pub fn add(&mut self, flow: &FlowReport) -> Result<()> {
         let points: Vec<String> = flow
             .points
             .iter()
             .map(|p| format!("{}:{}/{}", p.point, p.orig.packets, p.resp.packets))
+            .collect();
+        let out_of_state: Vec<String> = flow
+            .points
+            .iter()
+            .filter_map(|p| Some((p, p.firewall.as_ref().filter(|f| f.cause.is_none())?)))
+            .map(|(p, firewall)| {
+                let counts = firewall.out_of_state;
+                format!("{}:{}/{}", p.point, counts.orig, counts.resp)
+            })
             .collect();
         let tcp = flow.tcp.as_ref();
         self.writer.write_record([
@@ -203,6 +214,7 @@ impl<'a> Flows<'a> {
             text(tcp.and_then(|tcp| tcp.handshake_rtt_ns)),
             cell(&points.join(" ")),
             cell(flow.tenant.as_deref().unwrap_or_default()),
+            cell(&out_of_state.join(" ")),
         ])?;
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
-use mirrorscope_engine::report::{AtPoint, Direction, DirectionAtPoint, FlowReport};
+use mirrorscope_engine::report::{
+    AtPoint, Direction, DirectionAtPoint, FirewallReport, FlowReport, OutOfState,
+};
 use mirrorscope_engine::tcp::{Counts, EndSummary, Handshake, RttSummary, Summary};
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_engine::verdict::Verdict;
@@ -142,10 +144,36 @@ fn point(out: &mut dyn Write, screen: Screen, at: &AtPoint, all: Option<&Summary
             &facts.join("; "),
         )?;
     }
+    if let Some(firewall) = &at.firewall {
+        out_of_state(out, screen, firewall)?;
+    }
     match &at.tcp {
         Some(tcp) => times(out, screen, tcp),
         None => Ok(()),
     }
+}
+
+/// What a firewall matches to no connection.
+fn out_of_state(out: &mut dyn Write, screen: Screen, firewall: &FirewallReport) -> Result<()> {
+    let OutOfState { orig, resp } = firewall.out_of_state;
+    let first = &firewall.first;
+    let mark = if first.from == "orig" { '>' } else { '<' };
+    let told = format!(
+        "out of state for {}: {orig} >, {resp} <; the first {mark} {} at {}; {}",
+        firewall.preset, first.packet, first.time, firewall.why
+    );
+    let meaning = if firewall.cause.is_none() {
+        Meaning::Error
+    } else {
+        Meaning::Info
+    };
+    paragraph(
+        out,
+        screen,
+        "    ",
+        "      ",
+        &screen.theme.paint(meaning, &told),
+    )
 }
 
 fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {

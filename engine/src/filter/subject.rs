@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::vocabulary;
 use crate::flow::{FlowKey, protocol};
-use crate::report::{Direction, FlowReport};
+use crate::report::{AtPoint, Direction, FlowReport};
 
 /// Which end of a flow, or which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub enum NumberField {
     Payload,
     /// Nanoseconds from the first packet to the last.
     Duration,
+    /// Packets that a firewall can match to no connection; those that the mirror explains are left out.
+    OutOfState,
 }
 
 /// Something that a filter can be asked about. Every method tells whether one of the field's values passes `test`, or
@@ -157,9 +159,22 @@ impl Subject for FlowReport {
             NumberField::Bytes => test(count(|d| d.bytes)),
             NumberField::Packets => test(count(|d| d.packets)),
             NumberField::Payload => test(count(|d| d.payload)),
+            NumberField::OutOfState => test(points.map(|p| p.out_of_state(end)).sum()),
             NumberField::Duration => {
                 test(u64::try_from(self.last.since(self.first)).unwrap_or_default())
             }
+        })
+    }
+}
+
+impl AtPoint {
+    /// Packets that the firewall there cannot match, by who sent them.
+    fn out_of_state(&self, end: End) -> u64 {
+        let counts = self.firewall.as_ref().filter(|f| f.cause.is_none());
+        counts.map_or(0, |firewall| match end {
+            End::Either => firewall.packets(),
+            End::Originator => firewall.out_of_state.orig,
+            End::Responder => firewall.out_of_state.resp,
         })
     }
 }

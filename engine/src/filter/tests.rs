@@ -21,6 +21,7 @@ fn web() -> FlowReport {
         tcp: None,
         sessions: sessions.iter().map(|name| (*name).to_owned()).collect(),
         segments: vec![segment],
+        firewall: None,
         vlans: vec![vlan],
     };
     FlowReport {

@@ -47,9 +47,12 @@ impl Value {
             Field::Number(NumberField::Segment) => "a VNI or GRE key such as 5012 or 0x1394",
             Field::Number(NumberField::Vlan) => "a VLAN up to 4095",
             Field::Number(NumberField::Duration) => "a time such as 200ms, 1.5s, 30s, 5m or 2h",
-            Field::Number(NumberField::Bytes | NumberField::Packets | NumberField::Payload) => {
-                "a number such as 3, 1500, 10k, 1M or 1.5GiB"
-            }
+            Field::Number(
+                NumberField::Bytes
+                | NumberField::Packets
+                | NumberField::Payload
+                | NumberField::OutOfState,
+            ) => "a number such as 3, 1500, 10k, 1M or 1.5GiB",
         };
         example.to_owned()
     }
@@ -96,9 +99,10 @@ impl Value {
                 ("VLAN", self.range(vlan))
             }
             NumberField::Duration => ("time", self.range(time)),
-            NumberField::Bytes | NumberField::Packets | NumberField::Payload => {
-                ("number", self.range(size))
-            }
+            NumberField::Bytes
+            | NumberField::Packets
+            | NumberField::Payload
+            | NumberField::OutOfState => ("number", self.range(size)),
         };
         range.ok_or_else(|| self.fault(is_no, Field::Number(field)))
     }

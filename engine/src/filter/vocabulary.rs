@@ -84,6 +84,10 @@ const FIELDS: &[(&str, Word)] = &[
         "duration",
         Word::Field(Number(NumberField::Duration), End::Either),
     ),
+    (
+        "out-of-state",
+        Word::Field(Number(NumberField::OutOfState), End::Either),
+    ),
     ("id", Word::Field(Text(TextField::Id), End::Either)),
     (
         "community-id",

@@ -157,6 +157,7 @@ fn finding(context: &Context, conflict: &Conflict, flows: Flows) -> Finding {
         summary,
         evidence,
         next: next(conflict, &name),
+        because: None,
     }
 }
 

@@ -215,6 +215,7 @@ fn finding(context: &Context, sessions: &[SessionReport], event: &Event) -> Opti
         summary: summary(context, event, first),
         evidence: evidence(context, sessions, event, weakest),
         next: next(event, first, from, to),
+        because: None,
     })
 }
 

@@ -3,8 +3,9 @@
 mod address_conflict;
 mod asymmetric_path;
 mod attempts;
-mod incomplete_close;
 mod endpoint_moved;
+mod firewall_out_of_state;
+mod incomplete_close;
 mod incomplete_handshake;
 mod inconsistent_sequence;
 mod mirror_blind_spot;
@@ -178,6 +179,7 @@ pub(crate) struct Collector {
     address_conflict: address_conflict::AddressConflicts,
     asymmetric_path: asymmetric_path::AsymmetricPaths,
     endpoint_moved: endpoint_moved::EndpointMoves,
+    firewall_out_of_state: firewall_out_of_state::OutOfState,
     incomplete_handshake: incomplete_handshake::IncompleteHandshakes,
     incomplete_close: incomplete_close::IncompleteCloses,
     inconsistent_sequence: inconsistent_sequence::InconsistentSequences,
@@ -203,6 +205,7 @@ impl Collector {
         self.address_conflict.add(flow);
         self.asymmetric_path.add(context, flow, judgement);
         self.endpoint_moved.add(context, flow);
+        self.firewall_out_of_state.add(flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
         self.incomplete_close.add(flow, judgement);
         self.inconsistent_sequence.add(context, flow, judgement);
@@ -218,6 +221,7 @@ impl Collector {
         let mut findings = self.asymmetric_path.finish(context);
         findings.extend(self.address_conflict.finish(context));
         findings.extend(self.endpoint_moved.finish(context, sessions));
+        findings.extend(self.firewall_out_of_state.finish(context));
         findings.extend(self.incomplete_handshake.finish(context));
         findings.extend(self.incomplete_close.finish(context));
         findings.extend(self.inconsistent_sequence.finish(context));

@@ -10,11 +10,12 @@ use std::hash::BuildHasher;
 
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
+use crate::firewall::{FirstUnmatched, Unmatched};
 use crate::flow::{
     FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error, protocol,
 };
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
-use crate::point::Point;
+use crate::point::{Point, PointId};
 use crate::receive::{Delivery, Mirrored};
 use crate::site::Role;
 use crate::site::{Tenants, untenanted};
@@ -335,6 +336,24 @@ impl Tracker {
         flow.quotation(&mut grown).note_quoted(id);
         self.table.grown(grown);
         Some(())
+    }
+
+    /// What the firewall at a point could not match of the flow of a packet that was just taken there; `first` is such a
+    /// packet.
+    pub(crate) fn unmatched(
+        &mut self,
+        tracked: Tracked,
+        point: PointId,
+        first: FirstUnmatched,
+    ) -> Option<&mut Unmatched> {
+        let slot = self.table.still(tracked.slot, tracked.flow)?;
+        let (_, part) = self.table.at(slot, point)?;
+        let held = part.heap_size();
+        part.unmatched(first);
+        let grown = part.heap_size() - held;
+        self.table.grown(grown);
+        let (_, part) = self.table.at(slot, point)?;
+        Some(part.unmatched(first))
     }
 
     /// What each point's flows tell of its mirror, by point.

@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Ip, Transport};
 
+use crate::firewall::{FirstUnmatched, Unmatched};
 use crate::flow::Side;
 use crate::observation::{Observation, Seen, Sum, Visible};
 use crate::point::PointId;
@@ -27,7 +28,7 @@ pub(super) struct Part {
     segments: ArrayVec<u64, KEPT>,
 }
 
-/// Packets that a point saw more than once.
+/// What few flows have at a point.
 #[derive(Clone, Copy, Debug, Default)]
 struct More {
     /// The mirror brought them twice.
@@ -36,6 +37,7 @@ struct More {
     again: [Sum; 2],
     /// Of those that the mirror brought twice: a router stands between both.
     routed: u64,
+    unmatched: Option<Unmatched>,
 }
 
 /// What tells a sender's next packet from a copy of its last one.
@@ -137,6 +139,17 @@ impl Part {
         self.more().routed
     }
 
+    /// What the firewall at the point could not match; `first` is such a packet.
+    pub(super) fn unmatched(&mut self, first: FirstUnmatched) -> &mut Unmatched {
+        let more = self.more.get_or_insert_default();
+        more.unmatched.get_or_insert_with(|| Unmatched::new(first))
+    }
+
+    /// Whether the mirror brought most of a side's packets more than once, the last one left out.
+    pub(super) fn doubles(&self, side: Side) -> bool {
+        self.doubled(side).packets * 2 >= self.sides[side].packets.saturating_sub(1)
+    }
+
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
         let more = self.more.as_deref().map_or(0, size_of_val);
@@ -151,6 +164,7 @@ impl Part {
             sides: self.sides,
             doubled: self.more().doubled,
             again: self.more().again,
+            unmatched: self.more().unmatched,
             visible: [Visible::default(); 2],
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),
