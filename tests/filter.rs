@@ -419,7 +419,7 @@ fn a_bad_filter_is_told_before_any_file_is_opened() {
         assert_eq!(
             stdout(&output) + &stderr(&output),
             "mirrorscope: --filter: column 19: `symetric\\u{1b}[2J` is no word of the filter language; \
-             expected host, net, src, dst, orig, resp, port, portrange, sport, dport, proto, ip, ip6, site, point, role, \
+             expected host, net, src, dst, orig, resp, port, portrange, sport, dport, proto, ip, ip6, site, point, role, tenant, \
              session, vni, vlan, verdict, cause, state, history, bytes, packets, payload, duration, \
              out-of-state, id, community-id, \
              tcp, udp, icmp, icmp6, sctp, igmp, gre, esp, ah, ospf, pim, vrrp, symmetric, asymmetric, one-way, \

@@ -88,7 +88,7 @@ impl Recording {
     fn read(truth: &Path) -> Self {
         let stem = truth.to_str().unwrap().strip_suffix(".truth.json").unwrap();
         let own = PathBuf::from(format!("{stem}.toml"));
-        let shared = truth.with_file_name("sites.toml");
+        let shared = truth.with_file_name("two-sites.toml");
         let sites = std::fs::read_to_string(if own.exists() { own } else { shared }).unwrap();
         let mut files = Files::open(
             &[PathBuf::from(format!("{stem}.pcap"))],

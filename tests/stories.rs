@@ -54,7 +54,13 @@ fn the_asymmetric_samples_tell_which_way_each_direction_goes() {
         let report = report(name);
         assert_eq!(
             kinds(&report),
-            ["asymmetric-path", "incomplete-handshake"],
+            [
+                "asymmetric-path",
+                "firewall-out-of-state",
+                "incomplete-handshake",
+                "endpoint-moved",
+                "path-moved"
+            ],
             "{name}"
         );
         let finding = &report["findings"][0];

@@ -63,7 +63,7 @@ fn answers_that_leave_by_another_firewall_from_a_time_on_have_moved_and_are_asym
         9.303 fw2 server>r2 A 2301 251 900
         "
     ));
-    let kinds = ["asymmetric-path", "path-moved"];
+    let kinds = ["asymmetric-path", "firewall-out-of-state", "path-moved"];
     expect(&story, "moved", "high", &kinds);
     let (report, flows) = run(&story);
     let why = &flows[0].why;
@@ -122,7 +122,8 @@ fn a_gateway_that_takes_over_moves_both_directions() {
         9.005 fw2 r2>server A 251 3201 0
         "
     ));
-    expect(&story, "moved", "high", &["path-moved"]);
+    let kinds = ["firewall-out-of-state", "path-moved"];
+    expect(&story, "moved", "high", &kinds);
     let (report, _) = run(&story);
     let summary = &only(&report, Kind::PathMoved).summary;
     assert!(
@@ -220,6 +221,8 @@ fn a_whole_connection_that_is_asymmetric_shows_all_symptoms_with_their_cause() {
         .collect();
     let expected = [
         ("asymmetric-path", "fw1"),
+        ("firewall-out-of-state", "fw2"),
+        ("firewall-out-of-state", "fw1"),
         ("incomplete-handshake", "fw1"),
         ("incomplete-handshake", "fw2"),
         ("incomplete-close", "fw1"),

@@ -12,7 +12,7 @@ use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 use crate::tcp::Half;
 use crate::time::{SECOND, Timestamp};
-use crate::verdict::Confidence;
+use crate::verdict::{Confidence, Verdict};
 
 /// First packets told with their times.
 const TOLD: usize = 3;
@@ -27,6 +27,8 @@ struct Cause {
     packet: &'static str,
     /// Where what it lacks passed.
     passed: Option<PointId>,
+    /// The finding that explains it.
+    because: Option<Kind>,
 }
 
 /// What the firewall saw of the flows of one finding.
@@ -52,7 +54,7 @@ pub(super) struct OutOfState {
 impl OutOfState {
     pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
         for explained in &judgement.unmatched {
-            if let Some(cause) = cause(explained) {
+            if let Some(cause) = cause(explained, flow, judgement) {
                 self.note(cause, explained, flow);
             }
         }
@@ -96,13 +98,18 @@ impl OutOfState {
 }
 
 /// The cause that is told, if the network is proven to be one.
-fn cause(explained: &Explained) -> Option<Cause> {
+fn cause(explained: &Explained, flow: &FlowObserved, judgement: &Judgement) -> Option<Cause> {
     let lacks = explained.lacks.filter(|_| explained.is_proven())?;
     Some(Cause {
         point: explained.point,
         lacks,
         packet: explained.unmatched.first.what.in_words(),
         passed: explained.passed.map(|passed| passed.point),
+        because: match judgement.verdict {
+            _ if judgement.split(flow).is_some() => Some(Kind::AsymmetricPath),
+            Verdict::Moved => Some(Kind::PathMoved),
+            _ => None,
+        },
     })
 }
 
@@ -133,10 +140,12 @@ fn finding(context: &Context, cause: &Cause, group: &Group, seen: &Seen) -> Opti
     let sites = distinct(std::iter::once(firewall.site.clone()));
     Some(Finding {
         sites,
+        packets,
         points: points.map(|p| p.name.clone()).collect(),
         summary,
         evidence: evidence(cause, group, seen, &place, elsewhere, context),
         next: next(cause, drops, &place, elsewhere),
+        because: cause.because,
         ..group.finding(
             Kind::FirewallOutOfState,
             severity,
