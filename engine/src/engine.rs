@@ -178,6 +178,7 @@ impl Engine {
             firewalls.take(mirrored, taken, tracker);
             sink(mirrored, taken, tracker);
         });
+        firewalls.finish(tracker);
     }
 
     /// Arrival of the first frame and of the last.

@@ -418,7 +418,7 @@ impl Flow {
             Delivery::Whole | Delivery::Inside => sum(ip),
         };
         if sight == Sight::Duplicate {
-            part.count_double(side, sum);
+            part.count_double(side, sum, packet.repeated);
             return;
         }
         part.count(side, packet, ip, sum);

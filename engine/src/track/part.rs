@@ -32,6 +32,8 @@ pub(super) struct Part {
 #[derive(Debug, Default)]
 struct Rare {
     doubled: [Sum; 2],
+    /// Those of them that came with a number of their own, or without any.
+    renumbered: [u64; 2],
     unmatched: Option<Unmatched>,
 }
 
@@ -109,8 +111,10 @@ impl Part {
     }
 
     /// Counts a packet that the mirror brought before.
-    pub(super) fn count_double(&mut self, side: Side, sum: Sum) {
-        self.rare.get_or_insert_default().doubled[side].add(sum);
+    pub(super) fn count_double(&mut self, side: Side, sum: Sum, repeated: bool) {
+        let rare = self.rare.get_or_insert_default();
+        rare.doubled[side].add(sum);
+        rare.renumbered[side] += u64::from(!repeated);
     }
 
     /// Packets of a side that the mirror brought before.
@@ -126,9 +130,11 @@ impl Part {
         rare.unmatched.get_or_insert_with(|| Unmatched::new(first))
     }
 
-    /// Whether the mirror brought most of a side's packets more than once, the last one left out.
+    /// Whether the mirror brought most of a side's packets more than once, the last one left out. What the network
+    /// between doubles has one number.
     pub(super) fn doubles(&self, side: Side) -> bool {
-        self.doubled(side).packets * 2 >= self.sides[side].packets.saturating_sub(1)
+        let renumbered = self.rare.as_ref().map_or(0, |rare| rare.renumbered[side]);
+        renumbered * 2 >= self.sides[side].packets.saturating_sub(1)
     }
 
     /// Bytes that it holds elsewhere.
