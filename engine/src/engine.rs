@@ -203,6 +203,7 @@ impl Engine {
             sink(mirrored, taken, tracker);
         });
         inventory.finish();
+        firewalls.finish(tracker);
     }
 
     /// Arrival of the first frame and of the last.

@@ -141,8 +141,14 @@ impl Case<'_> {
         let lacks = self.lacks();
         let passed = lacks.and_then(|lacks| self.passed(lacks));
         let (cause, confidence) = match lacks {
-            Some(lacks) => (self.cause(lacks, passed), self.confidence(passed)),
-            None => (None, Confidence::High),
+            Some(lacks) => (
+                self.known_cause().or_else(|| self.cause(lacks, passed)),
+                self.confidence(passed),
+            ),
+            None => (
+                self.known_cause().or_else(|| self.odd_cause()),
+                Confidence::High,
+            ),
         };
         Explained {
             point: self.here.point,
@@ -212,20 +218,31 @@ impl Case<'_> {
         })
     }
 
-    /// What else than the network may explain it.
-    fn cause(&self, lacks: Lacks, passed: Option<Passed>) -> Option<Cause> {
+    /// What is known of the place's mirror, and explains anything.
+    fn known_cause(&self) -> Option<Cause> {
         let facts = self.facts;
-        let usual = match self.unmatched.doubt {
+        match self.unmatched.doubt {
             Some(Doubt::Evicted) => Some(Cause::TableFull),
             Some(Doubt::Cut) => Some(Cause::Truncated),
             None if facts.sampled => Some(Cause::Sampled),
             None if facts.portless > 0.01 => Some(Cause::Truncated),
             None if facts.carries == Some(Carries::One) => Some(Cause::BlindSpot),
             None => None,
-        };
-        if usual.is_some() {
-            return usual;
         }
+    }
+
+    /// What may explain a packet that lacks nothing that was seen.
+    fn odd_cause(&self) -> Option<Cause> {
+        match self.unmatched.first.reason {
+            Reason::InvalidFlags | Reason::Malformed | Reason::IcmpType => None,
+            // What it quotes may be older than the capture.
+            Reason::ErrorAboutUnknown => Some(Cause::CaptureStart),
+            _ => self.lost(1, self.flow.first, self.unmatched.first.time),
+        }
+    }
+
+    /// What else than the network may explain that something is lacking.
+    fn cause(&self, lacks: Lacks, passed: Option<Passed>) -> Option<Cause> {
         let side = self.side(lacks);
         let missing = self.observer.and_then(|o| o.missing);
         let one_sided = missing.filter(|m| m.side == side);

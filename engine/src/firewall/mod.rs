@@ -10,6 +10,7 @@
 
 mod connection;
 mod explain;
+mod order;
 mod preset;
 mod reason;
 mod segment;
@@ -26,6 +27,7 @@ use crate::receive::Mirrored;
 use crate::time::{SECOND, Timestamp};
 use crate::track::{Sight, Tracked as TrackedPacket, Tracker};
 use connection::{Connection, Life, Outcome};
+use order::Order;
 use segment::Segment;
 use state::{Kind, State};
 use table::{Entry, Key, Table, Tracked};
@@ -64,8 +66,43 @@ pub enum Standing {
 #[derive(Debug)]
 pub struct Firewalls {
     table: Table,
+    order: Order<Packet>,
+    /// How the firewall at each point tracks connections; the index is that of the point.
+    settings: Vec<Option<Settings>>,
     /// Segments were cut before their flags.
     cut: bool,
+}
+
+/// What is to be judged of a packet.
+#[derive(Clone, Copy, Debug)]
+struct Packet {
+    key: Key,
+    taken: TrackedPacket,
+    time: Timestamp,
+    arrival: Timestamp,
+    what: What,
+    input: Input,
+}
+
+/// What connection tracking looks at.
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    Tcp(Segment),
+    Udp,
+    /// Protocols of which only the addresses are tracked.
+    Other,
+    /// A request of ICMP, or a reply.
+    Query {
+        asks: bool,
+    },
+    /// An ICMP error, or a redirect: the connection of the packet that it quotes, if it is told to that packet's sender.
+    Error(Option<(FlowKey, (Side, u8))>),
+    /// Not for connection tracking to judge.
+    Untracked,
+    /// Of no connection, whatever came before.
+    Never(Reason),
+    /// TCP that was cut before its flags.
+    Cut,
 }
 
 impl Firewalls {
@@ -73,6 +110,8 @@ impl Firewalls {
     pub fn new(connections: usize) -> Self {
         Self {
             table: Table::new(connections),
+            order: Order::new(),
+            settings: Vec::new(),
             cut: false,
         }
     }
@@ -87,16 +126,52 @@ impl Firewalls {
         self.table.evicted
     }
 
-    /// Judges a packet of a flow, and notes in the flow if it is out of state. Does nothing where no firewall stands.
+    /// Takes a packet of a flow. Once those in front of it are there, it is judged, and the flow notes if it is out of
+    /// state. Does nothing where no firewall stands.
     pub fn take(
         &mut self,
-        packet: &Mirrored<'_>,
+        mirrored: &Mirrored<'_>,
+        taken: Option<TrackedPacket>,
+        tracker: &mut Tracker,
+    ) {
+        if let Some(packet) = self.read(mirrored, taken, tracker) {
+            let number = mirrored.mirror.and_then(|mirror| mirror.facts.sequence);
+            self.order
+                .push(mirrored.session, number, mirrored.arrival, packet);
+        }
+        while let Some(packet) = self.order.next(Some(mirrored.arrival)) {
+            self.settle(&packet, tracker);
+        }
+    }
+
+    /// Judges what still waits: no packet will come any more.
+    pub fn finish(&mut self, tracker: &mut Tracker) {
+        while let Some(packet) = self.order.next(None) {
+            self.settle(&packet, tracker);
+        }
+    }
+
+    /// Judges a packet of a flow at once, in the order of arrival.
+    pub fn judge(
+        &mut self,
+        mirrored: &Mirrored<'_>,
         taken: Option<TrackedPacket>,
         tracker: &mut Tracker,
     ) -> Option<Standing> {
-        let settings = packet.place.firewall.as_deref()?;
+        let packet = self.read(mirrored, taken, tracker)?;
+        self.settle(&packet, tracker)
+    }
+
+    /// What is to be judged of a packet, if a firewall stands there and it is one of its own.
+    fn read(
+        &mut self,
+        mirrored: &Mirrored<'_>,
+        taken: Option<TrackedPacket>,
+        tracker: &Tracker,
+    ) -> Option<Packet> {
+        let settings = mirrored.place.firewall.as_deref()?;
         let taken = taken.filter(|taken| taken.sight != Sight::Duplicate)?;
-        let Network::Ip(ip) = &packet.packet.network else {
+        let Network::Ip(ip) = &mirrored.packet.network else {
             return None;
         };
         // The kernel tracks datagrams, not their fragments.
@@ -104,79 +179,90 @@ impl Firewalls {
             return None;
         }
         let flow = tracker.flow(taken)?.key;
-        let key = Key {
-            point: packet.point,
-            flow,
-            query: query(ip, taken.side),
-        };
-        let standing = self.judge(key, taken.side, ip, settings, packet.arrival)?;
-        let reason = match standing {
-            Standing::Invalid(reason) => Some(reason),
-            Standing::New => match &ip.transport {
-                Transport::Tcp(tcp) if !tcp.flags.syn() => Some(Reason::NewWithoutSyn),
-                _ => None,
+        let index = mirrored.point.0 as usize;
+        if self.settings.len() <= index {
+            self.settings.resize(index + 1, None);
+        }
+        if let Some(place) = self.settings.get_mut(index) {
+            place.get_or_insert(*settings);
+        }
+        Some(Packet {
+            key: Key {
+                point: mirrored.point,
+                flow,
+                query: query(ip, taken.side),
             },
-            Standing::Established | Standing::Related | Standing::Untracked => None,
+            taken,
+            time: mirrored.time,
+            arrival: mirrored.arrival,
+            what: what(ip),
+            input: Input::of(ip, flow.scope)?,
+        })
+    }
+
+    /// Judges a packet, and notes in its flow if it is out of state.
+    fn settle(&mut self, packet: &Packet, tracker: &mut Tracker) -> Option<Standing> {
+        let Packet {
+            key, taken, input, ..
+        } = packet;
+        let index = key.point.0 as usize;
+        let settings = self.settings.get(index).copied().flatten()?;
+        let standing = self.standing(*key, taken.side, input, &settings, packet.arrival)?;
+        let reason = match (standing, input) {
+            (Standing::Invalid(reason), _) => reason,
+            (Standing::New, Input::Tcp(segment)) if !segment.syn => Reason::NewWithoutSyn,
+            _ => return Some(standing),
         };
-        if let Some(reason) = reason {
-            let first = FirstUnmatched {
-                time: packet.time,
-                side: taken.side,
-                what: what(ip),
-                reason,
-            };
-            let doubt = if !self.table.is_marked(&key) {
-                None
-            } else if self.cut {
-                Some(Doubt::Cut)
-            } else {
-                Some(Doubt::Evicted)
-            };
-            if let Some(unmatched) = tracker.unmatched(taken, packet.point, first) {
-                unmatched.packets[taken.side & 1] += 1;
-                unmatched.doubt = unmatched.doubt.or(doubt);
-            }
+        let doubt = if !self.table.is_marked(key) {
+            None
+        } else if self.cut {
+            Some(Doubt::Cut)
+        } else {
+            Some(Doubt::Evicted)
+        };
+        let first = FirstUnmatched {
+            time: packet.time,
+            side: taken.side,
+            what: packet.what,
+            reason,
+        };
+        if let Some(unmatched) = tracker.unmatched(*taken, key.point, first) {
+            unmatched.packets[taken.side & 1] += 1;
+            unmatched.doubt = unmatched.doubt.or(doubt);
         }
         Some(standing)
     }
 
     /// What a packet is to the firewall at its point; `None` if too little of it is there to tell.
-    fn judge(
+    fn standing(
         &mut self,
         key: Key,
         side: Side,
-        ip: &Ip<'_>,
+        input: &Input,
         settings: &Settings,
         now: Timestamp,
     ) -> Option<Standing> {
-        match &ip.transport {
-            Transport::Tcp(tcp) => {
-                let segment = Segment::of(ip, tcp);
-                if segment.flags_make_sense() {
-                    Some(self.tcp(key, side, &segment, settings, now))
+        Some(match input {
+            Input::Tcp(segment) => self.tcp(key, side, segment, settings, now),
+            Input::Udp => self.datagram(key, side, settings, now, true),
+            Input::Other => self.datagram(key, side, settings, now, false),
+            Input::Query { asks } => self.query(key, side, *asks, settings, now),
+            Input::Error(quoted) => {
+                let quoted = quoted.map(|(flow, query)| Key { flow, query, ..key });
+                if quoted.is_some_and(|quoted| self.table.knows(&quoted, now)) {
+                    Standing::Related
                 } else {
-                    Some(Standing::Invalid(Reason::InvalidFlags))
+                    Standing::Invalid(Reason::ErrorAboutUnknown)
                 }
             }
-            Transport::TcpPorts { .. } => {
+            Input::Untracked => Standing::Untracked,
+            Input::Never(reason) => Standing::Invalid(*reason),
+            Input::Cut => {
                 self.cut = true;
                 self.table.mark(&key);
-                None
+                return None;
             }
-            Transport::Malformed(_) => Some(Standing::Invalid(Reason::Malformed)),
-            Transport::Udp(udp) if udp.overlong => Some(Standing::Invalid(Reason::Malformed)),
-            Transport::Udp(_) => Some(self.datagram(key, side, settings, now, true)),
-            Transport::Sctp { .. } | Transport::Other { .. } => {
-                Some(self.datagram(key, side, settings, now, false))
-            }
-            Transport::Icmp { kind, payload, .. } => {
-                Some(self.icmp(key, side, ip, (*kind, payload), settings, now))
-            }
-            Transport::Icmp6 { kind, payload, .. } => {
-                Some(self.icmp6(key, side, ip, (*kind, payload), settings, now))
-            }
-            Transport::LaterFragment { .. } | Transport::Cut => None,
-        }
+        })
     }
 
     fn tcp(
@@ -279,74 +365,6 @@ impl Firewalls {
         Standing::New
     }
 
-    fn icmp(
-        &mut self,
-        key: Key,
-        side: Side,
-        ip: &Ip<'_>,
-        (kind, payload): (u8, &[u8]),
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Standing {
-        if is_icmp_error(kind) {
-            return self.error(key, ip, payload, now);
-        }
-        match icmp_request(kind) {
-            Some(request) => self.query(key, side, request == kind, settings, now),
-            None => Standing::Invalid(Reason::IcmpType),
-        }
-    }
-
-    fn icmp6(
-        &mut self,
-        key: Key,
-        side: Side,
-        ip: &Ip<'_>,
-        (kind, payload): (u8, &[u8]),
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Standing {
-        match kind {
-            // Multicast listeners, neighbours and routers.
-            130..=136 | 143 | 151 | 152 => Standing::Untracked,
-            // Redirects: of a neighbour, about a packet.
-            137 => match payload.get(REDIRECT..) {
-                _ if ip.ttl != 255 => Standing::Invalid(Reason::IcmpType),
-                Some([REDIRECTED_HEADER, length, ..]) if *length > 0 => {
-                    let quoted = payload.get(REDIRECTED_AT..).unwrap_or_default();
-                    self.error(key, ip, quoted, now)
-                }
-                _ => Standing::Invalid(Reason::IcmpType),
-            },
-            _ if is_icmp6_error(kind) => self.error(key, ip, payload, now),
-            _ => match icmp6_request(kind) {
-                Some(request) => self.query(key, side, request == kind, settings, now),
-                None => Standing::Invalid(Reason::IcmpType),
-            },
-        }
-    }
-
-    /// An ICMP error, or a redirect: about a packet of a connection, told to its sender.
-    fn error(&self, key: Key, ip: &Ip<'_>, quoted: &[u8], now: Timestamp) -> Standing {
-        let unknown = Standing::Invalid(Reason::ErrorAboutUnknown);
-        let Some(quoted) = Ip::quoted(quoted).filter(|q| q.source == ip.destination) else {
-            return unknown;
-        };
-        let Some((flow, side)) = FlowKey::of(&quoted, key.flow.scope) else {
-            return unknown;
-        };
-        let key = Key {
-            flow,
-            query: query(&quoted, side),
-            ..key
-        };
-        if self.table.knows(&key, now) {
-            Standing::Related
-        } else {
-            unknown
-        }
-    }
-
     /// A request or a reply of ICMP.
     fn query(
         &mut self,
@@ -375,6 +393,67 @@ impl Firewalls {
         };
         self.insert(key, side, life, Tracked::Other, now);
         Standing::New
+    }
+}
+
+impl Input {
+    /// What connection tracking looks at of a packet in a scope; `None` if nothing of that is there.
+    fn of(ip: &Ip<'_>, scope: u32) -> Option<Self> {
+        Some(match &ip.transport {
+            Transport::Tcp(tcp) => {
+                let segment = Segment::of(ip, tcp);
+                if segment.flags_make_sense() {
+                    Self::Tcp(segment)
+                } else {
+                    Self::Never(Reason::InvalidFlags)
+                }
+            }
+            Transport::TcpPorts { .. } => Self::Cut,
+            Transport::Malformed(_) => Self::Never(Reason::Malformed),
+            Transport::Udp(udp) if udp.overlong => Self::Never(Reason::Malformed),
+            Transport::Udp(_) => Self::Udp,
+            Transport::Sctp { .. } | Transport::Other { .. } => Self::Other,
+            Transport::Icmp { kind, payload, .. } if is_icmp_error(*kind) => {
+                Self::error(ip, payload, scope)
+            }
+            Transport::Icmp { kind, .. } => Self::query(*kind, icmp_request(*kind)),
+            Transport::Icmp6 { kind, payload, .. } => match kind {
+                // Multicast listeners, neighbours and routers.
+                130..=136 | 143 | 151 | 152 => Self::Untracked,
+                137 => Self::redirect(ip, payload, scope),
+                kind if is_icmp6_error(*kind) => Self::error(ip, payload, scope),
+                kind => Self::query(*kind, icmp6_request(*kind)),
+            },
+            Transport::LaterFragment { .. } | Transport::Cut => return None,
+        })
+    }
+
+    fn query(kind: u8, request: Option<u8>) -> Self {
+        match request {
+            Some(request) => Self::Query {
+                asks: request == kind,
+            },
+            None => Self::Never(Reason::IcmpType),
+        }
+    }
+
+    fn error(ip: &Ip<'_>, quoted: &[u8], scope: u32) -> Self {
+        let quoted = Ip::quoted(quoted).filter(|quoted| quoted.source == ip.destination);
+        Self::Error(quoted.and_then(|quoted| {
+            let (flow, side) = FlowKey::of(&quoted, scope)?;
+            Some((flow, query(&quoted, side)))
+        }))
+    }
+
+    /// A redirect is of a neighbour, about a packet.
+    fn redirect(ip: &Ip<'_>, payload: &[u8], scope: u32) -> Self {
+        match payload.get(REDIRECT..) {
+            Some([REDIRECTED_HEADER, length, ..]) if ip.ttl == 255 && *length > 0 => {
+                let quoted = payload.get(REDIRECTED_AT..).unwrap_or_default();
+                Self::error(ip, quoted, scope)
+            }
+            _ => Self::Never(Reason::IcmpType),
+        }
     }
 }
 

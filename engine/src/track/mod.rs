@@ -448,7 +448,7 @@ impl Flow {
             Delivery::Whole | Delivery::Inside => sum(ip),
         };
         match sight {
-            Sight::Duplicate => return part.count_double(side, sum, routed),
+            Sight::Duplicate => return part.count_double(side, sum, routed, packet.repeated),
             Sight::Again => return part.count_again(side, sum),
             Sight::Fresh | Sight::Copy => {}
         }

@@ -37,6 +37,8 @@ struct More {
     again: [Sum; 2],
     /// Of those that the mirror brought twice: a router stands between both.
     routed: u64,
+    /// Those of them that came with a number of their own, or without any.
+    renumbered: [u64; 2],
     unmatched: Option<Unmatched>,
 }
 
@@ -113,11 +115,13 @@ impl Part {
         }
     }
 
-    /// Counts a packet that the mirror brought before; `routed` if a router stands between both.
-    pub(super) fn count_double(&mut self, side: Side, sum: Sum, routed: bool) {
+    /// Counts a packet that the mirror brought before; `routed` if a router stands between both, `repeated` if it has the
+    /// number that it had before.
+    pub(super) fn count_double(&mut self, side: Side, sum: Sum, routed: bool, repeated: bool) {
         let more = self.more.get_or_insert_default();
         more.doubled[side].add(sum);
         more.routed += u64::from(routed);
+        more.renumbered[side] += u64::from(!repeated);
     }
 
     /// Counts a packet that passes again.
@@ -145,9 +149,10 @@ impl Part {
         more.unmatched.get_or_insert_with(|| Unmatched::new(first))
     }
 
-    /// Whether the mirror brought most of a side's packets more than once, the last one left out.
+    /// Whether the mirror brought most of a side's packets more than once, the last one left out. What the network
+    /// between doubles has one number.
     pub(super) fn doubles(&self, side: Side) -> bool {
-        self.doubled(side).packets * 2 >= self.sides[side].packets.saturating_sub(1)
+        self.more().renumbered[side] * 2 >= self.sides[side].packets.saturating_sub(1)
     }
 
     /// Bytes that it holds elsewhere.
