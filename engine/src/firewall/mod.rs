@@ -490,3 +490,6 @@ fn what(ip: &Ip<'_>) -> What {
         _ => What::Other,
     }
 }
+
+#[cfg(test)]
+mod tests;
