@@ -170,7 +170,8 @@ impl Firewalls {
         tracker: &Tracker,
     ) -> Option<Packet> {
         let settings = mirrored.place.firewall.as_deref()?;
-        let taken = taken.filter(|taken| taken.sight != Sight::Duplicate)?;
+        // What comes back on the same link after a router had it is on its way out of the firewall.
+        let taken = taken.filter(|taken| matches!(taken.sight, Sight::Fresh | Sight::Copy))?;
         let Network::Ip(ip) = &mirrored.packet.network else {
             return None;
         };
@@ -489,3 +490,6 @@ fn what(ip: &Ip<'_>) -> What {
         _ => What::Other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -326,9 +326,6 @@ pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, si
     let peer = &part.sides[1 - side];
     earlier.ago < if marked { LATE } else { SOON }
         && match kind {
-            // A server answers a SYN that is repeated while it repeats its answer itself, both within a millisecond. A
-            // mirror that doubles packets with numbers of their own doubled those before, too.
-            Kind::Segment if !marked && !part.doubles(side) && opens(ip) => false,
             Kind::Segment => earlier.other_ttl || part.trails[1 - side].repeated_acks < FAST,
             // A receiver answers each segment: alike, if it waits for an earlier one. If its mirror doubled the
             // answers, it doubles the segments too.
@@ -337,18 +334,10 @@ pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, si
             }
             // It is sent again by a timer, and whenever the SYN comes again: two timers that often run out together.
             // A mirror that doubles did so from the first one on.
-            Kind::SynAck => {
-                let own = part.sides[side].packets;
-                marked || own < 2 || part.doubled(side).packets * 4 >= own
-            }
+            Kind::SynAck => marked || part.doubles(side),
             Kind::Datagram => true,
             Kind::Faceless => marked,
         }
-}
-
-/// Whether a packet is a SYN or SYN-ACK.
-fn opens(ip: &Ip<'_>) -> bool {
-    matches!(&ip.transport, Transport::Tcp(tcp) if tcp.flags.syn())
 }
 
 /// The packets of the last two seconds, as many as there is room for: a set-associative cache, so that a packet costs one
