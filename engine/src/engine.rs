@@ -8,6 +8,7 @@ use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
 use crate::hint::Hint;
+use crate::matrix;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
@@ -189,6 +190,7 @@ impl Engine {
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
         let mut collector = Collector::default();
+        let mut matrix = matrix::Gather::new(&context);
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
@@ -208,12 +210,14 @@ impl Engine {
                 *totals.causes.entry(cause.as_str()).or_default() += 1;
             }
             collector.add(&context, &flow, &judgement);
+            matrix.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
         Report {
             filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions),
+            sites_matrix: matrix.finish(),
             sessions,
             hints: self.hints(),
         }

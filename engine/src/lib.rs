@@ -22,6 +22,7 @@ pub mod finding;
 pub mod flow;
 pub mod fragment;
 pub mod hint;
+pub mod matrix;
 pub mod observation;
 pub mod observer;
 pub mod point;

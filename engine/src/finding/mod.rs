@@ -23,7 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use crate::correlate::Judgement;
-use crate::flow::{Endpoint, protocol};
+use crate::flow::{Endpoint, Side, protocol};
 use crate::observation::FlowObserved;
 use crate::observer::Context;
 use crate::point::PointId;
@@ -163,10 +163,22 @@ pub struct Finding {
     /// The kind of finding that explains it; what is told there is not repeated here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Kind>,
+    /// The gist of it, for the head of a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
     /// What was seen, one fact a line.
     pub evidence: Vec<String>,
     /// What to check next, one step a line.
     pub next: Vec<String>,
+}
+
+/// What an engineer must know of a finding, short enough to be read at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct Story {
+    /// One line.
+    pub headline: String,
+    /// What it is about and what it is: requests, answers, before, breaks, check.
+    pub lines: Vec<(String, String)>,
 }
 
 /// Gathers findings while the flows pass by, in bounded memory.
@@ -286,6 +298,18 @@ impl Group {
     /// Adds a flow; of one that had lived before `since`, what had passed a point until then is left out, as far as
     /// that is known apart.
     fn add(&mut self, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
+        let directions = [flow.originator, flow.responder()];
+        self.add_directed(flow, since, confidence, directions);
+    }
+
+    /// The same, with the sides in another order than requests and answers.
+    fn add_directed(
+        &mut self,
+        flow: &FlowObserved,
+        since: Timestamp,
+        confidence: Confidence,
+        directions: [Side; 2],
+    ) {
         self.flows += 1;
         self.packets += flow.total(0).packets + flow.total(1).packets;
         let period = self.period.get_or_insert((since, flow.last));
@@ -303,7 +327,7 @@ impl Group {
         self.confidence = self.confidence.max(Some(confidence));
         for observation in &flow.observations {
             let passed = self.points.entry(observation.point).or_default();
-            for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
+            for (direction, side) in directions.into_iter().enumerate() {
                 let seen = observation.sides[side];
                 if seen.packets == 0 || seen.last < since {
                     continue;
@@ -316,6 +340,28 @@ impl Group {
                         observation.conversation.halves[side].first_flags,
                     ));
                 }
+            }
+        }
+    }
+
+    /// Adds the flows of another group.
+    fn absorb(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.packets += other.packets;
+        if let Some((first, last)) = other.period {
+            let period = self.period.get_or_insert((first, last));
+            *period = (period.0.min(first), period.1.max(last));
+        }
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.into_iter().take(room));
+        for service in other.services.values {
+            self.services.add(service);
+        }
+        self.confidence = self.confidence.max(other.confidence);
+        for (id, passed) in other.points {
+            for (sum, more) in self.points.entry(id).or_default().iter_mut().zip(passed) {
+                sum.packets += more.packets;
+                sum.first = [sum.first, more.first].into_iter().flatten().min();
             }
         }
     }
@@ -390,6 +436,7 @@ impl Group {
             last: self.last(),
             summary: String::new(),
             because: None,
+            story: None,
             evidence: Vec::new(),
             next: Vec::new(),
         }
