@@ -2,6 +2,7 @@
 
 mod asymmetric_path;
 mod attempts;
+mod dci_trombone;
 mod incomplete_close;
 mod incomplete_handshake;
 mod inconsistent_sequence;
@@ -10,6 +11,7 @@ mod mirror_duplicates;
 mod mirror_loss;
 mod mirror_silent;
 mod mirror_truncation;
+mod mtu_black_hole;
 mod one_way;
 mod path_moved;
 mod scan;
@@ -190,6 +192,8 @@ pub(crate) struct Collector {
     inconsistent_sequence: inconsistent_sequence::InconsistentSequences,
     one_way: one_way::OneWays,
     path_moved: path_moved::PathsMoved,
+    dci_trombone: dci_trombone::Trombones,
+    mtu_black_hole: mtu_black_hole::BlackHoles,
     attempts: attempts::Attempts,
     mirror_silent: mirror_silent::MirrorsSilent,
     mirror_blind_spot: mirror_blind_spot::BlindSpots,
@@ -204,6 +208,8 @@ impl Collector {
         self.inconsistent_sequence.add(context, flow, judgement);
         self.one_way.add(flow, judgement);
         self.path_moved.add(context, flow, judgement);
+        self.dci_trombone.add(context, flow, judgement);
+        self.mtu_black_hole.add(context, flow, judgement);
         self.attempts.add(flow, judgement);
         self.mirror_silent.add(context, flow, judgement);
         self.mirror_blind_spot.add(context, flow, judgement);
@@ -217,6 +223,8 @@ impl Collector {
         findings.extend(self.inconsistent_sequence.finish(context));
         findings.extend(self.one_way.finish(context));
         findings.extend(self.path_moved.finish(context));
+        findings.extend(self.dci_trombone.finish(context));
+        findings.extend(self.mtu_black_hole.finish(context));
         findings.extend(self.attempts.finish());
         findings.extend(self.mirror_silent.finish(context));
         findings.extend(self.mirror_blind_spot.finish(context, sessions));
