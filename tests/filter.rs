@@ -174,7 +174,8 @@ fn the_text_report_says_that_it_is_filtered() {
         SAMPLE,
     ]));
     assert!(
-        report.starts_with("filter: not symmetric (matches 10 of 30 flows)\n838 frames, "),
+        report
+            .starts_with("filter: not symmetric (matches 10 of 30 flows)\n✖ 10.20.0.50: requests "),
         "{report}"
     );
     assert!(

@@ -10,6 +10,7 @@ use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
+use crate::matrix;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
 use crate::point::{PointId, session_name};
@@ -229,6 +230,7 @@ impl Engine {
         let changes = self.inventory.changes(|from, to| self.follows(from, to));
         let conflicts = self.inventory.conflicts();
         let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
+        let mut matrix = matrix::Gather::new(&context);
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
@@ -248,12 +250,14 @@ impl Engine {
                 *totals.causes.entry(cause.as_str()).or_default() += 1;
             }
             collector.add(&context, &flow, &judgement);
+            matrix.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
         Report {
             filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions),
+            sites_matrix: matrix.finish(),
             sessions,
             hints: self.hints(),
         }

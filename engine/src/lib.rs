@@ -24,6 +24,7 @@ pub mod flow;
 pub mod fragment;
 pub mod hint;
 pub mod inventory;
+pub mod matrix;
 pub mod observation;
 pub mod observer;
 pub mod point;

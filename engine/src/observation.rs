@@ -30,6 +30,8 @@ pub struct Seen {
     pub ttl: (u8, u8),
     /// DSCP values that were seen, one bit each.
     pub dscp: u64,
+    /// Length of the largest IP packet, by its header.
+    pub largest: u32,
 }
 
 /// Packets, added up.

@@ -12,6 +12,7 @@ use crate::firewall::{Explained, Policy};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
+use crate::matrix::Matrix;
 use crate::observation::{FlowObserved, QuotedBy, Seen, Sum};
 use crate::observer::Context;
 use crate::tcp::Summary;
@@ -31,6 +32,8 @@ pub struct Report {
     pub sessions: Vec<SessionReport>,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
+    /// The view by site.
+    pub sites_matrix: Matrix,
     /// Encapsulations on numbers that nobody told of, and the options that would read them.
     pub hints: Vec<Hint>,
 }

@@ -23,6 +23,13 @@ impl Timestamp {
     pub fn plus(self, nanoseconds: i64) -> Self {
         Self(self.0.saturating_add(nanoseconds))
     }
+
+    /// The same to the second, for texts that are read at a glance.
+    pub fn to_seconds(self) -> String {
+        let text = self.to_string();
+        text.get(..19)
+            .map_or(text.clone(), |short| format!("{short}Z"))
+    }
 }
 
 impl fmt::Display for Timestamp {

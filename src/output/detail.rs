@@ -265,6 +265,7 @@ fn happened(end: &EndSummary) -> Vec<String> {
         acks_of_unseen,
         unseen_bytes,
         largest_payload: _,
+        largest_packets: _,
     } = end.counts;
     let kinds = [
         (fast_retransmissions, "fast"),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Result;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use mirrorscope_engine::inventory::{EndpointReport, PlaceReport};
+use mirrorscope_engine::matrix::SiteRow;
 use mirrorscope_engine::report::{FlowReport, PortReport, SessionReport};
 use mirrorscope_tui::theme::Meaning;
 
@@ -105,6 +106,27 @@ pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport])
         )?;
     }
     notes(out, screen, sessions)
+}
+
+const SITES: &[Column<SiteRow>] = &[
+    Column::new("site", 0, |s| s.site.clone()),
+    Column::figures("requests of", 0, |s| text::count(s.requests.flows, "flow")),
+    Column::figures("packets", 0, |s| s.requests.packets.to_string()),
+    Column::figures("bytes", MIDDLE, |s| s.requests.bytes.to_string()),
+    Column::figures("answers of", 0, |s| text::count(s.answers.flows, "flow")),
+    Column::figures("packets", 0, |s| s.answers.packets.to_string()),
+    Column::figures("bytes", MIDDLE, |s| s.answers.bytes.to_string()),
+];
+
+/// Writes what each site passes.
+pub fn sites(out: &mut dyn Write, screen: Screen, sites: &[SiteRow]) -> Result<()> {
+    let mut table = Fitted::new(screen, SITES);
+    let longest = sites.iter().map(|s| s.site.len()).max();
+    table.keep_first(longest.unwrap_or_default());
+    for site in sites {
+        table.add(site);
+    }
+    table.write(out)
 }
 
 /// Whether what a session lost may have been another's that has the same counter.

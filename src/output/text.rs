@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use mirrorscope_engine::finding::{Finding, Severity};
+use mirrorscope_engine::matrix::Matrix;
 use mirrorscope_engine::point::readable;
 use mirrorscope_engine::report::{Report, SessionReport, Totals};
 use mirrorscope_engine::session::MAX_SESSIONS;
@@ -17,6 +18,8 @@ use super::{Screen, table};
 
 /// Sessions that a report lists.
 const MAX_LISTED: usize = 50;
+/// Findings that are told before all detail.
+const MAX_STORIES: usize = 5;
 
 /// Writes the whole report.
 pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
@@ -25,7 +28,9 @@ pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()
         let text = format!("{filter} (matches {matching} of {flows})");
         paragraph(out, screen, "filter: ", "        ", &text)?;
     }
+    stories(out, screen, &report.findings)?;
     summary(out, screen, report)?;
+    matrix(out, screen, &report.sites_matrix)?;
     heading(out, screen, "Mirror sessions")?;
     sessions(out, screen, &report.sessions)?;
     advice(out, screen, report)?;
@@ -34,6 +39,90 @@ pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()
     }
     heading(out, screen, "Findings")?;
     findings(out, screen, &report.findings)
+}
+
+/// Writes the gist of what was found: what an engineer must know before all detail.
+fn stories(out: &mut dyn Write, screen: Screen, findings: &[Finding]) -> Result<()> {
+    // What another finding explains is told with that.
+    let told = |f: &&Finding| f.severity > Severity::Info && f.because.is_none();
+    let causes: Vec<&Finding> = findings.iter().filter(told).collect();
+    for finding in causes.iter().take(MAX_STORIES) {
+        let (symbol, meaning) = mark(finding.severity);
+        let headline = match &finding.story {
+            Some(story) => story.headline.as_str(),
+            None => finding
+                .summary
+                .split_once(". ")
+                .map_or(finding.summary.as_str(), |s| s.0),
+        };
+        let mut head = Vec::new();
+        let indented = (format!("{symbol} "), "  ");
+        paragraph(
+            &mut head,
+            screen,
+            &indented.0,
+            indented.1,
+            headline.trim_end_matches('.'),
+        )?;
+        for line in String::from_utf8_lossy(&head).lines() {
+            writeln!(out, "{}", screen.theme.paint(meaning, line))?;
+        }
+        for (label, text) in finding.story.iter().flat_map(|story| &story.lines) {
+            let label = format!("  {label:<10}");
+            paragraph(out, screen, &label, "            ", text)?;
+        }
+    }
+    let more = causes.len().saturating_sub(MAX_STORIES);
+    if more > 0 {
+        let text = format!("… and {} below", count(more as u64, "more finding"));
+        paragraph(out, screen, "  ", "  ", &text)?;
+    }
+    if !causes.is_empty() {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Writes the view by site, where there are several.
+fn matrix(out: &mut dyn Write, screen: Screen, matrix: &Matrix) -> Result<()> {
+    if matrix.sites.len() < 2 {
+        return Ok(());
+    }
+    heading(out, screen, "Sites")?;
+    table::sites(out, screen, &matrix.sites)?;
+    for pair in &matrix.pairs {
+        let [a, b] = &pair.sites;
+        let all = pair.symmetric + pair.asymmetric;
+        let text = format!(
+            "{a} – {b}: {:.0} % symmetric; {} of {} keep to one of the two both ways",
+            (pair.score * 100.0).floor(),
+            pair.symmetric,
+            count(all, "flow")
+        );
+        paragraph(out, screen, "", "  ", &text)?;
+    }
+    let left = matrix.left_out;
+    let parts = [
+        (left.by_nature, "one-way by nature"),
+        (left.one_way, "one-way or unanswered"),
+        (left.unknown, "unknown"),
+        (left.local, "past no mirrored gateway"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    if !parts.is_empty() {
+        paragraph(
+            out,
+            screen,
+            "",
+            "  ",
+            &format!("left out: {}", parts.join(", ")),
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes the sessions, of very many those with the most packets: the findings come after them.
@@ -73,12 +162,16 @@ pub fn findings(out: &mut dyn Write, screen: Screen, findings: &[Finding]) -> Re
     Ok(())
 }
 
-fn one(out: &mut dyn Write, screen: Screen, finding: &Finding) -> Result<()> {
-    let (symbol, meaning) = match finding.severity {
+fn mark(severity: Severity) -> (&'static str, Meaning) {
+    match severity {
         Severity::Error => ("✖", Meaning::Error),
         Severity::Warning => ("▲", Meaning::Warning),
         Severity::Info => ("●", Meaning::Info),
-    };
+    }
+}
+
+fn one(out: &mut dyn Write, screen: Screen, finding: &Finding) -> Result<()> {
+    let (symbol, meaning) = mark(finding.severity);
     let theme = screen.theme;
     let head = theme.paint(
         meaning,
@@ -93,7 +186,11 @@ fn one(out: &mut dyn Write, screen: Screen, finding: &Finding) -> Result<()> {
     } else {
         format!("  {}", finding.sites.join(", "))
     };
-    writeln!(out, "{head}{sites}")?;
+    let because = match finding.because {
+        Some(kind) => format!("  because of {}", kind.as_str()),
+        None => String::new(),
+    };
+    writeln!(out, "{head}{sites}{because}")?;
     paragraph(out, screen, "  ", "  ", &finding.summary)?;
     let period = format!(
         "since {}, last {}",

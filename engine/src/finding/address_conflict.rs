@@ -158,6 +158,7 @@ fn finding(context: &Context, conflict: &Conflict, flows: Flows) -> Finding {
         evidence,
         next: next(conflict, &name),
         because: None,
+        story: None,
     }
 }
 

@@ -1,10 +1,16 @@
-//! `asymmetric-path`: the two directions of flows pass different sites, or different firewalls of one site.
+//! `asymmetric-path`: what is sent to a machine and what it sends pass different sites, or different firewalls of one site.
+//!
+//! Connections to a machine and those that it opens itself share the cause, and so the finding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use super::{Finding, Group, Groups, Kind, Passed, Severity, count, distinct, join_and, mac};
+use super::{
+    Finding, Group, Groups, Kind, Named, Passed, Severity, Story, count, distinct, join_and, mac,
+};
 use crate::correlate::{Judgement, kind_of_packet};
+use crate::flow::Side;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
@@ -12,40 +18,34 @@ use crate::site::Role;
 use crate::time::Timestamp;
 use crate::verdict::{Confidence, Verdict};
 
-/// What flows of one finding share: where each direction enters or leaves, and the firewalls that saw one side only.
+/// What flows of one finding share: where packets to the machine enter, and where its own leave; sites, or places of
+/// one site. `None` where that is not mirrored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause {
     enter: Option<String>,
     leave: Option<String>,
-    /// Points, and whether it is the answers that they miss.
-    one_sided: Vec<(PointId, bool)>,
 }
 
-impl Cause {
-    /// Firewalls that see answers to requests that they never saw.
-    fn without_request(&self) -> impl Iterator<Item = PointId> {
-        self.one_sided
-            .iter()
-            .filter(|(_, answers)| !answers)
-            .map(|(id, _)| *id)
-    }
-}
-
-/// What one flow of the group showed, as the pattern for all.
+/// What the flows of a cause showed.
 #[derive(Debug, Default)]
 struct Pattern {
-    requests: Vec<PointId>,
-    answers: Vec<PointId>,
+    machines: Named<IpAddr>,
+    /// The ways to the machine and from it, of the first flow.
+    ways: [Vec<PointId>; 2],
     /// Until when both directions passed which points.
     before: Option<(Timestamp, Vec<PointId>)>,
-    /// Who hands the requests to the responder, and whom the responder hands its answers to.
+    /// Who hands packets to the machine, and whom the machine hands its own to.
     stations: Option<([u8; 6], [u8; 6])>,
+    /// Firewalls that miss what is sent to the machine, and those that miss what it sends.
+    missing: [BTreeSet<PointId>; 2],
+    /// Firewalls that see answers to requests that they never saw.
+    without_request: BTreeSet<PointId>,
 }
 
-/// Asymmetric flows by cause.
+/// Asymmetric flows by cause, and by whether it is the machine that opens them.
 #[derive(Debug, Default)]
 pub(super) struct AsymmetricPaths {
-    groups: Groups<Cause>,
+    groups: Groups<(Cause, bool)>,
     patterns: BTreeMap<Cause, Pattern>,
 }
 
@@ -54,109 +54,106 @@ impl AsymmetricPaths {
         let Some(since) = judgement.split(flow) else {
             return;
         };
-        let (orig, resp) = (flow.originator, flow.responder());
-        let [requests, answers] = [orig, resp].map(|side| match judgement.stages.last() {
+        let by_side = [0, 1].map(|side| match judgement.stages.last() {
             Some(stage) => stage.ways[side].clone(),
-            None => Context::path(flow, side, since).collect(),
+            None => Context::path(flow, side, since).collect::<Vec<_>>(),
         });
-        let mut one_sided: Vec<(PointId, bool)> = judgement
-            .one_sided()
-            .filter(|(observer, _)| observer.role == Role::Firewall)
-            .flat_map(|(observer, side)| {
-                let points = observer.points.iter();
-                points.map(move |id| (*id, side == resp))
-            })
-            .collect();
-        one_sided.sort_unstable();
-        let (enter, leave) = ends(context, &requests, &answers);
-        let cause = Cause {
-            enter,
-            leave,
-            one_sided,
-        };
-        let confidence = judgement.split_confidence();
-        self.groups.add(cause.clone(), flow, since, confidence);
+        let machine = machine(context, flow, &by_side);
+        let directions = [1 - machine, machine];
+        let ways = directions.map(|side| in_order(context, &by_side[side], side == machine));
+        let (enter, leave) = ends(context, &ways);
+        let cause = Cause { enter, leave };
         if self.patterns.len() >= super::MAX_GROUPS && !self.patterns.contains_key(&cause) {
+            self.groups.left_out += 1;
             return;
         }
-        let before = match judgement.stages.as_slice() {
-            [first, _] if first.verdict == Verdict::Symmetric => {
-                let both = first.ways[orig]
-                    .iter()
-                    .filter(|id| first.ways[resp].contains(id));
-                Some((first.to, both.copied().collect()))
+        let outgoing = machine == flow.originator;
+        let group = self.groups.groups.entry((cause.clone(), outgoing));
+        group
+            .or_default()
+            .add_directed(flow, since, judgement.split_confidence(), directions);
+        let pattern = self.patterns.entry(cause).or_default();
+        pattern.machines.add(flow.key.end(machine).address);
+        for (observer, side) in judgement.one_sided() {
+            if observer.role == Role::Firewall {
+                pattern.missing[usize::from(side == machine)].extend(&observer.points);
+                if side == flow.originator {
+                    pattern.without_request.extend(&observer.points);
+                }
             }
-            _ => None,
-        };
-        let pattern = self.patterns.entry(cause).or_insert_with(|| {
-            let macs = |id: Option<&PointId>, side: usize| {
+        }
+        if pattern.before.is_none()
+            && let [first, _] = judgement.stages.as_slice()
+            && first.verdict == Verdict::Symmetric
+        {
+            let [to, from] = directions.map(|side| &first.ways[side]);
+            let both = to.iter().filter(|id| from.contains(id));
+            pattern.before = Some((first.to, both.copied().collect()));
+        }
+        if pattern.ways.iter().all(Vec::is_empty) {
+            let macs = |id: Option<&PointId>, side: Side| {
                 let observation = flow.observations.iter().find(|o| Some(&o.point) == id)?;
                 observation.sides[side].macs
             };
-            let last_hop = macs(requests.last(), orig).map(|(source, _)| source);
-            let first_hop = macs(answers.first(), resp).map(|(_, destination)| destination);
-            Pattern {
-                before: None,
-                stations: last_hop.zip(first_hop),
-                requests,
-                answers,
-            }
-        });
-        if pattern.before.is_none() {
-            pattern.before = before;
+            let last_hop = macs(ways[0].last(), directions[0]).map(|(source, _)| source);
+            let first_hop = macs(ways[1].first(), directions[1]).map(|(_, to)| to);
+            pattern.stations = last_hop.zip(first_hop);
+            pattern.ways = ways;
         }
     }
 
     pub fn finish(self, context: &Context) -> Vec<Finding> {
         let Self {
-            groups,
-            mut patterns,
+            mut groups,
+            patterns,
         } = self;
-        groups.into_findings(|(cause, group)| {
-            let pattern = patterns.remove(&cause).unwrap_or_default();
-            Some(finding(context, &cause, &group, &pattern))
-        })
+        let told = patterns.into_iter().filter_map(|(cause, pattern)| {
+            let mut of = |outgoing| groups.groups.remove(&(cause.clone(), outgoing));
+            let (incoming, outgoing) = (of(false), of(true));
+            Some(Told::new(cause, pattern, incoming, outgoing)?.finding(context))
+        });
+        told.collect()
     }
 }
 
-fn finding(context: &Context, cause: &Cause, group: &Group, pattern: &Pattern) -> Finding {
-    let confidence = group.confidence();
-    let confidence_why = match confidence {
-        Confidence::High => {
-            "each direction was seen at a place that is known to see both and missed the other"
-        }
-        Confidence::Medium => {
-            "a place that is known to see both directions missed one, which passed elsewhere"
-        }
-        Confidence::Low => {
-            "a place that is known to see both directions missed one; where that went is not mirrored"
-        }
+/// The side of a flow that sits where both ways meet: the machine that moved, or has two gateways. Else the responder.
+fn machine(context: &Context, flow: &FlowObserved, ways: &[Vec<PointId>; 2]) -> Side {
+    let role = |id: &PointId| context.point(*id).map(|p| p.role);
+    let begins = |side: Side| {
+        let way = ways[side]
+            .iter()
+            .position(|id| role(id) == Some(Role::Vnic));
+        way == Some(0) && ways[side].len() > 1
     };
-    let severity = match (confidence, cause.one_sided.is_empty()) {
-        (Confidence::Low, _) | (_, true) => Severity::Warning,
-        (_, false) => Severity::Error,
+    let crosses = |side: Side| ways[side].iter().any(|id| role(id) == Some(Role::Dci));
+    // What begins at a machine's own port is sent by it; what crosses the interconnect is sent to the machine behind it.
+    let [begins, crosses] = [[begins(0), begins(1)], [crosses(1), crosses(0)]];
+    let signs = if begins[0] == begins[1] {
+        crosses
+    } else {
+        begins
     };
-    let names = group.points.keys().filter_map(|id| context.point(*id));
-    let ways = pattern.requests.iter().chain(&pattern.answers);
-    let sites = ways
-        .filter_map(|id| context.point(*id))
-        .map(|p| p.site.clone());
-    Finding {
-        sites: distinct(sites),
-        points: distinct(names.map(|p| p.name.clone())),
-        summary: summary(context, cause, group),
-        evidence: evidence(context, group, pattern),
-        next: next(context, cause, group),
-        ..group.finding(Kind::AsymmetricPath, severity, confidence_why)
+    match signs {
+        [true, false] => 0,
+        [false, true] => 1,
+        _ => flow.responder(),
     }
 }
 
-/// Where requests enter and answers leave, as far as that is mirrored: sites, or places of one site.
-fn ends(
-    context: &Context,
-    requests: &[PointId],
-    answers: &[PointId],
-) -> (Option<String>, Option<String>) {
+/// A way with the machine's own port at its end: mirrors of hosts and of switches are not equally fast.
+fn in_order(context: &Context, way: &[PointId], from_machine: bool) -> Vec<PointId> {
+    let vnic = |id: &PointId| context.point(*id).is_some_and(|p| p.role == Role::Vnic);
+    let (ports, mut rest): (Vec<PointId>, Vec<PointId>) = way.iter().partition(|id| vnic(id));
+    if from_machine {
+        rest.splice(0..0, ports);
+    } else {
+        rest.extend(ports);
+    }
+    rest
+}
+
+/// Where packets to the machine enter and its own leave, as far as that is mirrored: sites, or places of one site.
+fn ends(context: &Context, [to, from]: &[Vec<PointId>; 2]) -> (Option<String>, Option<String>) {
     let role = |id: PointId| context.point(id).map(|p| p.role);
     // What routes or filters is where traffic enters a site or leaves it; of other places the outermost is.
     let edge = |id: &PointId| {
@@ -165,8 +162,8 @@ fn ends(
             Some(Role::Firewall | Role::Router | Role::Uplink)
         )
     };
-    let enter = requests.iter().find(|id| edge(id)).or(requests.first());
-    let leave = answers.iter().rfind(|id| edge(id)).or(answers.last());
+    let enter = to.iter().find(|id| edge(id)).or(to.first());
+    let leave = from.iter().rfind(|id| edge(id)).or(from.last());
     let site = |id: Option<&PointId>| Some(context.point(*id?)?.site.clone());
     if site(enter) != site(leave) {
         return (site(enter), site(leave));
@@ -174,8 +171,8 @@ fn ends(
     let on_path = |id: &&PointId| role(**id).is_some_and(Role::on_path);
     let place = |id: Option<&PointId>| id.map(|id| name(context, *id));
     (
-        place(requests.iter().find(on_path)),
-        place(answers.iter().rfind(on_path)),
+        place(to.iter().find(on_path)),
+        place(from.iter().rfind(on_path)),
     )
 }
 
@@ -186,118 +183,276 @@ fn name(context: &Context, id: PointId) -> String {
         .map_or_else(String::new, PointFacts::place)
 }
 
-fn summary(context: &Context, cause: &Cause, group: &Group) -> String {
-    let flows = group.flows_in_words();
-    let mut text = match (&cause.enter, &cause.leave) {
-        (Some(enter), Some(leave)) => {
-            format!("{flows}: requests pass {enter}, answers leave by {leave}.")
-        }
-        (Some(enter), None) => format!(
-            "{flows}: requests pass {enter}, the answers go another way that is not mirrored."
-        ),
-        (None, Some(leave)) => {
-            format!(
-                "{flows}: answers leave by {leave}, the requests come another way that is not mirrored."
-            )
-        }
-        (None, None) => format!("{flows}: the two directions go different ways."),
-    };
-    for (id, answers) in &cause.one_sided {
-        let (sees, misses) = if *answers {
-            ("requests", "answers")
-        } else {
-            ("answers", "requests")
-        };
-        let _ = write!(
-            text,
-            " {} sees only {sees}, never the {misses}.",
-            name(context, *id)
-        );
-    }
-    let without_request: Vec<String> = cause
-        .without_request()
-        .map(|id| name(context, id))
-        .collect();
-    if !without_request.is_empty() && group.has_tcp() {
-        let places = join_and(&without_request);
-        let _ = write!(
-            text,
-            " A stateful firewall at {places} drops these answers: it has no connection to match."
-        );
-    }
-    text
+fn names<'a>(context: &Context, ids: impl IntoIterator<Item = &'a PointId>) -> Vec<String> {
+    ids.into_iter().map(|id| name(context, *id)).collect()
 }
 
-fn evidence(context: &Context, group: &Group, pattern: &Pattern) -> Vec<String> {
-    let mut facts = Vec::new();
-    let directions = [
-        ("requests", &pattern.requests),
-        ("answers", &pattern.answers),
-    ];
-    for (direction, (what, path)) in directions.into_iter().enumerate() {
-        if path.is_empty() {
-            facts.push(format!(
-                "{what}: seen nowhere; acknowledgements show that they exist"
-            ));
-            continue;
+/// A cause with all that is to be told of it.
+struct Told {
+    cause: Cause,
+    pattern: Pattern,
+    /// Flows to the machine and from it.
+    all: Group,
+    /// How each of the two is called.
+    flows: Vec<String>,
+    /// What is sent to the machine, and what it sends.
+    terms: [&'static str; 2],
+}
+
+impl Told {
+    fn new(
+        cause: Cause,
+        pattern: Pattern,
+        incoming: Option<Group>,
+        outgoing: Option<Group>,
+    ) -> Option<Self> {
+        let machines = pattern.machines.list(ToString::to_string);
+        let mut flows: Vec<String> = incoming.iter().map(Group::flows_in_words).collect();
+        let terms = match (&incoming, &outgoing) {
+            (Some(_), None) => ["requests", "answers"],
+            _ => ["what is sent there", "what it sends"],
+        };
+        if let Some(outgoing) = &outgoing {
+            let from = if incoming.is_some() {
+                "from it"
+            } else {
+                machines.as_str()
+            };
+            let from = from.trim_start_matches("from ");
+            flows.push(format!("{} from {from}", count(outgoing.flows, "flow")));
         }
-        let names: Vec<String> = path.iter().map(|id| name(context, *id)).collect();
-        let first = first_packet(group, path.first(), direction);
-        facts.push(format!("{what} pass {}{first}", names.join(" > ")));
+        let all = match (incoming, outgoing) {
+            (Some(mut all), Some(more)) => {
+                all.absorb(more);
+                all
+            }
+            (one, None) | (None, one) => one?,
+        };
+        Some(Self {
+            cause,
+            pattern,
+            all,
+            flows,
+            terms,
+        })
     }
-    for (id, passed) in &group.points {
-        if let Some(point) = context.point(*id) {
-            let [requests, answers] = passed.map(|p| p.packets);
-            if requests + answers == 0 {
+
+    fn finding(&self, context: &Context) -> Finding {
+        let confidence = self.all.confidence();
+        let confidence_why = match confidence {
+            Confidence::High => {
+                "each direction was seen at a place that is known to see both and missed the other"
+            }
+            Confidence::Medium => {
+                "a place that is known to see both directions missed one, which passed elsewhere"
+            }
+            Confidence::Low => {
+                "a place that is known to see both directions missed one; where that went is not mirrored"
+            }
+        };
+        let breaks = self.pattern.missing.iter().any(|points| !points.is_empty());
+        let severity = match (confidence, breaks) {
+            (Confidence::Low, _) | (_, false) => Severity::Warning,
+            (_, true) => Severity::Error,
+        };
+        let passed = self.all.points.keys().filter_map(|id| context.point(*id));
+        let ways = self.pattern.ways.iter().flatten();
+        let sites = ways.filter_map(|id| context.point(*id));
+        Finding {
+            sites: distinct(sites.map(|p| p.site.clone())),
+            points: distinct(passed.map(|p| p.name.clone())),
+            summary: self.summary(context),
+            story: Some(self.story(context)),
+            evidence: self.evidence(context),
+            next: self.next(context),
+            ..self
+                .all
+                .finding(Kind::AsymmetricPath, severity, confidence_why)
+        }
+    }
+
+    fn machines(&self) -> String {
+        self.pattern.machines.list(ToString::to_string)
+    }
+
+    /// Where the two directions go, in a clause.
+    fn split(&self) -> String {
+        let [to, from] = self.terms;
+        let (passes, leaves, goes, comes) = if to == "requests" {
+            ("pass", "leave", "go", "come")
+        } else {
+            ("passes", "leaves", "goes", "comes")
+        };
+        match (&self.cause.enter, &self.cause.leave) {
+            (Some(enter), Some(leave)) => {
+                format!("{to} {passes} {enter}, {from} {leaves} by {leave}")
+            }
+            (Some(enter), None) => {
+                format!("{to} {passes} {enter}, {from} {goes} another way that is not mirrored")
+            }
+            (None, Some(leave)) => {
+                format!("{from} {leaves} by {leave}, {to} {comes} another way that is not mirrored")
+            }
+            (None, None) => "the two directions go different ways".to_owned(),
+        }
+    }
+
+    fn summary(&self, context: &Context) -> String {
+        let mut text = format!("{}: {}.", self.flows.join(" and "), self.split());
+        let [to, from] = self.terms;
+        let the = if to == "requests" { "the " } else { "" };
+        let [without_to, without_from] = &self.pattern.missing;
+        for (points, sees, misses) in [(without_from, to, from), (without_to, from, to)] {
+            for id in points {
+                let place = name(context, *id);
+                let _ = write!(text, " {place} sees only {sees}, never {the}{misses}.");
+            }
+        }
+        let places = names(context, &self.pattern.without_request);
+        if !places.is_empty() && self.all.has_tcp() {
+            let places = join_and(&places);
+            let _ = write!(
+                text,
+                " A stateful firewall at {places} drops answers: it has no connection to match."
+            );
+        }
+        text
+    }
+
+    /// The picture of it, for the head of a report.
+    fn story(&self, context: &Context) -> Story {
+        let way = |way: &[PointId], unseen: &str| match way {
+            [] => unseen.to_owned(),
+            way => names(context, way).join(" > "),
+        };
+        let [to, from] = &self.pattern.ways;
+        let unseen = "not mirrored; acknowledgements show that they exist";
+        let mut lines = vec![
+            (self.label(0), way(to, unseen)),
+            (self.label(1), way(from, unseen)),
+        ];
+        if let Some((until, before)) = &self.pattern.before {
+            let places = names(context, before).join(" > ");
+            lines.push((
+                "before",
+                format!(
+                    "until {} both directions passed {places}",
+                    until.to_seconds()
+                ),
+            ));
+        }
+        let flows = self.flows.join(" and ");
+        let blind = names(context, &self.pattern.without_request);
+        lines.push((
+            "breaks",
+            if blind.is_empty() {
+                flows
+            } else {
+                format!(
+                    "{flows}: {} never saw their requests and, if strict, drops the answers",
+                    join_and(&blind)
+                )
+            },
+        ));
+        lines.extend(
+            self.next(context)
+                .first()
+                .map(|step| ("check", step.clone())),
+        );
+        Story {
+            headline: format!(
+                "{}: {}, since {}",
+                self.machines(),
+                self.split(),
+                self.all.first().to_seconds()
+            ),
+            lines: lines
+                .into_iter()
+                .map(|(label, text)| (label.to_owned(), text))
+                .collect(),
+        }
+    }
+
+    fn label(&self, direction: usize) -> &'static str {
+        match (self.terms[0], direction) {
+            ("requests", 0) => "requests",
+            ("requests", _) => "answers",
+            (_, 0) => "to it",
+            _ => "from it",
+        }
+    }
+
+    fn evidence(&self, context: &Context) -> Vec<String> {
+        let mut facts = Vec::new();
+        let labels = match self.terms[0] {
+            "requests" => ["requests", "answers"],
+            _ => ["to the machine", "from it"],
+        };
+        for (direction, (what, path)) in labels.iter().zip(&self.pattern.ways).enumerate() {
+            if path.is_empty() {
+                facts.push(format!(
+                    "{what}: seen nowhere; acknowledgements show that they exist"
+                ));
                 continue;
             }
+            let first = first_packet(&self.all, path.first(), direction);
+            let way = names(context, path).join(" > ");
+            facts.push(if labels[0] == "requests" {
+                format!("{what} pass {way}{first}")
+            } else {
+                format!("{what}: {way}{first}")
+            });
+        }
+        for (id, passed) in &self.all.points {
+            let [to, from] = passed.map(|p| p.packets);
+            let Some(point) = context.point(*id).filter(|_| to + from > 0) else {
+                continue;
+            };
+            let (name, role, site) = (&point.name, point.role.as_str(), &point.site);
+            let (to, from) = (count(to, "packet"), count(from, "packet"));
+            facts.push(if labels[0] == "requests" {
+                format!("{name} ({role}, {site}): {to} of requests, {from} of answers")
+            } else {
+                format!("{name} ({role}, {site}): {to} to the machine, {from} from it")
+            });
+        }
+        if let Some((until, before)) = &self.pattern.before {
+            let before = names(context, before).join(" > ");
+            facts.push(format!("until {until} both directions passed {before}"));
+        }
+        if let Some((from, to)) = self.pattern.stations.filter(|(from, to)| from != to) {
+            let (from, to) = (mac(from), mac(to));
             facts.push(format!(
-                "{} ({}, {}): {} of requests, {} of answers",
-                point.name,
-                point.role.as_str(),
-                point.site,
-                count(requests, "packet"),
-                count(answers, "packet")
+                "packets to the machine come from MAC {from}, its own go to MAC {to}: two routers"
             ));
         }
+        facts
     }
-    if let Some((until, before)) = &pattern.before {
-        let names: Vec<String> = before.iter().map(|id| name(context, *id)).collect();
-        facts.push(format!(
-            "until {until} both directions passed {}",
-            names.join(" > ")
-        ));
-    }
-    if let Some((from, to)) = pattern.stations.filter(|(from, to)| from != to) {
-        let (from, to) = (mac(from), mac(to));
-        facts.push(format!(
-            "requests are handed over by MAC {from}, answers are handed to MAC {to}: two routers"
-        ));
-    }
-    facts
-}
 
-fn next(context: &Context, cause: &Cause, group: &Group) -> Vec<String> {
-    let target = group.hosts();
-    let mut steps = Vec::new();
-    if let (Some(enter), Some(leave)) = (&cause.enter, &cause.leave) {
-        steps.push(format!(
-            "on {target}: look at the default gateway and its MAC (ip neigh, arp -a); it answers by {leave}, not by {enter}"
-        ));
-        steps.push(format!(
-            "make both directions use one site: announce {target} from {leave} (host route, EVPN or LISP mobility), or \
-             let its answers cross the interconnect back to {enter} (no local gateway at {leave} for it)"
-        ));
-    } else {
-        steps.push(format!("mirror the other gateways of {target} too, to see which way the missing direction takes"));
+    fn next(&self, context: &Context) -> Vec<String> {
+        let machine = self.machines();
+        let mut steps = Vec::new();
+        if let (Some(enter), Some(leave)) = (&self.cause.enter, &self.cause.leave) {
+            steps.push(format!(
+                "on {machine}: look at the default gateway and its MAC (ip neigh, arp -a); it answers by {leave}, not by {enter}"
+            ));
+            steps.push(format!(
+                "make both directions use one site: announce {machine} from {leave} (host route, EVPN or LISP mobility), \
+                 or let its answers cross the interconnect back to {enter} (no local gateway at {leave} for it)"
+            ));
+        } else {
+            steps.push(format!(
+                "mirror the other gateways of {machine} too, to see which way the missing direction takes"
+            ));
+        }
+        for id in &self.pattern.without_request {
+            let place = name(context, *id);
+            steps.push(format!(
+                "on the firewall at {place}: look for drops of TCP packets without a connection (first packet not SYN)"
+            ));
+        }
+        steps
     }
-    for id in cause.without_request() {
-        let place = name(context, id);
-        steps.push(format!(
-            "on the firewall at {place}: look for drops of TCP packets without a connection (first packet not SYN)"
-        ));
-    }
-    steps
 }
 
 fn first_packet(group: &Group, id: Option<&PointId>, direction: usize) -> String {

@@ -216,6 +216,7 @@ fn finding(context: &Context, sessions: &[SessionReport], event: &Event) -> Opti
         evidence: evidence(context, sessions, event, weakest),
         next: next(event, first, from, to),
         because: None,
+        story: None,
     })
 }
 

@@ -76,7 +76,10 @@ impl BlindSpots {
         let blind = self.points.iter().filter_map(|(id, blind)| {
             let point = context.point(*id)?;
             let told = point.carries == Some(Carries::One);
-            let shows = blind.group.flows >= FEW && point.both_ways * ODD < blind.group.flows;
+            // What is asymmetric crosses an interconnect one way only.
+            let shows = point.role != Role::Dci
+                && blind.group.flows >= FEW
+                && point.both_ways * ODD < blind.group.flows;
             (told || shows).then(|| finding(point, told, blind, sessions))
         });
         blind.collect()

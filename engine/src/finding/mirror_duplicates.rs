@@ -131,6 +131,7 @@ fn finding(points: &[&PointFacts], reason: Reason, sessions: &[SessionReport]) -
             join_and(&places)
         ),
         because: None,
+        story: None,
         evidence,
         next: vec![next.to_owned()],
     })

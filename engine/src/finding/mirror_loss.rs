@@ -117,6 +117,7 @@ fn finding(sessions: &[&SessionReport], collector: IpAddr) -> Option<Finding> {
             }
         ),
         because: None,
+        story: None,
         evidence,
         next: next_steps(counters.len()),
     })

@@ -62,6 +62,7 @@ fn finding(sender: IpAddr, sessions: &[&SessionReport]) -> Option<Finding> {
             count(truncated, "packet")
         ),
         because: None,
+        story: None,
         evidence,
         next: vec![
             format!(

@@ -3,6 +3,7 @@
 mod address_conflict;
 mod asymmetric_path;
 mod attempts;
+mod dci_trombone;
 mod endpoint_moved;
 mod firewall_out_of_state;
 mod incomplete_close;
@@ -13,6 +14,7 @@ mod mirror_duplicates;
 mod mirror_loss;
 mod mirror_silent;
 mod mirror_truncation;
+mod mtu_black_hole;
 mod one_way;
 mod path_moved;
 mod scan;
@@ -26,7 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use crate::correlate::Judgement;
-use crate::flow::{Endpoint, protocol};
+use crate::flow::{Endpoint, Side, protocol};
 use crate::inventory::{Change, Conflict};
 use crate::observation::FlowObserved;
 use crate::observer::Context;
@@ -167,10 +169,22 @@ pub struct Finding {
     /// The kind of finding that explains it; what is told there is not repeated here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Kind>,
+    /// The gist of it, for the head of a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
     /// What was seen, one fact a line.
     pub evidence: Vec<String>,
     /// What to check next, one step a line.
     pub next: Vec<String>,
+}
+
+/// What an engineer must know of a finding, short enough to be read at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct Story {
+    /// One line.
+    pub headline: String,
+    /// What it is about and what it is: requests, answers, before, breaks, check.
+    pub lines: Vec<(String, String)>,
 }
 
 /// Gathers findings while the flows pass by, in bounded memory.
@@ -185,6 +199,8 @@ pub(crate) struct Collector {
     inconsistent_sequence: inconsistent_sequence::InconsistentSequences,
     one_way: one_way::OneWays,
     path_moved: path_moved::PathsMoved,
+    dci_trombone: dci_trombone::Trombones,
+    mtu_black_hole: mtu_black_hole::BlackHoles,
     attempts: attempts::Attempts,
     mirror_silent: mirror_silent::MirrorsSilent,
     mirror_blind_spot: mirror_blind_spot::BlindSpots,
@@ -211,6 +227,8 @@ impl Collector {
         self.inconsistent_sequence.add(context, flow, judgement);
         self.one_way.add(flow, judgement);
         self.path_moved.add(context, flow, judgement);
+        self.dci_trombone.add(context, flow, judgement);
+        self.mtu_black_hole.add(context, flow, judgement);
         self.attempts.add(flow, judgement);
         self.mirror_silent.add(context, flow, judgement);
         self.mirror_blind_spot.add(context, flow, judgement);
@@ -227,6 +245,8 @@ impl Collector {
         findings.extend(self.inconsistent_sequence.finish(context));
         findings.extend(self.one_way.finish(context));
         findings.extend(self.path_moved.finish(context));
+        findings.extend(self.dci_trombone.finish(context));
+        findings.extend(self.mtu_black_hole.finish(context));
         findings.extend(self.attempts.finish());
         findings.extend(self.mirror_silent.finish(context));
         findings.extend(self.mirror_blind_spot.finish(context, sessions));
@@ -308,6 +328,18 @@ impl Group {
     /// Adds a flow; of one that had lived before `since`, what had passed a point until then is left out, as far as
     /// that is known apart.
     fn add(&mut self, flow: &FlowObserved, since: Timestamp, confidence: Confidence) {
+        let directions = [flow.originator, flow.responder()];
+        self.add_directed(flow, since, confidence, directions);
+    }
+
+    /// The same, with the sides in another order than requests and answers.
+    fn add_directed(
+        &mut self,
+        flow: &FlowObserved,
+        since: Timestamp,
+        confidence: Confidence,
+        directions: [Side; 2],
+    ) {
         self.flows += 1;
         self.packets += flow.total(0).packets + flow.total(1).packets;
         let period = self.period.get_or_insert((since, flow.last));
@@ -325,7 +357,7 @@ impl Group {
         self.confidence = self.confidence.max(Some(confidence));
         for observation in &flow.observations {
             let passed = self.points.entry(observation.point).or_default();
-            for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
+            for (direction, side) in directions.into_iter().enumerate() {
                 let seen = observation.sides[side];
                 if seen.packets == 0 || seen.last < since {
                     continue;
@@ -338,6 +370,28 @@ impl Group {
                         observation.conversation.halves[side].first_flags,
                     ));
                 }
+            }
+        }
+    }
+
+    /// Adds the flows of another group.
+    fn absorb(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.packets += other.packets;
+        if let Some((first, last)) = other.period {
+            let period = self.period.get_or_insert((first, last));
+            *period = (period.0.min(first), period.1.max(last));
+        }
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.into_iter().take(room));
+        for service in other.services.values {
+            self.services.add(service);
+        }
+        self.confidence = self.confidence.max(other.confidence);
+        for (id, passed) in other.points {
+            for (sum, more) in self.points.entry(id).or_default().iter_mut().zip(passed) {
+                sum.packets += more.packets;
+                sum.first = [sum.first, more.first].into_iter().flatten().min();
             }
         }
     }
@@ -412,6 +466,7 @@ impl Group {
             last: self.last(),
             summary: String::new(),
             because: None,
+            story: None,
             evidence: Vec::new(),
             next: Vec::new(),
         }

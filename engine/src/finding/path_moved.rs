@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Finding, Group, Groups, Kind, Severity, distinct};
+use super::{Finding, Group, Groups, Kind, Severity, Story, distinct};
 use crate::correlate::Judgement;
 use crate::course::Stage;
 use crate::observation::FlowObserved;
@@ -165,6 +165,13 @@ fn finding(
     Finding {
         sites: distinct(passed().map(|p| p.site.clone())),
         points: distinct(passed().map(|p| p.name.clone())),
+        story: Some(Story {
+            headline: format!(
+                "{flows} moved at {}: before {was}, since then {is}",
+                since.to_seconds()
+            ),
+            lines: Vec::new(),
+        }),
         summary,
         evidence,
         next,

@@ -142,6 +142,7 @@ fn finding<'a>(
         last: groups.map(Group::last).max().unwrap_or_default(),
         summary,
         because: None,
+        story: None,
         evidence: vec![format!(
             "{}, not one answer at any point",
             count(packets, "request packet")

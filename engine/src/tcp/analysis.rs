@@ -105,7 +105,7 @@ impl Analysis {
         };
         let [zero, one] = &mut self.senders;
         let (sender, peer) = if side == 0 { (zero, one) } else { (one, zero) };
-        sender.counts.largest_payload = sender.counts.largest_payload.max(tcp.payload_len);
+        sender.counts.note_payload(tcp.payload_len);
         // Zeek: who has closed needs no window, and who has reset says nothing.
         let boring = other.fin > 0 || own.rst > 0;
         let segment = Segment {

@@ -40,9 +40,22 @@ pub struct Counts {
     pub unseen_bytes: u64,
     /// Payload of the largest packet in bytes; beyond the MSS where a sending host's own copies are mirrored.
     pub largest_payload: u32,
+    /// Packets with that much payload.
+    pub largest_packets: u32,
 }
 
 impl Counts {
+    /// Notes the payload of a packet.
+    pub(super) fn note_payload(&mut self, payload: u32) {
+        if payload > self.largest_payload {
+            self.largest_payload = payload;
+            self.largest_packets = 0;
+        }
+        if payload > 0 && payload == self.largest_payload {
+            up(&mut self.largest_packets);
+        }
+    }
+
     /// Packets sent again, for whatever reason: Wireshark's `retransmission`.
     pub fn retransmissions(&self) -> u32 {
         self.fast_retransmissions

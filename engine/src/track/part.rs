@@ -84,6 +84,7 @@ impl Part {
         seen.first = seen.first.min(packet.time);
         seen.last = seen.last.max(packet.time);
         seen.ttl = (seen.ttl.0.min(ip.ttl), seen.ttl.1.max(ip.ttl));
+        seen.largest = seen.largest.max(ip.claimed_len);
         seen.dscp |= 1_u64.unbounded_shl(ip.dscp.into());
         if let Some(macs) = packet.packet.macs {
             seen.macs = Some((macs.source, macs.destination));

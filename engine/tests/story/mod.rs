@@ -2,7 +2,7 @@
 //!
 //! A line is `TIME POINT WHAT`. WHAT is `SRC>DST FLAGS SEQ ACK LEN` for TCP (the server may have a port: `server:81`), `SRC>DST udp PORT` or `SRC>DST ping`,
 //! `from STATION` for a broadcast that shows that the station can be seen there, or `lost N` for N mirrored packets
-//! that never arrive. Stations: `client`, `server`, `r1` and `r2` (the sites' routers, which speak for the client).
+//! that never arrive. `ttl=N` and `macs=STATION,STATION` at the end change what a router changes. Stations: `client`, `server`, `r1` and `r2` (the sites' routers, which speak for the client).
 
 #![allow(
     clippy::unwrap_used,
@@ -86,14 +86,18 @@ pub fn inner(what: &[&str]) -> Vec<u8> {
     let (source, own) = source.split_once(':').unwrap_or((source, "443"));
     let (destination, port) = destination.split_once(':').unwrap_or((destination, own));
     let port: u16 = port.parse().unwrap();
-    let builder = PacketBuilder::ethernet2(mac(source), mac(destination)).ipv4(
+    let option = |name: &str| what.iter().find_map(|word| word.strip_prefix(name));
+    let (from, to) =
+        option("macs=").map_or((source, destination), |macs| macs.split_once(',').unwrap());
+    let ttl = option("ttl=").map_or(64, |ttl| ttl.parse().unwrap());
+    let builder = PacketBuilder::ethernet2(mac(from), mac(to)).ipv4(
         address(source),
         address(destination),
-        64,
+        ttl,
     );
     let number = |index: usize| {
-        what.get(index)
-            .map_or(0, |text| text.parse::<u32>().unwrap())
+        let given = what.get(index).filter(|word| !word.contains('='));
+        given.map_or(0, |text| text.parse::<u32>().unwrap())
     };
     let to_server = destination == "server";
     let (source_port, destination_port) = if to_server {

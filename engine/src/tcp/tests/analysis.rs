@@ -311,6 +311,7 @@ fn one_direction_alone_gives_no_nonsense() {
     }
     let largest = Counts {
         largest_payload: 1000,
+        largest_packets: 50,
         ..Counts::default()
     };
     assert_eq!(data.counts(0), largest);
