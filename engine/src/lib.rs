@@ -27,6 +27,7 @@ pub mod inventory;
 pub mod observation;
 pub mod observer;
 pub mod point;
+mod propose;
 pub mod receive;
 pub mod report;
 pub mod sequence;
