@@ -69,6 +69,13 @@ Examples:
   mirrorscope flows --format csv capture.pcap > flows.csv
   mirrorscope flows --format zeek capture.pcap > conn.log")]
     Flows(FlowsArgs),
+    /// The sites file: write one from what is seen, or check one
+    #[command(after_help = "\
+Examples:
+  mirrorscope sites --propose capture.pcap > sites.toml      what was seen, with reasons, to be edited
+  mirrorscope sites check sites.toml                         what is wrong with it, by line and column
+  mirrorscope report --sites sites.toml capture.pcap")]
+    Sites(SitesArgs),
     /// Endpoints: which address lives where, since when, with which MAC; routers, and who moved
     #[command(after_help = "\
 Examples:
@@ -339,6 +346,40 @@ pub struct SessionsArgs {
     /// How to write them
     #[arg(long, value_enum, default_value_t = SessionFormat::Table)]
     pub format: SessionFormat,
+}
+
+/// Arguments of `sites`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct SitesArgs {
+    /// What to do with a sites file.
+    #[command(subcommand)]
+    pub command: Option<SitesCommand>,
+
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// Write a sites file: sites by outer source, a point for each session with its likely role, and why
+    #[arg(long, required = true)]
+    pub propose: bool,
+}
+
+/// What to do with a sites file.
+#[derive(Debug, Subcommand)]
+pub enum SitesCommand {
+    /// Tell what is wrong with a sites file, by line and column, and what it describes
+    #[command(after_help = "\
+Exit status: 0 it can be used; 2 it cannot.
+
+Examples:
+  mirrorscope sites check sites.toml
+  mirrorscope sites check sites.toml && mirrorscope report --sites sites.toml capture.pcap")]
+    Check {
+        /// The sites file; - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// Arguments of `endpoints`.

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Report(args) => command::report::run(args),
         Command::Sessions(args) => command::sessions::run(args),
+        Command::Sites(args) => command::sites::run(args),
         Command::Endpoints(args) => command::endpoints::run(args),
         Command::Flows(args) => command::flows::run(args),
         Command::Findings(args) => command::findings::run(args),

@@ -13,7 +13,8 @@ use crate::inventory::{EndpointReport, Inventory};
 use crate::matrix;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Losses, PointFacts};
-use crate::point::{PointId, session_name};
+use crate::point::{Point, PointId, session_name};
+use crate::propose::Seen;
 use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, EvictedFlows, FlowReport, PortReport, Report, SequenceReport,
@@ -415,6 +416,28 @@ impl Engine {
     /// The sessions so far.
     pub fn sessions(&self) -> Vec<SessionReport> {
         self.session_reports(&self.receiver.sessions().sequences.assign())
+    }
+
+    /// A sites file from what was seen, with reasons, ready to be edited: for sessions that nobody described.
+    pub fn propose_sites(&self) -> String {
+        let sessions = |point: &Point| {
+            let ids = point.sessions.iter();
+            let sessions = ids.filter_map(|id| self.receiver.sessions().get(*id));
+            let interface = |session: &Session| {
+                let interfaces = self.receiver.interfaces();
+                interfaces.get(session.interface as usize)
+            };
+            sessions
+                .map(|session| (session, interface(session)))
+                .collect()
+        };
+        let points = self.receiver.points().all();
+        let mut seen = Seen::new(points, sessions, &self.inventory);
+        let evidence = self.tracker.evidence(points.len());
+        for flow in self.tracker.flows(points, &evidence) {
+            seen.add(&flow);
+        }
+        seen.propose()
     }
 
     /// What is known of endpoints.

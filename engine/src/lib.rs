@@ -28,6 +28,7 @@ pub mod matrix;
 pub mod observation;
 pub mod observer;
 pub mod point;
+mod propose;
 pub mod receive;
 pub mod report;
 pub mod sequence;

@@ -2,9 +2,9 @@
 //!
 //! The sites file is TOML, with unknown keys refused and errors that name line and column.
 
+mod check;
 mod tenant;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -15,17 +15,17 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::decode::{DecodeRule, PortRules};
+use crate::filter::nearest;
 use crate::firewall;
 use crate::point::printable;
 use crate::session::SessionKey;
 
+pub use check::{Position, Problem, Problems};
 pub(crate) use tenant::untenanted;
 pub use tenant::{Tenant, Tenants};
 
 /// What stands at an observation point.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// A stateful firewall: it needs both directions of a flow.
@@ -43,7 +43,33 @@ pub enum Role {
     Switch,
 }
 
+impl<'de> Deserialize<'de> for Role {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|role| role.as_str() == name);
+        known.ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str);
+            let meant = nearest(&name, names);
+            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+            D::Error::custom(format!(
+                "unknown role {name:?}; one of {}{meant}",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] = [
+        Self::Firewall,
+        Self::Router,
+        Self::Dci,
+        Self::Vnic,
+        Self::Uplink,
+        Self::Switch,
+    ];
+
     /// The name in files and output.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -233,31 +259,9 @@ pub struct Sites {
 /// A sites description that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SitesError {
-    /// Not TOML, or not of this shape.
+    /// Not TOML, not of this shape, or not what can be meant.
     #[error(transparent)]
-    Syntax(#[from] toml::de::Error),
-    /// A site or a point without a name.
-    #[error("a {0} has an empty name")]
-    NoName(&'static str),
-    /// Two things have one name.
-    #[error("{what} {name:?} is defined twice")]
-    Twice {
-        /// "site" or "point".
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// A point that matches everything would swallow all sessions.
-    #[error(
-        "point {0:?}: match is empty; give at least one of source, destination, encapsulation, session, interface, file, port_index, direction"
-    )]
-    EmptyMatch(String),
-    /// Sampling of 0 says nothing.
-    #[error("point {0:?}: sampling must be 1 or more (one of that many packets is mirrored)")]
-    Sampling(String),
-    /// Only a firewall tracks connections.
-    #[error("point {0:?}: firewall settings, but its role is not \"firewall\"")]
-    NoFirewall(String),
+    Wrong(#[from] Problems),
     /// Not `NAME=PREFIX`.
     #[error("{0:?} is not NAME=ADDRESS or NAME=PREFIX, such as dc1=10.60.0.1 or dc1=10.60.0.0/24")]
     Assignment(String),
@@ -266,59 +270,33 @@ pub enum SitesError {
 impl Sites {
     /// Reads the text of a sites file.
     pub fn parse(text: &str) -> Result<Self, SitesError> {
-        let mut sites: Self = toml::from_str(text)?;
-        // Names go to terminals.
-        for site in &mut sites.sites {
+        let (sites, problems) = Self::check(text);
+        sites.ok_or(SitesError::Wrong(Problems(problems)))
+    }
+
+    /// Reads the text of a sites file, and tells all that is wrong or odd. It cannot be used if something is wrong.
+    pub fn check(text: &str) -> (Option<Self>, Vec<Problem>) {
+        let (mut sites, problems) = check::read(text);
+        if let Some(sites) = &mut sites {
+            sites.make_printable();
+        }
+        (sites, problems)
+    }
+
+    /// Names go to terminals.
+    fn make_printable(&mut self) {
+        for site in &mut self.sites {
             site.name = printable(&site.name);
             for point in &mut site.points {
                 point.name = printable(&point.name);
             }
         }
-        for tenant in &mut sites.tenants {
+        for tenant in &mut self.tenants {
             tenant.name = printable(&tenant.name);
             for point in &mut tenant.points {
                 *point = printable(point);
             }
         }
-        sites.check()?;
-        Ok(sites)
-    }
-
-    fn check(&self) -> Result<(), SitesError> {
-        let mut site_names = BTreeSet::new();
-        let mut point_names = BTreeSet::new();
-        for site in &self.sites {
-            if site.name.trim().is_empty() {
-                return Err(SitesError::NoName("site"));
-            }
-            if !site_names.insert(&site.name) {
-                return Err(SitesError::Twice {
-                    what: "site",
-                    name: site.name.clone(),
-                });
-            }
-            for point in &site.points {
-                if point.name.trim().is_empty() {
-                    return Err(SitesError::NoName("point"));
-                }
-                if !point_names.insert(&point.name) {
-                    return Err(SitesError::Twice {
-                        what: "point",
-                        name: point.name.clone(),
-                    });
-                }
-                if point.matches.is_empty() || point.matches.iter().any(Match::is_empty) {
-                    return Err(SitesError::EmptyMatch(point.name.clone()));
-                }
-                if point.firewall.is_some() && point.role != Role::Firewall {
-                    return Err(SitesError::NoFirewall(point.name.clone()));
-                }
-                if point.sampling == Some(0) {
-                    return Err(SitesError::Sampling(point.name.clone()));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Adds what `--site NAME=PREFIX` says.

@@ -9,6 +9,7 @@ pub mod flows;
 pub mod follow;
 pub mod report;
 pub mod sessions;
+pub mod sites;
 
 use std::path::Path;
 

@@ -33,6 +33,7 @@ use condition::Expression;
 pub use error::FilterError;
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
+pub(crate) use vocabulary::nearest;
 
 use crate::point::printable;
 

@@ -222,10 +222,10 @@ pub(super) fn services() -> impl Iterator<Item = &'static str> {
 }
 
 /// The choice that was probably meant.
-pub(super) fn nearest(
+pub(crate) fn nearest<'c>(
     text: &str,
-    choices: impl IntoIterator<Item = &'static str>,
-) -> Option<&'static str> {
+    choices: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let typed = text.to_ascii_lowercase();
     let length = typed.chars().count();
     // Beyond a mistake in three letters it is another word.

@@ -46,7 +46,7 @@ pub(crate) use place::announcement_in_words;
 
 pub use activity::Turns;
 pub use neighbour::Announcement;
-pub use place::{Change, Conflict, ConflictOf, Endpoint, Stay};
+pub use place::{Change, Conflict, ConflictOf, Endpoint, Overlap, Stay};
 pub use report::{AddressReport, AnnouncedReport, EndpointReport, PlaceReport};
 pub use station::{Announced, Strength};
 

@@ -114,6 +114,15 @@ pub struct Conflict {
     pub turns: Turns,
 }
 
+/// An address that different stations have, in networks with different tags.
+#[derive(Clone, Debug)]
+pub struct Overlap {
+    /// The address.
+    pub address: IpAddr,
+    /// `vlan` or `segment`, and its id.
+    pub tags: Vec<(&'static str, u64)>,
+}
+
 impl Station {
     fn addresses(&self) -> Vec<IpAddr> {
         self.own.iter().map(|own| own.address).collect()
@@ -430,6 +439,46 @@ impl Inventory {
         }
         changes.sort_by_key(|change| (change.time(), change.scope, change.mac));
         changes
+    }
+
+    /// Addresses that different stations have in networks with different tags.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        let several = self
+            .addresses
+            .iter()
+            .filter(|(_, address)| address.claims.len() > 1);
+        let overlap = |((scope, address), entry): (&(u32, IpAddr), &super::Address)| {
+            let station = |claim: &super::Claim| {
+                let key = Key {
+                    scope: *scope,
+                    mac: claim.mac,
+                };
+                self.stations.get(&key)
+            };
+            let stations: Vec<&Station> = entry
+                .claims
+                .iter()
+                .filter_map(station)
+                .map(|station| &**station)
+                .filter(|station| !station.router)
+                .collect();
+            let apart = |a: &&Station| stations.iter().any(|b| !a.may_meet(b));
+            let mut tags: Vec<(&'static str, u64)> = Vec::new();
+            for station in stations.iter().copied().filter(apart) {
+                let vlans = station.vlans.iter().map(|id| ("vlan", u64::from(*id)));
+                let segments = station.segments.iter().map(|id| ("segment", *id));
+                tags.extend(vlans.chain(segments));
+            }
+            tags.sort_unstable();
+            tags.dedup();
+            (!tags.is_empty()).then_some(Overlap {
+                address: *address,
+                tags,
+            })
+        };
+        let mut overlaps: Vec<Overlap> = several.filter_map(overlap).collect();
+        overlaps.sort_by_key(|overlap| overlap.address);
+        overlaps
     }
 
     /// Addresses that several stations claim of which it is known where they are.
