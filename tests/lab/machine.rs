@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -106,6 +107,20 @@ impl Machine {
         let path = PathBuf::from("/proc/sys").join(name);
         let text = self.inside(|| std::fs::read_to_string(path).unwrap());
         text.trim().to_owned()
+    }
+
+    /// Waits until an interface carries packets, or no longer does: a moment after its other end was switched.
+    pub fn wait_for(&self, interface: &str, up: bool) {
+        let until = Instant::now() + Duration::from_secs(5);
+        let state = format!("ip -br link show dev {interface}");
+        while (self.run(&state).split_whitespace().nth(1) == Some("UP")) != up {
+            assert!(
+                Instant::now() < until,
+                "{}: {interface} stays as it was",
+                self.name
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The address of an interface.

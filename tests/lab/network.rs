@@ -9,7 +9,7 @@
 //! ```
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::firewall::{self, Policy};
 use crate::frames;
@@ -408,6 +408,7 @@ impl Network {
         machine.ip(&format!("link set eth0 address {}", mac_text(mac)));
         machine.ip(&format!("addr add {address}/24 dev eth0"));
         machine.ip(&format!("route add default via {GATEWAY}"));
+        machine.wait_for("eth0", true);
         frames::send(&machine, "eth0", &frames::rarp(mac), 2);
         self.guests.push(machine);
     }
@@ -565,7 +566,12 @@ impl Network {
             (&self.routers[0], "in", ROUTER_MACS[0]),
             (&self.routers[1], "in", ROUTER_MACS[1]),
         ];
+        for host in &self.hosts {
+            host.wait_for("uplink", true);
+        }
+        self.hosts[self.vm_at as usize].wait_for("vif", true);
         for (machine, interface, mac) in stations {
+            machine.wait_for(interface, true);
             frames::send(machine, interface, &frames::rarp(mac), 2);
         }
         self.settle();
@@ -573,21 +579,46 @@ impl Network {
 
     /// Moves the virtual machine to the other site while it runs: its port is unplugged here and plugged in there, and
     /// the new hypervisor announces it with three RARP frames. Whatever it knew of its neighbours it asks for anew.
-    pub fn migrate(&mut self) {
+    /// `meanwhile` happens while it is nowhere.
+    pub fn migrate(&mut self, meanwhile: impl FnOnce(&Self)) {
         let (from, to) = match self.vm_at {
             Site::Dc1 => (Site::Dc1, Site::Dc2),
             Site::Dc2 => (Site::Dc2, Site::Dc1),
         };
         let (old, new) = (&self.hosts[from as usize], &self.hosts[to as usize]);
+        let before = self.port_of(from, VM_MAC);
         old.ip(&format!("link set vif netns {}", new.name));
+        self.vm.wait_for("eth0", false);
+        meanwhile(self);
         new.run("ethtool -K vif tx off rx off tso off gso off gro off sg off");
         new.ip("link set vif master br0");
         if self.plan.mirrored.contains(&to) {
             copy(new, "vif", &BOTH_WAYS, "vx");
         }
         new.ip("link set vif up");
+        new.wait_for("vif", true);
+        self.vm.wait_for("eth0", true);
+        self.vm.ip("neigh flush dev eth0");
         frames::send(&self.vm, "eth0", &frames::rarp(VM_MAC), 3);
+        // Hypervisors go on for some seconds.
+        let until = Instant::now() + Duration::from_secs(5);
+        while self.port_of(from, VM_MAC) == before {
+            assert!(
+                Instant::now() < until,
+                "no switch learns where the machine is"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+            frames::send(&self.vm, "eth0", &frames::rarp(VM_MAC), 1);
+        }
         self.vm_at = to;
+    }
+
+    /// The port at which a site's switch knows a station.
+    fn port_of(&self, site: Site, mac: [u8; 6]) -> Option<String> {
+        let known = self.switch.ask(&format!("fdb/show br-dc{}", site.number()));
+        // Port, VLAN, station and age, a station a line.
+        let line = known.lines().find(|line| line.contains(&mac_text(mac)))?;
+        line.split_whitespace().next().map(str::to_owned)
     }
 
     /// r1 fails; r2 takes over its traffic and its address, also for the machines of dc1.

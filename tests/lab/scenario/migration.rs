@@ -21,7 +21,7 @@ pub const MIGRATION: Scenario = Scenario {
         );
         std::thread::sleep(Duration::from_secs(1));
         lab.event("the machine moves to dc2");
-        lab.network.migrate();
+        lab.network.migrate(|_| ());
         lab.phase("after the move");
         assert_eq!(lab.tcp(&users, (VM, 80), 3, &[400], &["asymmetric"]), 0);
         assert_eq!(lab.end(chats, &["moved"]), 0);
@@ -53,8 +53,9 @@ pub const REROUTED: Scenario = Scenario {
         );
         std::thread::sleep(Duration::from_secs(1));
         lab.event("the machine moves to dc2, and so does the route to it");
-        lab.network.migrate();
-        lab.network.route(&format!("{VM}/32"), Site::Dc2);
+        let route = format!("{VM}/32");
+        lab.network
+            .migrate(|network| network.route(&route, Site::Dc2));
         lab.phase("after the move");
         assert_eq!(
             lab.tcp(&users, (VM, 80), 3, &[400, 3000], &["symmetric"]),
