@@ -33,6 +33,9 @@ pub const FAILOVER: Scenario = Scenario {
         ("path-moved", &["dc1", "dc2"]),
         ("firewall-out-of-state", &["dc2"]),
     ],
-    // The gateway's address is another machine's now.
-    also: &[("endpoint-moved", &["dc1", "dc2"])],
+    // The gateway's address is another machine's now; and what is open goes on in the middle at fw2.
+    also: &[
+        ("endpoint-moved", &["dc1", "dc2"]),
+        ("inconsistent-sequence", &["dc2"]),
+    ],
 };

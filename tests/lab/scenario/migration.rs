@@ -34,7 +34,8 @@ pub const MIGRATION: Scenario = Scenario {
         ("incomplete-handshake", &["dc1"]),
         ("incomplete-handshake", &["dc2"]),
     ],
-    also: &[],
+    // Where the machine had something to say before it was asked anew.
+    also: &[("inconsistent-sequence", &["dc2"])],
 };
 
 /// The WAN follows: what is new works, what was open breaks at a firewall that does not know it.
@@ -69,5 +70,5 @@ pub const REROUTED: Scenario = Scenario {
         ("path-moved", &["dc1", "dc2"]),
         ("firewall-out-of-state", &["dc2"]),
     ],
-    also: &[],
+    also: &[("inconsistent-sequence", &["dc2"])],
 };
