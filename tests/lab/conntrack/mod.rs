@@ -2,7 +2,9 @@
 //! own verdict on each, which nftables writes into the packet on its way out.
 
 mod generate;
+mod model;
 mod packet;
+mod settings;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,7 +15,8 @@ use serde::Serialize;
 
 use crate::machine::cable;
 use crate::run::Run;
-pub use generate::sequences;
+use generate::sequences;
+pub use settings::*;
 
 /// A side of the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,8 +65,9 @@ pub struct Judged {
     pub state: &'static str,
     /// The packet belongs to the answering direction of its connection.
     pub reply: bool,
-    /// The frame as it was sent, in hexadecimal.
-    pub frame: String,
+    /// The frame as it was sent.
+    #[serde(serialize_with = "packet::as_hex")]
+    pub frame: Vec<u8>,
 }
 
 /// States by the lower bits of the DSCP that the router writes; the next bit says "reply".
@@ -92,9 +96,6 @@ const MARKS: &str = "table ip verdict {
  }
 }
 ";
-
-/// Settings under `net.netfilter.nf_conntrack_` and their values.
-pub type Settings<'a> = &'a [(&'a str, u32)];
 
 /// One end of the rig: sends and receives frames.
 struct Port {
@@ -146,7 +147,7 @@ impl Port {
 }
 
 /// Sends packets through a router of the kernel, one after the other; gives the kernel's verdict on each.
-pub fn judge(settings: Settings, packets: &[Packet]) -> Vec<Judged> {
+pub fn judge(kernel: &[(&str, u32)], packets: &[Packet]) -> Vec<Judged> {
     let run = Run::new();
     let machines = ["left", "right"].map(|name| run.machine(name));
     let router = run.machine("router");
@@ -166,7 +167,7 @@ pub fn judge(settings: Settings, packets: &[Packet]) -> Vec<Judged> {
     }
     router.set("net/ipv4/ip_forward", "1");
     router.nft(MARKS);
-    for (name, value) in settings {
+    for (name, value) in kernel {
         router.set(
             &format!("net/netfilter/nf_conntrack_{name}"),
             &value.to_string(),
@@ -201,12 +202,47 @@ fn one(ends: &mut [Port], packet: &Packet, identification: u16) -> Judged {
         time: i64::try_from(time).unwrap(),
         state: STATES[usize::from(mark & !REPLY)],
         reply: mark & REPLY != 0,
-        frame: packet::hex(&frame),
+        frame,
     }
 }
 
+/// Where [`compare`] leaves what the kernel said, if that is wanted: an object a line.
+const DUMP: &str = "MIRRORSCOPE_CONNTRACK_DUMP";
+
+/// Lets the kernel and our model of it judge the same packets; they must say the same of each.
+pub fn compare(name: &str, settings: Settings) {
+    let packets = sequences(settings.seed, settings.sequences, settings.pauses);
+    let judged = judge(settings.kernel, &packets);
+    if let Some(folder) = std::env::var_os(DUMP) {
+        dump(&Path::new(&folder).join(format!("{name}.jsonl")), &judged);
+    }
+    let ours = model::judge(settings.model, &judged);
+    let mut differences = Vec::new();
+    for (number, (kernel, ours)) in judged.iter().zip(&ours).enumerate() {
+        if kernel.state != *ours {
+            let Judged {
+                sequence,
+                from,
+                state,
+                ..
+            } = kernel;
+            differences.push(format!(
+                "packet {number} of sequence {sequence}, from the {from:?}: {ours}, the kernel says {state}: {}",
+                packet::hex(&kernel.frame)
+            ));
+        }
+    }
+    eprintln!(
+        "{name}: {} packets, {} judged otherwise",
+        judged.len(),
+        differences.len()
+    );
+    differences.truncate(10);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
 /// Writes verdicts, an object a line.
-pub fn dump(path: &Path, judged: &[Judged]) {
+fn dump(path: &Path, judged: &[Judged]) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
     for packet in judged {
         serde_json::to_writer(&mut file, packet).unwrap();

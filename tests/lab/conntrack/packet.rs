@@ -109,6 +109,11 @@ fn sum(parts: &[&[u8]]) -> u16 {
     !(sum as u16)
 }
 
+/// Writes bytes in hexadecimal where they are serialised.
+pub fn as_hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex(bytes))
+}
+
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
