@@ -10,12 +10,22 @@ use std::net::IpAddr;
 use mirrorscope_dissectors::encap::{Outer, Wrap, fragment, wrap};
 use mirrorscope_dissectors::{Direction, LinkType};
 use mirrorscope_engine::receive::Frame;
+use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
 use proptest::prelude::*;
 
 const MAX_FLOWS: usize = 20;
+/// Two firewalls, and places that nobody described.
+const SITES: &str = "
+[[site]]
+name = 'dc1'
+point = [
+  { name = 'strict', role = 'firewall', match = { encapsulation = 'erspan2' } },
+  { name = 'loose', role = 'firewall', match = { encapsulation = 'vxlan' }, firewall = { preset = 'linux-loose' } },
+]
+";
 
 /// Ethernet, IPv4, TCP or UDP by `protocol`, with some payload.
 fn inner(protocol: u8, ports: (u16, u16), flags: u8, payload: u8) -> Vec<u8> {
@@ -98,7 +108,11 @@ proptest! {
         frames in prop::collection::vec((frame(), any::<i64>(), 0..3_u32), 1..60),
         noise in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let config = Config { limits: Limits { flows: MAX_FLOWS, ..Limits::default() }, ..Config::default() };
+        let config = Config {
+            limits: Limits { flows: MAX_FLOWS, ..Limits::default() },
+            sites: Sites::parse(SITES).unwrap(),
+            ..Config::default()
+        };
         let mut engine = Engine::new(config, std::sync::Arc::default());
         let mut number = 0;
         let all = frames.iter().flat_map(|(parts, time, interface)| parts.iter().map(move |part| (part, *time, *interface)));

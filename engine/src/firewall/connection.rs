@@ -40,7 +40,8 @@ pub(super) struct Connection {
     reason = "each is a flag of the kernel's"
 )]
 struct Last {
-    dir: usize,
+    /// Of the opener (0) or its peer (1).
+    dir: u8,
     kind: Kind,
     seq: u32,
     ack: u32,
@@ -108,7 +109,7 @@ impl Connection {
             Next::Invalid => return Outcome::Invalid(Reason::State(before)),
             Next::To(State::SynSent) if before >= State::TimeWait => {
                 let closed = self.ends.iter().any(|end| end.closed);
-                if closed || (self.last.dir == dir && self.last.kind == Kind::Rst) {
+                if closed || (self.last.dir == dir as u8 && self.last.kind == Kind::Rst) {
                     return Outcome::Anew;
                 }
                 return self.ignore(dir, segment);
@@ -116,7 +117,7 @@ impl Connection {
             Next::Ignore => {
                 let answered = segment.kind == Kind::SynAck
                     && self.last.kind == Kind::Syn
-                    && self.last.dir != dir
+                    && self.last.dir != dir as u8
                     && segment.ack == self.last.end;
                 if !answered {
                     return self.ignore(dir, segment);
@@ -132,7 +133,7 @@ impl Connection {
             State::TimeWait
                 if before == State::LastAck
                     && segment.kind == Kind::Ack
-                    && self.last.dir != dir
+                    && self.last.dir != dir as u8
                     && self.last.kind == Kind::Syn
                     && self.last.challenge =>
             {
@@ -167,7 +168,7 @@ impl Connection {
             }
         }
         self.last.kind = segment.kind;
-        self.last.dir = dir;
+        self.last.dir = dir as u8;
         self.state = new;
         if old != new && new == State::FinWait {
             self.ends[dir].closed = true;
@@ -199,7 +200,7 @@ impl Connection {
         let asked = self.state == State::SynSent && segment.kind == Kind::Ack && dir == 1;
         let last = &mut self.last;
         last.kind = segment.kind;
-        last.dir = dir;
+        last.dir = dir as u8;
         last.seq = segment.seq;
         last.end = segment.end;
         last.window = segment.window;
@@ -220,14 +221,14 @@ impl Connection {
     fn follow_ignored(&mut self, dir: usize) {
         self.last.challenge = false;
         let last = self.last;
-        self.ends[last.dir & 1] = End {
+        self.ends[usize::from(last.dir & 1)] = End {
             sent: last.end,
             allowed: last.end,
             window: u32::from(last.window).max(1),
             scale: last.scale,
             scaling: last.scaling,
             sack: last.sack,
-            acked: self.ends[last.dir & 1].acked,
+            acked: self.ends[usize::from(last.dir & 1)].acked,
             ..End::default()
         };
         self.ends[dir].reset();
@@ -250,7 +251,7 @@ impl Connection {
             if super::segment::before(seq, peer.acked) && !settings.ignore_invalid_rst {
                 return Reset::Invalid;
             }
-            let train = last.kind == Kind::Ack && last.dir == dir && seq == last.end;
+            let train = last.kind == Kind::Ack && last.dir == dir as u8 && seq == last.end;
             if !established || seq == peer.acked || train {
                 return Reset::Check(state);
             }
@@ -258,7 +259,7 @@ impl Connection {
             state = self.state;
         }
         // A SYN is answered by its peer alone; the kernel asks that of a SYN only.
-        let to_ignored = (life.replied && last.kind == Kind::Syn && last.dir != dir
+        let to_ignored = (life.replied && last.kind == Kind::Syn && last.dir != dir as u8
             || !life.assured && last.kind == Kind::Ack)
             && segment.ack == last.end;
         let to_challenge = self.state == State::SynSent
@@ -284,7 +285,7 @@ impl Connection {
         if !life.assured || !matches!(segment.kind, Kind::Rst | Kind::Fin) {
             return;
         }
-        if self.last.dir != dir && matches!(self.last.kind, Kind::Fin | Kind::Rst) {
+        if self.last.dir != dir as u8 && matches!(self.last.kind, Kind::Fin | Kind::Rst) {
             let left = life.deadline.since(now);
             let timeout = settings.timeouts.unacknowledged;
             if left >= SHORT && left > timeout {
@@ -292,18 +293,20 @@ impl Connection {
             }
         } else {
             self.last.kind = segment.kind;
-            self.last.dir = dir;
+            self.last.dir = dir as u8;
         }
     }
 
     /// Counts how often a bare acknowledgement is repeated.
     pub(super) fn note_repeat(&mut self, dir: usize, seq: u32, ack: u32, end: u32, window: u16) {
         let last = &mut self.last;
-        if (last.dir, last.seq, last.ack, last.end, last.window) == (dir, seq, ack, end, window) {
+        if (last.dir, last.seq, last.ack, last.end, last.window)
+            == (dir as u8, seq, ack, end, window)
+        {
             // Wraps, as the kernel's does.
             self.repeats = self.repeats.wrapping_add(1);
         } else {
-            last.dir = dir;
+            last.dir = dir as u8;
             last.seq = seq;
             last.ack = ack;
             last.end = end;

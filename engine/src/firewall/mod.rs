@@ -96,7 +96,7 @@ enum Input {
         asks: bool,
     },
     /// An ICMP error, or a redirect: the connection of the packet that it quotes, if it is told to that packet's sender.
-    Error(Option<(FlowKey, (Side, u8))>),
+    Error(Option<(FlowKey, (u8, u8))>),
     /// Not for connection tracking to judge.
     Untracked,
     /// Of no connection, whatever came before.
@@ -278,7 +278,7 @@ impl Firewalls {
         if let Some(entry) = self.table.find(&key)
             && let Tracked::Tcp(connection) = &mut entry.tracked
         {
-            let dir = usize::from(side != entry.opener);
+            let dir = usize::from(side != usize::from(entry.opener));
             if entry.life.deadline > now {
                 let standing = entry.life.standing(dir);
                 match connection.take(dir, segment, &mut entry.life, settings, now) {
@@ -318,7 +318,7 @@ impl Firewalls {
     fn insert(&mut self, key: Key, opener: Side, life: Life, tracked: Tracked, now: Timestamp) {
         let entry = Entry {
             key,
-            opener,
+            opener: opener as u8,
             life,
             tracked,
         };
@@ -338,7 +338,7 @@ impl Firewalls {
         if let Some(entry) = self.table.find(&key)
             && entry.life.deadline > now
         {
-            let dir = usize::from(side != entry.opener);
+            let dir = usize::from(side != usize::from(entry.opener));
             let standing = entry.life.standing(dir);
             let timeout = match entry.tracked {
                 Tracked::Udp(stream) if entry.life.replied && now > stream => {
@@ -470,15 +470,15 @@ impl Life {
 }
 
 /// Who asks, and by which code, if a packet is an ICMP query.
-fn query(ip: &Ip<'_>, side: Side) -> (Side, u8) {
+fn query(ip: &Ip<'_>, side: Side) -> (u8, u8) {
     let (kind, code, request) = match ip.transport {
         Transport::Icmp { kind, code, .. } => (kind, code, icmp_request(kind)),
         Transport::Icmp6 { kind, code, .. } => (kind, code, icmp6_request(kind)),
         _ => return (0, 0),
     };
     match request {
-        Some(request) if request == kind => (side, code),
-        Some(_) => (1 - side, code),
+        Some(request) if request == kind => (side as u8, code),
+        Some(_) => (1 - side as u8, code),
         None => (0, 0),
     }
 }

@@ -19,7 +19,7 @@ pub enum Preset {
     Asa,
     /// Palo Alto Networks PAN-OS.
     PanOs,
-    /// Fortinet FortiGate.
+    /// Fortinet `FortiGate`.
     Fortigate,
     /// Juniper SRX.
     Srx,

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::connection::{Connection, Life};
-use crate::flow::{FlowKey, Side};
+use crate::flow::FlowKey;
 use crate::point::PointId;
 use crate::table::Seed;
 use crate::time::{SECOND, Timestamp};
@@ -27,7 +27,7 @@ pub(super) struct Key {
     pub flow: FlowKey,
     /// ICMP queries: who asks, because both ends may ask with one identifier; and the code, which is 0 in all that make
     /// sense.
-    pub query: (Side, u8),
+    pub query: (u8, u8),
 }
 
 /// A tracked connection.
@@ -35,7 +35,7 @@ pub(super) struct Key {
 pub(super) struct Entry {
     pub key: Key,
     /// Who opened it.
-    pub opener: Side,
+    pub opener: u8,
     pub life: Life,
     pub tracked: Tracked,
 }

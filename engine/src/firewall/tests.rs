@@ -522,7 +522,7 @@ fn an_echo_reply_needs_its_request_and_both_ends_may_ask() {
     let mut ping = |side: Side, asks: bool| {
         let asker = if asks { side } else { 1 - side };
         let key = Key {
-            query: (asker, 0),
+            query: (asker as u8, 0),
             ..key()
         };
         let (settings, now) = (story.settings, story.now);
@@ -610,6 +610,15 @@ fn a_full_table_gives_up_what_never_lived_first_and_remembers_that_it_did() {
         "it may well be known"
     );
     assert!(!firewalls.table.is_marked(&number(1)));
+}
+
+#[test]
+fn a_connection_takes_no_more_than_it_needs() {
+    assert!(
+        size_of::<Option<Entry>>() <= 160,
+        "{}",
+        size_of::<Option<Entry>>()
+    );
 }
 
 #[test]
