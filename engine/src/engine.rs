@@ -658,6 +658,8 @@ impl Engine {
             flows_matching: None,
             evicted: self.tracker.evicted().into(),
             firewall_evicted: self.firewalls.evicted(),
+            endpoints: self.inventory.len() as u64,
+            endpoints_evicted: self.inventory.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,

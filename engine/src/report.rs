@@ -82,6 +82,10 @@ pub struct Totals {
     /// With a filter: those that it wants. Verdicts and causes are theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flows_matching: Option<u64>,
+    /// Endpoints: stations that were seen to send, and are known still.
+    pub endpoints: u64,
+    /// Endpoints that gave way to others.
+    pub endpoints_evicted: u64,
     /// Flows by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// Flows without a verdict, by cause.
