@@ -127,10 +127,15 @@ impl Stripped<'_> {
     /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
     /// on the line itself. Nor does what stays closed: it is a flow like others.
     pub fn mirror(&self) -> Option<Mirror> {
-        let layers = self.layers.get(..self.open_layers())?;
+        self.mirrors().next()
+    }
+
+    /// The same of every encapsulation over IP, outermost first.
+    pub fn mirrors(&self) -> impl Iterator<Item = Mirror> {
+        let layers = self.layers.get(..self.open_layers()).unwrap_or_default();
         self.openings
             .iter()
-            .find_map(|index| self.mirror_behind(layers.get(..=index)?, index))
+            .filter_map(|index| self.mirror_behind(layers.get(..=index)?, index))
     }
 
     /// The mirror of the encapsulation that ends with the last of `layers`, which is that at `index`.

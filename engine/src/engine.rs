@@ -17,8 +17,8 @@ use crate::point::{Point, PointId, session_name};
 use crate::propose::Seen;
 use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
-    Carried, ClockReport, Cut, EvictedFlows, FlowReport, PortReport, Report, SequenceReport,
-    SessionReport, Totals, WayReport,
+    Carried, ClockReport, Cut, EvictedFlows, FlowReport, LoopReport, PortReport, Report,
+    SequenceReport, SessionReport, Totals, WayReport,
 };
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, Session, SessionId, Ways};
@@ -545,6 +545,18 @@ impl Engine {
             clock: session.clock.as_ref().map(|clock| ClockReport::new(clock)),
             directions: self.directions(id, &session.ways),
             ports: self.ports(id, &session.ways),
+            looped: session.looped.as_ref().map(|looped| LoopReport {
+                packets: looped.packets,
+                own: looped.own,
+                depth: looped.depth,
+                first: looped.first,
+                last: looped.last,
+                of: looped
+                    .of
+                    .iter()
+                    .map(|key| session_name(key, None))
+                    .collect(),
+            }),
             counter: assigned.map(|a| a.id),
             cut: Cut {
                 largest: session.largest_cut,
@@ -637,6 +649,7 @@ impl Engine {
             opaque_reasons: counts.closed().map(named).collect(),
             fragments: fragments.fragments,
             reassembly: fragments.into(),
+            looped: counts.looped,
             duplicates: counters.into_iter().map(|(_, duplicate)| duplicate).sum(),
             inner_fragments: inner.fragments,
             inner_reassembly: inner.into(),
@@ -645,6 +658,8 @@ impl Engine {
             flows_matching: None,
             evicted: self.tracker.evicted().into(),
             firewall_evicted: self.firewalls.evicted(),
+            endpoints: self.inventory.len() as u64,
+            endpoints_evicted: self.inventory.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
             portless: self.tracker.portless,

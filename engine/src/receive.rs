@@ -8,7 +8,7 @@ use mirrorscope_dissectors::{
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
 use crate::hint::{Hint, Hints};
 use crate::point::{InterfaceName, Point, PointId, Points, printable};
-use crate::session::{Registry, Session, SessionId, SessionKey, Sessions};
+use crate::session::{Loop, Registry, Session, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
 
@@ -147,6 +147,8 @@ pub struct Counts {
     pub opaque: u64,
     /// Frames nested deeper than allowed.
     pub too_deep: u64,
+    /// Mirrored packets that are the output of a mirror themselves.
+    pub looped: u64,
     /// Faults by layer and reason.
     faults: Reasons,
     /// What cannot be opened by layer and reason.
@@ -470,10 +472,14 @@ impl State {
         let inner_len = inner_len(stripped, &packet, mirror.as_ref(), uncaptured);
         let cut = mirror.is_some_and(|m| m.facts.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
+        let looped = loops(stripped, &packet, mirror.as_ref(), &key);
         let mut segment = None;
         let mut mirrored_at = None;
         if let Some(s) = self.sessions.get_mut(session) {
             s.count(frame.time, frame.wire_len, faulty);
+            if let Some(looped) = looped {
+                s.count_loop(looped, frame.time);
+            }
             mirrored_at = mirror.as_ref().and_then(|m| s.mirrored(m, frame.time));
             segment = match &mirror {
                 Some(mirror) if !stripped.is_nested() => mirror.segment(),
@@ -486,6 +492,11 @@ impl State {
                     mirror.outer_len,
                 );
             }
+        }
+        if looped.is_some() {
+            // What it is a copy of has come, or will: it is no packet of the network once more.
+            self.counts.looped += 1;
+            return;
         }
         let guessed = self.hints.look(stripped, &packet, &self.options);
         let hides = guessed || unopened(&stripped.stop);
@@ -561,6 +572,52 @@ impl State {
         }
         true
     }
+}
+
+/// Whether a mirrored packet was on its way to the collector already, mirrored by this session or another one.
+///
+/// An overlay inside a mirror has other ends. Where the outer encapsulation is made for mirrors, nothing but a mirror goes
+/// to the same receiver. Others carry tunnels too, and one may lead through another between two hosts: there it must be
+/// the very same session once more, by its id, or twice where it has none.
+fn loops(
+    stripped: &Stripped<'_>,
+    packet: &Packet<'_>,
+    mirror: Option<&Mirror>,
+    key: &SessionKey,
+) -> Option<Loop> {
+    use Encapsulation::{Erspan1, Erspan2, Erspan3, HpErm, Tzsp};
+    let part = matches!(&packet.network, Network::Ip(ip) if ip.fragment.is_some());
+    let mirror = mirror.filter(|_| part || stripped.is_nested())?;
+    let made_to_mirror = matches!(
+        mirror.encapsulation,
+        Erspan1 | Erspan2 | Erspan3 | HpErm | Tzsp
+    );
+    let same = |inner: &Mirror| {
+        (inner.encapsulation, inner.source, inner.id)
+            == (mirror.encapsulation, mirror.source, mirror.id)
+    };
+    // A part of a datagram that a mirror sent is not opened, and yet its output.
+    let ends = (mirror.source, mirror.destination);
+    let part = part
+        && made_to_mirror
+        && matches!(&packet.network, Network::Ip(ip) if (ip.source, ip.destination) == ends);
+    let mut again = stripped
+        .mirrors()
+        .skip(1)
+        .filter(|inner| inner.destination == mirror.destination && (made_to_mirror || same(inner)));
+    let Some(first) = again.next() else {
+        return part.then_some(Loop {
+            depth: 1,
+            of: *key,
+            own: true,
+        });
+    };
+    let depth = 1 + again.count() as u8 + u8::from(part);
+    (made_to_mirror || mirror.id.is_some() || depth > 1).then(|| Loop {
+        depth,
+        of: SessionKey::new(Some(&first), 0, false),
+        own: same(&first),
+    })
 }
 
 /// Whether the packet carries others in an encapsulation that is not opened: a flow may hide in it. Encryption is left

@@ -67,6 +67,8 @@ pub struct Totals {
     pub inner_fragments: u64,
     /// What became of those.
     pub inner_reassembly: Reassembly,
+    /// Mirrored packets that are the output of a mirror themselves; nothing else counts them.
+    pub looped: u64,
     /// Packets whose GRE sequence number had arrived before.
     pub duplicates: u64,
     /// Packets that a point's mirror brought more than once; no flow counts them.
@@ -80,6 +82,10 @@ pub struct Totals {
     /// With a filter: those that it wants. Verdicts and causes are theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flows_matching: Option<u64>,
+    /// Endpoints: stations that were seen to send, and are known still.
+    pub endpoints: u64,
+    /// Endpoints that gave way to others.
+    pub endpoints_evicted: u64,
     /// Flows by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// Flows without a verdict, by cause.
@@ -214,6 +220,9 @@ pub struct SessionReport {
     pub directions: Vec<WayReport>,
     /// Packets by mirrored port, if the encapsulation tells it.
     pub ports: Vec<PortReport>,
+    /// Packets that are the output of mirrors themselves, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looped: Option<LoopReport>,
     /// Equal for sessions that share a sequence counter.
     #[serde(skip)]
     pub counter: Option<usize>,
@@ -254,6 +263,23 @@ pub struct SequenceReport {
     /// Separate gaps.
     #[serde(skip)]
     pub gaps: usize,
+}
+
+/// Mirrored packets that are the output of mirrors themselves.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoopReport {
+    /// All of them.
+    pub packets: u64,
+    /// Those that this very session had mirrored before.
+    pub own: u64,
+    /// How often one was mirrored again, at most.
+    pub depth: u8,
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+    /// Names of the sessions whose output they are, the first few.
+    pub of: Vec<String>,
 }
 
 /// The clock of a mirroring device.

@@ -21,6 +21,8 @@ const MAX_IDS: usize = 12_288;
 const RECENT: usize = 64;
 /// Ports and ways through them that are told apart for a session.
 const MAX_WAYS: usize = 64;
+/// Sessions listed whose output another one carries.
+const MAX_LOOPED: usize = 4;
 /// Inner encapsulations listed for a session.
 const MAX_CARRIED: usize = 16;
 
@@ -119,6 +121,36 @@ pub struct Session {
     pub clock: Option<Box<Clock>>,
     /// Packets by mirrored port and way through it, as far as the encapsulation tells.
     pub ways: Ways,
+    /// Packets that are the output of mirrors themselves.
+    pub looped: Option<Box<Looped>>,
+}
+
+/// Mirrored packets that were on their way to the collector already: the output of this session or of others.
+#[derive(Clone, Debug)]
+pub struct Looped {
+    /// All of them.
+    pub packets: u64,
+    /// Those that are of this very session: it copies its own copies.
+    pub own: u64,
+    /// How often one was mirrored again, at most.
+    pub depth: u8,
+    /// Arrival of the first.
+    pub first: Timestamp,
+    /// Arrival of the last.
+    pub last: Timestamp,
+    /// Whose output they are, the first few.
+    pub of: Vec<SessionKey>,
+}
+
+/// One packet that is the output of a mirror itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loop {
+    /// How often it was mirrored again.
+    pub depth: u8,
+    /// The session whose output it is.
+    pub of: SessionKey,
+    /// That is the very session that brought it.
+    pub own: bool,
 }
 
 /// Port of the mirroring device, by its own index, and way through it, as its packets tell.
@@ -182,6 +214,7 @@ impl Session {
             carries: Vec::new(),
             clock: None,
             ways: Ways::default(),
+            looped: None,
         }
     }
 
@@ -214,6 +247,28 @@ impl Session {
             self.clock = Clock::new(time).map(Box::new);
         }
         self.clock.as_mut()?.push(time, arrival)
+    }
+
+    /// Counts one packet that is the output of a mirror.
+    pub(crate) fn count_loop(&mut self, one: Loop, time: Timestamp) {
+        let looped = self.looped.get_or_insert_with(|| {
+            Box::new(Looped {
+                packets: 0,
+                own: 0,
+                depth: 0,
+                first: time,
+                last: time,
+                of: Vec::new(),
+            })
+        });
+        looped.packets += 1;
+        looped.own += u64::from(one.own);
+        looped.depth = looped.depth.max(one.depth);
+        looped.first = looped.first.min(time);
+        looped.last = looped.last.max(time);
+        if looped.of.len() < MAX_LOOPED && !looped.of.contains(&one.of) {
+            looped.of.push(one.of);
+        }
     }
 
     /// Counts one inner encapsulation.

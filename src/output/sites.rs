@@ -1,5 +1,6 @@
 //! What a sites file describes, and what is wrong with it.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
@@ -86,7 +87,7 @@ fn in_words(point: &PointRule) -> String {
         None => {}
     }
     if let Some(sampling) = point.sampling {
-        line.push_str(&format!("; one packet of {sampling}"));
+        let _ = write!(line, "; one packet of {sampling}");
     }
     line
 }

@@ -11,6 +11,7 @@ mod incomplete_handshake;
 mod inconsistent_sequence;
 mod mirror_blind_spot;
 mod mirror_duplicates;
+mod mirror_loop;
 mod mirror_loss;
 mod mirror_silent;
 mod mirror_truncation;
@@ -250,6 +251,7 @@ impl Collector {
         findings.extend(self.attempts.finish());
         findings.extend(self.mirror_silent.finish(context));
         findings.extend(self.mirror_blind_spot.finish(context, sessions));
+        findings.extend(mirror_loop::findings(sessions));
         findings.extend(mirror_loss::findings(sessions));
         findings.extend(mirror_duplicates::findings(context, sessions));
         findings.extend(mirror_truncation::findings(sessions));

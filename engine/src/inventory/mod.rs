@@ -111,6 +111,39 @@ pub struct Inventory {
     /// When the interconnect of a site last showed a frame.
     interconnects: Vec<Option<Timestamp>>,
     quick: [Quick; QUICK],
+    pace: Pace,
+}
+
+/// How much of all traffic is looked at, where many stations send a lot together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    packets: u32,
+    looked_at: u32,
+    since: Timestamp,
+    /// Frames whose identity has one of these bits are passed over.
+    mask: u64,
+}
+
+impl Pace {
+    /// Counts a packet that came; slows down after so many in less than a second of which most were looked at.
+    fn count(&mut self, arrival: Timestamp) {
+        const ROUND: u32 = 4096;
+        self.packets += 1;
+        if self.packets < ROUND {
+            return;
+        }
+        let busy = (0..SECOND).contains(&arrival.since(self.since));
+        if busy && self.looked_at > ROUND / 4 {
+            self.mask = (self.mask << 1 | 1) & 0xff;
+        } else if !busy || self.looked_at < ROUND / 32 {
+            self.mask >>= 1;
+        }
+        *self = Self {
+            since: arrival,
+            mask: self.mask,
+            ..Self::default()
+        };
+    }
 }
 
 impl Inventory {
@@ -123,6 +156,7 @@ impl Inventory {
             sites: Map::default(),
             interconnects: Vec::new(),
             quick: [Quick::default(); QUICK],
+            pace: Pace::default(),
         }
     }
 
@@ -174,13 +208,30 @@ impl Inventory {
         }
     }
 
-    /// Whether a frame of a busy station need not be looked at. Which ones depends on the frame alone, so that all points
-    /// show the same ones.
-    fn passed_over(&self, frame: &Frame<'_, '_>) -> bool {
-        let quick = &self.quick[quick(frame.key.mac)];
-        (quick.mac, quick.scope) == (frame.key.mac, frame.key.scope)
-            && frame.identity & quick.mask != 0
-            && frame.packet.arrival < quick.until
+    /// Whether a frame of a busy station, or of very many, need not be looked at. Which ones depends on the frame alone, so
+    /// that all points show the same ones.
+    fn passed_over(&mut self, frame: &Frame<'_, '_>) -> bool {
+        let arrival = frame.packet.arrival;
+        self.pace.count(arrival);
+        let slot = quick(frame.key.mac);
+        let known = &self.quick[slot];
+        let same = (known.mac, known.scope) == (frame.key.mac, frame.key.scope);
+        if !same || arrival >= known.until {
+            let station = self.stations.get_mut(&frame.key);
+            let mask = station.map_or(0, |station| {
+                station.relax(arrival);
+                station.mask | self.pace.mask
+            });
+            self.quick[slot] = Quick {
+                scope: frame.key.scope,
+                mac: frame.key.mac,
+                mask,
+                until: arrival.plus(SECOND),
+            };
+        }
+        let over = frame.identity & self.quick[slot].mask != 0;
+        self.pace.looked_at += u32::from(!over);
+        over
     }
 
     fn ip(&mut self, frame: &Frame<'_, '_>, ip: &Ip<'_>) {
@@ -249,12 +300,11 @@ impl Inventory {
         {
             let _ = station.segments.try_push(segment);
         }
-        self.quick[quick(key.mac)] = Quick {
-            scope: key.scope,
-            mac: key.mac,
-            mask: station.mask,
-            until: packet.arrival.plus(SECOND),
-        };
+        let mask = station.mask | self.pace.mask;
+        let known = &mut self.quick[quick(key.mac)];
+        if known.mac == key.mac && known.scope == key.scope {
+            known.mask = mask;
+        }
     }
 
     fn said(&mut self, frame: &Frame<'_, '_>, said: Said, known: Known) {

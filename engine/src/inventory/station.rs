@@ -242,20 +242,26 @@ impl Station {
                 fresh: fresh.into(),
             });
         }
-        let second = arrival.0.div_euclid(SECOND);
-        if second != self.second {
-            let passed = u32::try_from(second.saturating_sub(self.second)).unwrap_or(u32::MAX);
-            if self.looked_at < PACE / 4 || passed > 1 {
-                self.mask = self.mask.checked_shr(passed).unwrap_or(0);
-            }
-            self.second = second;
-            self.looked_at = 0;
-        }
+        self.relax(arrival);
         self.looked_at += 1;
         if self.looked_at > PACE {
             self.looked_at = 0;
             self.mask = (self.mask << 1 | 1) & 0xffff;
         }
+    }
+
+    /// Looks at more of its frames again once fewer come.
+    pub fn relax(&mut self, arrival: Timestamp) {
+        let second = arrival.0.div_euclid(SECOND);
+        if second == self.second {
+            return;
+        }
+        let passed = u32::try_from(second.saturating_sub(self.second)).unwrap_or(u32::MAX);
+        if self.looked_at < PACE / 4 || passed > 1 {
+            self.mask = self.mask.checked_shr(passed).unwrap_or(0);
+        }
+        self.second = second;
+        self.looked_at = 0;
     }
 
     /// Takes an address for the station's own.

@@ -45,6 +45,12 @@ impl<K: Copy + Eq + Hash, V: Default> Table<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
+    /// The value of a key, without taking it for used.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let Self { young, old, .. } = self;
+        young.get_mut(key).or_else(|| old.get_mut(key))
+    }
+
     /// All keys and values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.young.iter().chain(&self.old)

@@ -425,6 +425,84 @@ fn one_machine_that_sends_at_two_sites_is_a_conflict_of_its_mac() {
     assert_eq!(network.kinds(), [Kind::AddressConflict]);
 }
 
+/// A service whose address is at one machine, and then at another, so many milliseconds later.
+fn handed_over(after: i64) -> Network {
+    let mut network = Network::new();
+    network.arp(&ALL, 1, (VM, HOST), ([0; 6], GATEWAY));
+    network.at_dc1(VM, 10);
+    network.wait(after);
+    network.arp(&ALL, 1, (OTHER, HOST), ([0; 6], HOST));
+    network.at_dc2(OTHER, 10);
+    network
+}
+
+#[test]
+fn an_address_that_another_machine_takes_over_has_moved() {
+    let findings = handed_over(500).findings();
+    assert_eq!(findings.len(), 1);
+    let moved = &findings[0];
+    assert_eq!(moved.kind, Kind::EndpointMoved);
+    assert!(
+        moved
+            .summary
+            .contains("10.20.0.50 moved to another machine, from vm1 (dc1) to vm2 (dc2)"),
+        "{}",
+        moved.summary
+    );
+    let announced = "gratuitous ARP for 10.20.0.50 from 02:00:00:00:00:51";
+    assert!(
+        moved
+            .evidence
+            .iter()
+            .any(|fact| fact.starts_with(announced))
+    );
+}
+
+#[test]
+fn an_address_that_was_free_for_long_was_given_to_another_machine() {
+    assert_eq!(handed_over(600_000).kinds(), []);
+}
+
+#[test]
+fn the_address_of_a_group_of_routers_moves_without_a_word() {
+    let virtual_router = [0, 0, 0x5e, 0, 1, 7];
+    let mut network = Network::new();
+    for points in [&[FW1, VM1, DCI1][..], &[FW2, VM1, DCI2]] {
+        for _ in 0..10 {
+            network.arp(points, 1, (virtual_router, GATEWAY), ([0; 6], GATEWAY));
+            network.wait(50);
+            network.packet(points, (virtual_router, VM), (GATEWAY, HOST), 64);
+            network.packet(points, (VM, virtual_router), (HOST, GATEWAY), 64);
+        }
+    }
+    assert_eq!(network.kinds(), []);
+    assert_eq!(network.endpoint(virtual_router).kind, "group");
+}
+
+#[test]
+fn a_crowd_of_stations_is_bounded_and_what_is_seen_of_it_is_right() {
+    let mut network = Network::new();
+    network.at_dc1(VM, 5);
+    // Ten thousand packets in a second, from stations beyond the interconnect.
+    for round in 0..10_000_u32 {
+        let [_, _, high, low] = (round % 500).to_be_bytes();
+        let station = [2, 0, 0, 1, high, low];
+        let address = [10, 20, 1 + high, low];
+        if round % 10 == 0 {
+            network.wait(1);
+        }
+        network.packet(&[DCI2, DCI1, FW1], (station, R1), (address, USER), 64);
+    }
+    assert_eq!(network.kinds(), []);
+    let endpoints = network.engine.endpoints();
+    assert!(endpoints.len() > 400);
+    let placed = endpoints.iter().filter(|e| {
+        let place = e.place.as_ref();
+        place.is_some_and(|place| place.placed != "seen" && place.site == "dc1")
+    });
+    assert_eq!(placed.count(), 1, "the machine alone");
+}
+
 #[test]
 fn one_gateway_at_each_site_is_no_conflict() {
     let mut network = Network::new();

@@ -196,7 +196,7 @@ struct Names<'t> {
     known: BTreeMap<&'t str, Range<usize>>,
 }
 
-impl<'t> Names<'t> {
+impl Names<'_> {
     fn new(what: &'static str) -> Self {
         Self {
             what,
@@ -218,14 +218,14 @@ impl<'t> Checker<'t> {
     fn malformed(&mut self, error: &toml::de::Error) {
         let span = error.span().unwrap_or_default();
         self.problems
-            .push(self.problem(false, span, error.message().to_owned()));
+            .push(self.problem(false, span, error.message()));
     }
 
-    fn error(&mut self, at: Range<usize>, message: String) {
+    fn error(&mut self, at: Range<usize>, message: &str) {
         self.push(false, at, message, None);
     }
 
-    fn warning(&mut self, at: Range<usize>, message: String) {
+    fn warning(&mut self, at: Range<usize>, message: &str) {
         self.push(true, at, message, None);
     }
 
@@ -233,7 +233,7 @@ impl<'t> Checker<'t> {
         &mut self,
         harmless: bool,
         at: Range<usize>,
-        message: String,
+        message: &str,
         other: Option<(Range<usize>, String)>,
     ) {
         if self.problems.len() >= TOLD {
@@ -244,7 +244,7 @@ impl<'t> Checker<'t> {
         self.problems.push(Problem { other, ..problem });
     }
 
-    fn problem(&self, harmless: bool, at: Range<usize>, message: String) -> Problem {
+    fn problem(&self, harmless: bool, at: Range<usize>, message: &str) -> Problem {
         let position = self.position(at.start);
         Problem {
             harmless,
@@ -285,14 +285,14 @@ impl<'t> Checker<'t> {
         let what = names.what;
         let (text, at) = (name.get_ref(), name.span());
         if text.trim().is_empty() {
-            self.error(at, format!("a {what} has an empty name"));
+            self.error(at, &format!("a {what} has an empty name"));
             return;
         }
         match names.known.get(text.as_str()) {
             Some(first) => {
                 let message = format!("{what} {text:?} is defined twice");
                 let first = (first.clone(), "it is defined first".to_owned());
-                self.push(false, at, message, Some(first));
+                self.push(false, at, &message, Some(first));
             }
             None => {
                 names.known.insert(text, at);
@@ -310,7 +310,7 @@ impl<'t> Checker<'t> {
                 let name = site.name.get_ref();
                 let message =
                     format!("site {name:?} has neither source nor points: nothing belongs to it");
-                self.warning(site.name.span(), message);
+                self.warning(site.name.span(), &message);
             }
             for point in &site.point {
                 self.name(&mut points, &point.name);
@@ -340,20 +340,20 @@ impl<'t> Checker<'t> {
                 "point {name:?}: match is empty; give at least one of source, destination, encapsulation, session, \
                  interface, file, port_index, direction"
             );
-            self.error(at.unwrap_or(whole), message);
+            self.error(at.unwrap_or(whole), &message);
         }
         if let Some(sampling) = point.sampling.as_ref().filter(|n| *n.get_ref() == 0) {
             let message = format!(
                 "point {name:?}: sampling must be 1 or more (one of that many packets is mirrored)"
             );
-            self.error(sampling.span(), message);
+            self.error(sampling.span(), &message);
         }
         if let Some(firewall) = &point.firewall
             && point.role != Role::Firewall
         {
             let message =
                 format!("point {name:?}: firewall settings, but its role is not \"firewall\"");
-            self.error(firewall.span(), message);
+            self.error(firewall.span(), &message);
         }
     }
 
@@ -385,7 +385,7 @@ impl<'t> Checker<'t> {
                 self.push(
                     !never,
                     at,
-                    message,
+                    &message,
                     Some((there.clone(), format!("{by:?} takes them"))),
                 );
                 if never {
@@ -403,7 +403,7 @@ impl<'t> Checker<'t> {
                 self.push(
                     true,
                     at,
-                    message,
+                    &message,
                     Some((there.clone(), format!("{by:?} is described"))),
                 );
             }
@@ -429,7 +429,7 @@ impl<'t> Checker<'t> {
                             "source {net} is given to both site {other:?} and site {name:?}"
                         );
                         let there = (there.clone(), format!("it is given to {other:?}"));
-                        self.push(false, at, message, Some(there));
+                        self.push(false, at, &message, Some(there));
                     }
                     _ => {
                         known.insert(net, (name, at));
@@ -449,7 +449,7 @@ impl<'t> Checker<'t> {
                 let message = format!(
                     "tenant {name:?} has neither vlans, segments nor points: nothing belongs to it"
                 );
-                self.warning(tenant.name.span(), message);
+                self.warning(tenant.name.span(), &message);
             }
             for vlan in tenant
                 .vlans
@@ -457,7 +457,7 @@ impl<'t> Checker<'t> {
                 .filter(|id| !(1..4095).contains(id.get_ref()))
             {
                 let message = format!("{} is no VLAN id: they are 1 to 4094", vlan.get_ref());
-                self.error(vlan.span(), message);
+                self.error(vlan.span(), &message);
             }
             for point in &tenant.points {
                 let wanted = point.get_ref();
@@ -466,7 +466,7 @@ impl<'t> Checker<'t> {
                     if let Some(meant) = nearest(wanted, points.known.keys().copied()) {
                         let _ = write!(message, "; did you mean {meant:?}?");
                     }
-                    self.error(point.span(), message);
+                    self.error(point.span(), &message);
                 }
             }
             let vlans = tenant
@@ -493,7 +493,7 @@ impl<'t> Checker<'t> {
                         )
                     };
                     let there = (there.clone(), format!("it is given to {other:?}"));
-                    self.push(*other == name, at, message, Some(there));
+                    self.push(*other == name, at, &message, Some(there));
                 } else {
                     taken.insert(key, (name, at));
                 }
