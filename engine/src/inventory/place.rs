@@ -414,8 +414,15 @@ impl Inventory {
                 _ => None,
             });
             for (from, to) in moves {
-                let weak = from.strength.min(to.strength) == Strength::Seen;
-                if weak && !follows(from.point, to.point) {
+                let announced = station.announcement(&from, &to, None);
+                let believed = match from.strength.min(to.strength) {
+                    Strength::Port => true,
+                    // A link of the interconnect that is not mirrored looks the same when a station takes the other
+                    // site's gateway; but then it announces nothing.
+                    Strength::Site => announced.is_some(),
+                    Strength::Seen => follows(from.point, to.point),
+                };
+                if !believed {
                     continue;
                 }
                 changes.push(Change {
@@ -425,7 +432,7 @@ impl Inventory {
                     addresses: station.addresses(),
                     from,
                     to,
-                    announced: station.announcement(&from, &to, None),
+                    announced,
                 });
             }
         }
@@ -539,15 +546,18 @@ fn handed_over(
     let clean = turns.is_none_or(|turns| turns.changes <= 1 && turns.together < SECOND);
     let soon = first.since(last) < REUSED;
     let announced = to.station.announcement(&from.stay, &to.stay, Some(address));
-    (clean && soon && !from.stay.same(&to.stay) && from.station.meets(to.station)).then(|| Change {
-        scope,
-        mac: to.mac,
-        before: Some(from.mac),
-        addresses: vec![address],
-        from: Stay { last, ..from.stay },
-        to: Stay { first, ..to.stay },
-        announced,
-    })
+    let sure = from.stay.strength.min(to.stay.strength) == Strength::Port || announced.is_some();
+    (clean && soon && sure && !from.stay.same(&to.stay) && from.station.meets(to.station)).then(
+        || Change {
+            scope,
+            mac: to.mac,
+            before: Some(from.mac),
+            addresses: vec![address],
+            from: Stay { last, ..from.stay },
+            to: Stay { first, ..to.stay },
+            announced,
+        },
+    )
 }
 
 /// A station that sends at two places at once.
@@ -579,7 +589,9 @@ fn conflict_of_mac(key: Key, station: &Station) -> Option<Conflict> {
         let turns = Turns::between(&a.activity, &b.activity)?;
         let places = [stay(a)?, stay(b)?];
         let [here, there] = &places;
-        (turns.at_once() && !here.same(there)).then(|| Conflict {
+        // Between two sites alone, a link of the interconnect that is not mirrored would look the same.
+        let sure = a.strength.max(b.strength) == Strength::Port;
+        (turns.at_once() && sure && !here.same(there)).then(|| Conflict {
             scope: key.scope,
             of: ConflictOf::Mac(key.mac),
             addresses: station.addresses(),

@@ -304,10 +304,20 @@ fn without_a_look_at_machines_the_site_is_known_by_what_does_not_cross() {
     // The interconnect carries broadcasts, or nobody would know that it is mirrored.
     let alive =
         |network: &mut Network| network.arp(&ALL, 1, (OTHER, [10, 20, 0, 51]), ([0; 6], GATEWAY));
-    alive(&mut network);
-    network.talk(VM, 10, asks, (R1, &[FW1]));
-    alive(&mut network);
-    network.talk(VM, 10, (R1, &[FW1, DCI1, DCI2]), (R2, &[FW2]));
+    let moves = |network: &mut Network, announced: bool| {
+        alive(network);
+        network.talk(VM, 10, asks, (R1, &[FW1]));
+        alive(network);
+        if announced {
+            network.arp(&[DCI2, FW2, DCI1, FW1], 3, (VM, [0; 4]), (VM, [0; 4]));
+        }
+        network.talk(VM, 10, (R1, &[FW1, DCI1, DCI2]), (R2, &[FW2]));
+    };
+    // A machine that takes the other site's gateway, over a link that is not mirrored, would look the same.
+    let mut silent = Network::new();
+    moves(&mut silent, false);
+    assert_eq!(silent.kinds(), []);
+    moves(&mut network, true);
     let findings = network.findings();
     assert_eq!(findings.len(), 1);
     assert!(
