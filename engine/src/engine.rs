@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
+use crate::advice;
 use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
@@ -232,6 +233,7 @@ impl Engine {
         let conflicts = self.inventory.conflicts();
         let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
         let mut matrix = matrix::Gather::new(&context);
+        let mut advice = advice::Gather::default();
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
@@ -252,6 +254,7 @@ impl Engine {
             }
             collector.add(&context, &flow, &judgement);
             matrix.add(&context, &flow, &judgement);
+            advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
         Report {
@@ -259,6 +262,7 @@ impl Engine {
             totals,
             findings: collector.finish(&context, &sessions),
             sites_matrix: matrix.finish(),
+            advice: advice.finish(&context),
             sessions,
             hints: self.hints(),
         }
@@ -379,7 +383,9 @@ impl Engine {
                 }
             });
         let end = self.period.unwrap_or_default().1;
-        let context = Context::new(facts.collect(), end).of_tenants(self.tracker.tenants());
+        let context = Context::new(facts.collect(), end)
+            .of_tenants(self.tracker.tenants())
+            .with_translated(self.tracker.translated());
         (context, evidence)
     }
 

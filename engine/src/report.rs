@@ -34,6 +34,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The view by site.
     pub sites_matrix: Matrix,
+    /// What to mirror in addition to be sure, one line each; only what matters to flows that were seen.
+    pub advice: Vec<String>,
     /// Encapsulations on numbers that nobody told of, and the options that would read them.
     pub hints: Vec<Hint>,
 }
