@@ -52,6 +52,18 @@ impl Judgement {
         })
     }
 
+    /// The same, with the times of its parts so many nanoseconds earlier, by the first point of each.
+    #[must_use]
+    pub(crate) fn earlier(mut self, by: impl Fn(PointId) -> i64) -> Self {
+        for stage in &mut self.stages {
+            let first = stage.ways.iter().flatten().next();
+            let by = first.map_or(0, |point| by(*point));
+            stage.from = stage.from.plus(-by);
+            stage.to = stage.to.plus(-by);
+        }
+        self
+    }
+
     /// Since when the two directions go different ways, if they do.
     pub fn split(&self, flow: &FlowObserved) -> Option<Timestamp> {
         match (self.verdict, self.stages.last()) {

@@ -415,7 +415,7 @@ fn packets_that_a_router_sends_back_over_the_interconnect_trombone() {
     };
     let counted = |name: &str| {
         let (again, doubled) = (at(name).again, at(name).doubled);
-        let packets = |sum: Option<mirrorscope_engine::report::Direction>| sum.map(|s| s.packets);
+        let packets = |sum: Option<mirrorscope_engine::observation::Sum>| sum.map(|s| s.packets);
         (at(name).packets, packets(again), packets(doubled))
     };
     assert_eq!(counted("dci1"), (4, Some(4), None));
