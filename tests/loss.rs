@@ -9,8 +9,9 @@ use std::sync::atomic::AtomicBool;
 use mirrorscope_capture::Files;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::finding::Kind;
+use mirrorscope_engine::observation::Sum;
 use mirrorscope_engine::receive::Frame;
-use mirrorscope_engine::report::{Direction, FlowReport, Report};
+use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine};
@@ -79,7 +80,7 @@ fn said(engine: &Engine) -> Said {
     let keep = |f: FlowReport| -> Result<(), ()> {
         // `^` tells whose packet came first.
         let letters = f.history.chars().filter(|letter| *letter != '^').collect();
-        let counts = |count: fn(&Direction) -> u64| [count(&f.orig), count(&f.resp)];
+        let counts = |count: fn(&Sum) -> u64| [count(&f.orig), count(&f.resp)];
         let packets = (counts(|d| d.packets), counts(|d| d.payload));
         let verdict = f.verdict.as_str().to_owned();
         let flow = (verdict, f.state.to_owned(), letters, packets.0, packets.1);

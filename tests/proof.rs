@@ -168,31 +168,6 @@ impl Recording {
             }
         }
         arrivals.sort_by_key(|(time, _)| *time);
-        if let Some(folder) = std::env::var_os("DUMP") {
-            let mut pcap = vec![
-                0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
-            ];
-            for (time, bytes) in &arrivals {
-                for word in [
-                    (time / 1_000_000_000) as u32,
-                    (time % 1_000_000_000 / 1000) as u32,
-                    bytes.len() as u32,
-                    bytes.len() as u32,
-                ] {
-                    pcap.extend(word.to_le_bytes());
-                }
-                pcap.extend(*bytes);
-            }
-            let name = format!(
-                "{}-{}-{}-{}-{}.pcap",
-                self.name,
-                impairment.lost,
-                impairment.burst,
-                impairment.doubled,
-                seed % 1000
-            );
-            std::fs::write(PathBuf::from(folder).join(name), pcap).unwrap();
-        }
         let config = Config {
             sites: Sites::parse(&self.sites).unwrap(),
             scope: self.scope,

@@ -1,5 +1,7 @@
 //! Puts what the points saw of a flow side by side: where its two directions went, and who saw only one.
 
+use std::net::SocketAddr;
+
 use mirrorscope_dissectors::TcpFlags;
 
 use crate::course::{Course, Stage};
@@ -50,6 +52,18 @@ impl Judgement {
         })
     }
 
+    /// The same, with the times of its parts so many nanoseconds earlier, by the first point of each.
+    #[must_use]
+    pub(crate) fn earlier(mut self, by: impl Fn(PointId) -> i64) -> Self {
+        for stage in &mut self.stages {
+            let first = stage.ways.iter().flatten().next();
+            let by = first.map_or(0, |point| by(*point));
+            stage.from = stage.from.plus(-by);
+            stage.to = stage.to.plus(-by);
+        }
+        self
+    }
+
     /// Since when the two directions go different ways, if they do.
     pub fn split(&self, flow: &FlowObserved) -> Option<Timestamp> {
         match (self.verdict, self.stages.last()) {
@@ -91,11 +105,20 @@ impl Context {
             unmatched: Vec::new(),
         };
         judgement.unmatched = self.explain_unmatched(flow, &judgement);
-        if seen[0] && seen[1] {
+        let mut judgement = if seen[0] && seen[1] {
             self.both(flow, judgement)
         } else {
             self.single(flow, usize::from(seen[1]), judgement)
+        };
+        // What is missing under these addresses may pass under others.
+        let lacks = matches!(judgement.verdict, Verdict::OneWay | Verdict::Unanswered)
+            || judgement.verdict == Verdict::Asymmetric && judgement.unseen_way;
+        if lacks && self.translation(flow).is_some() {
+            judgement.verdict = Verdict::Unknown;
+            judgement.cause = Some(Cause::NatSuspected);
+            judgement.unseen_way = false;
         }
+        judgement
     }
 
     /// The verdict in a sentence; for `unknown` it begins with the cause's name.
@@ -143,6 +166,17 @@ impl Context {
             Verdict::Moved => self.course_in_words(flow, &judgement.stages),
             Verdict::Unknown => {
                 let cause = judgement.cause.unwrap_or(Cause::NoPoint);
+                if cause == Cause::NatSuspected
+                    && let Some((key, id)) = self.translation(flow)
+                {
+                    let ends = [key.low, key.high].map(|e| SocketAddr::new(e.address, e.port));
+                    return format!(
+                        "{}: the same connection goes on as flow {id} between {} and {}",
+                        cause.as_str(),
+                        ends[0],
+                        ends[1]
+                    );
+                }
                 format!("{}: {}", cause.as_str(), cause.in_words())
             }
         }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
+use crate::advice;
 use crate::correlate::Judgement;
 use crate::filter::Filter;
 use crate::finding::Collector;
@@ -17,8 +18,8 @@ use crate::point::{Point, PointId, session_name};
 use crate::propose::Seen;
 use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
-    Carried, ClockReport, Cut, EvictedFlows, FlowReport, LoopReport, PortReport, Report,
-    SequenceReport, SessionReport, Totals, WayReport,
+    Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
+    SessionReport, Totals, WayReport,
 };
 use crate::sequence::{Assigned, Counter};
 use crate::session::{Registry, Session, SessionId, Ways};
@@ -26,7 +27,7 @@ use crate::site::{Sites, Tenants};
 use crate::stream::MirrorLosses;
 use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
-use crate::track::{Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+use crate::track::{Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
@@ -112,8 +113,8 @@ impl Engine {
     }
 
     /// Flows that gave way to others.
-    pub fn evicted(&self) -> EvictedFlows {
-        self.tracker.evicted().into()
+    pub fn evicted(&self) -> Evicted {
+        self.tracker.evicted()
     }
 
     /// Connections that the model of the firewalls had no room for.
@@ -232,6 +233,7 @@ impl Engine {
         let conflicts = self.inventory.conflicts();
         let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
         let mut matrix = matrix::Gather::new(&context);
+        let mut advice = advice::Gather::default();
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
@@ -252,6 +254,7 @@ impl Engine {
             }
             collector.add(&context, &flow, &judgement);
             matrix.add(&context, &flow, &judgement);
+            advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
         Report {
@@ -259,33 +262,40 @@ impl Engine {
             totals,
             findings: collector.finish(&context, &sessions),
             sites_matrix: matrix.finish(),
+            advice: advice.finish(&context),
             sessions,
             hints: self.hints(),
         }
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
-    pub fn flows<E>(&self, mut sink: impl FnMut(FlowReport) -> Result<(), E>) -> Result<(), E> {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let (context, evidence) = self.context(&assigned);
-        let names = self.session_names();
-        for (flow, judgement) in self.judged(&context, &evidence) {
-            sink(FlowReport::new(&context, &names, &flow, &judgement))?;
-        }
-        Ok(())
+    pub fn flows<E>(&self, sink: impl FnMut(FlowReport) -> Result<(), E>) -> Result<(), E> {
+        self.flows_on(None, sink)
     }
 
     /// The same, of the flows that a filter wants.
     pub fn flows_matching<E>(
         &self,
         filter: &Filter,
+        sink: impl FnMut(FlowReport) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.flows_on(Some(filter), sink)
+    }
+
+    fn flows_on<E>(
+        &self,
+        filter: Option<&Filter>,
         mut sink: impl FnMut(FlowReport) -> Result<(), E>,
     ) -> Result<(), E> {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let names = self.session_names();
         for (flow, judgement) in self.judged(&context, &evidence) {
-            if let Some(flow) = wanted(filter, &context, &names, &flow, &judgement) {
+            let flow = match filter {
+                Some(filter) => wanted(filter, &context, &names, &flow, &judgement),
+                None => Some(FlowReport::new(&context, &names, &flow, &judgement)),
+            };
+            if let Some(flow) = flow {
                 sink(flow)?;
             }
         }
@@ -313,7 +323,10 @@ impl Engine {
             .map(|flow| {
                 let judgement = match self.time {
                     TimeSource::Arrival => context.judge(&flow),
-                    TimeSource::Mirror => context.judge(&self.arrived(&flow)),
+                    TimeSource::Mirror => {
+                        let judgement = context.judge(&self.arrived(&flow));
+                        judgement.earlier(|point| self.behind(point))
+                    }
                 };
                 (flow, judgement)
             })
@@ -379,7 +392,9 @@ impl Engine {
                 }
             });
         let end = self.period.unwrap_or_default().1;
-        let context = Context::new(facts.collect(), end).of_tenants(self.tracker.tenants());
+        let context = Context::new(facts.collect(), end)
+            .of_tenants(self.tracker.tenants())
+            .with_translated(self.tracker.translated());
         (context, evidence)
     }
 
@@ -656,7 +671,7 @@ impl Engine {
             doubled,
             flows: self.tracker.flows_born(),
             flows_matching: None,
-            evicted: self.tracker.evicted().into(),
+            evicted: self.tracker.evicted(),
             firewall_evicted: self.firewalls.evicted(),
             endpoints: self.inventory.len() as u64,
             endpoints_evicted: self.inventory.evicted(),

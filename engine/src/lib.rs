@@ -12,6 +12,7 @@
 //! assert_eq!(engine.report().totals.frames, 0);
 //! ```
 
+mod advice;
 pub mod clock;
 pub mod correlate;
 pub mod course;

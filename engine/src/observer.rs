@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::firewall::Settings;
-use crate::flow::{Side, protocol};
+use crate::flow::{FlowKey, Side, protocol};
 use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
@@ -78,6 +78,8 @@ pub struct Context {
     tenants: Tenants,
     /// For each point the first point of its site, which stands for the site.
     pub(crate) sites: Vec<usize>,
+    /// Flows that go on under other addresses, by serial: the other's key and id.
+    translated: Map<u64, (FlowKey, String)>,
 }
 
 /// Below this chance, loss is no explanation for packets that are missing.
@@ -175,6 +177,7 @@ impl Context {
             end,
             tenants: Tenants::default(),
             sites,
+            translated: Map::default(),
         }
     }
 
@@ -188,6 +191,18 @@ impl Context {
     /// The tenant that a flow belongs to, if the sites file tells one.
     pub fn tenant(&self, flow: &FlowObserved) -> Option<&str> {
         self.tenants.name(flow.key.scope)
+    }
+
+    /// The same, with flows that go on under other addresses.
+    #[must_use]
+    pub(crate) fn with_translated(mut self, translated: Map<u64, (FlowKey, String)>) -> Self {
+        self.translated = translated;
+        self
+    }
+
+    /// The flow that a flow is under other addresses: its key and id.
+    pub(crate) fn translation(&self, flow: &FlowObserved) -> Option<&(FlowKey, String)> {
+        self.translated.get(&flow.serial)
     }
 
     pub(crate) fn point(&self, id: PointId) -> Option<&PointFacts> {

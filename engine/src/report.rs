@@ -34,6 +34,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The view by site.
     pub sites_matrix: Matrix,
+    /// What to mirror in addition to be sure, one line each; only what matters to flows that were seen.
+    pub advice: Vec<String>,
     /// Encapsulations on numbers that nobody told of, and the options that would read them.
     pub hints: Vec<Hint>,
 }
@@ -76,7 +78,7 @@ pub struct Totals {
     /// Flows, those that gave way to others among them.
     pub flows: u64,
     /// Flows that gave way to others.
-    pub evicted: EvictedFlows,
+    pub evicted: Evicted,
     /// Connections that firewalls may still know, but the model had no room for.
     pub firewall_evicted: u64,
     /// With a filter: those that it wants. Verdicts and causes are theirs.
@@ -100,43 +102,6 @@ pub struct Totals {
     pub first: Option<Timestamp>,
     /// Last frame.
     pub last: Option<Timestamp>,
-}
-
-/// Flows that gave way to others, because the table was full.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct EvictedFlows {
-    /// Flows that nobody had answered.
-    pub unanswered: u64,
-    /// Flows that were over.
-    pub over: u64,
-    /// Flows that were alive.
-    pub alive: u64,
-    /// Packets of all of them.
-    pub packets: u64,
-}
-
-impl From<Evicted> for EvictedFlows {
-    fn from(evicted: Evicted) -> Self {
-        let Evicted {
-            unanswered,
-            over,
-            alive,
-            packets,
-        } = evicted;
-        Self {
-            unanswered,
-            over,
-            alive,
-            packets,
-        }
-    }
-}
-
-impl EvictedFlows {
-    /// All of them.
-    pub fn flows(self) -> u64 {
-        self.unanswered + self.over + self.alive
-    }
 }
 
 /// What became of fragments.
@@ -391,9 +356,9 @@ pub struct FlowReport {
     /// Last packet at any point.
     pub last: Timestamp,
     /// What the originator sent, each packet counted once.
-    pub orig: Direction,
+    pub orig: Sum,
     /// What the responder sent.
-    pub resp: Direction,
+    pub resp: Sum,
     /// TCP in figures, from all points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<Summary>,
@@ -407,32 +372,6 @@ pub struct FlowReport {
     pub quotes: Vec<String>,
 }
 
-/// Packets of one direction.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Direction {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes by the inner IP header, which is part of them.
-    pub bytes: u64,
-    /// Bytes behind the transport header.
-    pub payload: u64,
-}
-
-impl From<Sum> for Direction {
-    fn from(sum: Sum) -> Self {
-        let Sum {
-            packets,
-            bytes,
-            payload,
-        } = sum;
-        Self {
-            packets,
-            bytes,
-            payload,
-        }
-    }
-}
-
 /// Packets of one direction at one point.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct DirectionAtPoint {
@@ -444,10 +383,10 @@ pub struct DirectionAtPoint {
     pub payload: u64,
     /// What the mirror brought once more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub doubled: Option<Direction>,
+    pub doubled: Option<Sum>,
     /// What came past again after a router had had it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub again: Option<Direction>,
+    pub again: Option<Sum>,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<(Timestamp, Timestamp)>,
@@ -469,8 +408,8 @@ impl DirectionAtPoint {
             packets: seen.packets,
             bytes: seen.bytes,
             payload: seen.payload,
-            doubled: (doubled.packets > 0).then(|| doubled.into()),
-            again: (again.packets > 0).then(|| again.into()),
+            doubled: (doubled.packets > 0).then_some(doubled),
+            again: (again.packets > 0).then_some(again),
             period: any.then_some((seen.first, seen.last)),
             ttl: any.then_some(seen.ttl),
             dscp: seen.dscp_values().collect(),
@@ -725,8 +664,8 @@ impl FlowReport {
             confidence: judgement.confidence,
             first: flow.first,
             last: flow.last,
-            orig: flow.sums[orig].into(),
-            resp: flow.sums[resp].into(),
+            orig: flow.sums[orig],
+            resp: flow.sums[resp],
             tcp: tcp(&flow.conversation),
             points: points.collect(),
             icmp_errors: flow.errors.iter().map(IcmpErrorReport::from).collect(),

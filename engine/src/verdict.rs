@@ -52,6 +52,8 @@ pub enum Cause {
     Unopened,
     /// Nobody looks where the answer would pass.
     NoPoint,
+    /// The same connection goes on under other addresses: a firewall translates them.
+    NatSuspected,
     /// The capture ended before an answer could be expected.
     CaptureEnd,
     /// What is missing may have passed before the capture began.
@@ -74,6 +76,7 @@ impl Cause {
             Self::Truncated => "truncated",
             Self::Unopened => "unopened",
             Self::NoPoint => "no-point",
+            Self::NatSuspected => "nat-suspected",
             Self::CaptureEnd => "capture-end",
             Self::CaptureStart => "capture-start",
             Self::TableFull => "table-full",
@@ -95,6 +98,7 @@ impl Cause {
                 "packets passed in an encapsulation that cannot be opened yet, and may hold what is missing"
             }
             Self::NoPoint => "no mirrored place lies where the other direction would pass",
+            Self::NatSuspected => "the connection goes on under other addresses",
             Self::CaptureEnd => "the capture ended before an answer could be expected",
             Self::CaptureStart => "the connection may be older than the capture",
             Self::TableFull => "the table of connections was full, and forgot some",

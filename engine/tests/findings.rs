@@ -415,7 +415,7 @@ fn packets_that_a_router_sends_back_over_the_interconnect_trombone() {
     };
     let counted = |name: &str| {
         let (again, doubled) = (at(name).again, at(name).doubled);
-        let packets = |sum: Option<mirrorscope_engine::report::Direction>| sum.map(|s| s.packets);
+        let packets = |sum: Option<mirrorscope_engine::observation::Sum>| sum.map(|s| s.packets);
         (at(name).packets, packets(again), packets(doubled))
     };
     assert_eq!(counted("dci1"), (4, Some(4), None));
@@ -490,4 +490,64 @@ fn large_segments_that_never_come_by_the_next_place_fall_into_a_hole() {
     quiet(over_the_interconnect(1400, true));
     quiet(over_the_interconnect(200, false));
     quiet(over_the_interconnect(8000, false).replace("dci2", "vm2"));
+}
+
+#[test]
+fn what_goes_on_under_another_address_is_not_missing() {
+    let outside = "
+        1.000 fw1 r1>public S 100 0 0
+        2.000 fw1 r1>public S 100 0 0
+    ";
+    expect(&alive(outside), "unanswered", "medium", &["unanswered"]);
+    let inside = "
+        1.001 fw2 r2>server S 100 0 0
+        1.002 fw2 server>r2 SA 500 101 0
+        1.003 fw2 r2>server A 101 501 0
+    ";
+    let (report, flows) = run(&alive(&format!("{outside}{inside}")));
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    let translated = flows.iter().find(|f| f.dst.to_string() == "198.51.100.80");
+    let why = &translated.unwrap().why;
+    let inner = flows
+        .iter()
+        .find(|f| f.dst.to_string() == "10.20.0.50")
+        .unwrap();
+    let expected = format!(
+        "nat-suspected: the same connection goes on as flow {}",
+        inner.id
+    );
+    assert!(why.starts_with(&expected), "{why}");
+}
+
+#[test]
+fn advice_says_what_to_mirror_and_for_how_many_flows() {
+    let one_sided = "
+        1.0 one1 r1>server S 100 0 0
+        1.1 fw2 server>r2 SA 500 101 0
+        1.2 one1 r1>server A 101 501 0
+    ";
+    let (report, _) = run(one_sided);
+    let both = "both directions of";
+    assert_eq!(
+        report.advice,
+        [
+            format!("{both} one1 (dc1): it shows one side only of one flow"),
+            format!("{both} fw2 (dc2): it shows one side only of one flow"),
+        ]
+    );
+    let beyond = "
+        1.0 fw1 r1>server S 100 0 0
+        1.1 dci1 r1>server S 100 0 0
+        2.0 fw1 r1>server S 100 0 0
+        2.1 dci1 r1>server S 100 0 0
+    ";
+    let (report, flows) = run(&alive(beyond));
+    assert_eq!(flows[0].verdict.as_str(), "unknown", "{}", flows[0].why);
+    assert_eq!(
+        report.advice,
+        [
+            "the firewall or router of the site behind dci1 (dc1): where the other direction of one flow goes is not mirrored"
+        ]
+    );
+    assert!(run(AT_DC1).0.advice.is_empty());
 }

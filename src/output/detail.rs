@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
+use mirrorscope_engine::observation::Sum;
 use mirrorscope_engine::report::{
-    AtPoint, Direction, DirectionAtPoint, FirewallReport, FlowReport, OutOfState,
+    AtPoint, DirectionAtPoint, FirewallReport, FlowReport, OutOfState,
 };
 use mirrorscope_engine::tcp::{Counts, EndSummary, Handshake, RttSummary, Summary};
 use mirrorscope_engine::time::{SECOND, Timestamp};
@@ -207,8 +208,8 @@ fn list<T: ToString>(name: &str, values: &[T]) -> Option<String> {
     (!values.is_empty()).then(|| format!("{name} {}", values.join(", ")))
 }
 
-fn amount(direction: &Direction) -> String {
-    let Direction {
+fn amount(direction: &Sum) -> String {
+    let Sum {
         packets,
         bytes,
         payload,
@@ -221,7 +222,7 @@ fn amount(direction: &Direction) -> String {
 
 /// What one direction of a point shows.
 fn passed(seen: &DirectionAtPoint) -> Vec<String> {
-    let counts = Direction {
+    let counts = Sum {
         packets: seen.packets,
         bytes: seen.bytes,
         payload: seen.payload,

@@ -38,7 +38,15 @@ pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()
         paragraph(out, screen, "hint: ", "      ", &hint.summary)?;
     }
     heading(out, screen, "Findings")?;
-    findings(out, screen, &report.findings)
+    findings(out, screen, &report.findings)?;
+    if report.advice.is_empty() {
+        return Ok(());
+    }
+    heading(out, screen, "To be sure, mirror also")?;
+    for line in &report.advice {
+        paragraph(out, screen, "- ", "  ", line)?;
+    }
+    Ok(())
 }
 
 /// Writes the gist of what was found: what an engineer must know before all detail.

@@ -7,8 +7,9 @@ use std::io::Write;
 
 use anyhow::Result;
 use mirrorscope_engine::flow::{icmp_counterpart, protocol};
+use mirrorscope_engine::observation::Sum;
 use mirrorscope_engine::point::acts;
-use mirrorscope_engine::report::{Direction, FlowReport};
+use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::tcp::EndSummary;
 use mirrorscope_engine::time::Timestamp;
 use serde::ser::{SerializeMap, Serializer};
@@ -107,7 +108,7 @@ fn lasting(flow: &FlowReport, cell: Cell) -> Cell {
 
 /// What one side sent behind the transport header, of TCP by its sequence numbers; of other protocols we do not know
 /// where that ends.
-fn payload(flow: &FlowReport, direction: &Direction, tcp: Option<&EndSummary>) -> Cell {
+fn payload(flow: &FlowReport, direction: &Sum, tcp: Option<&EndSummary>) -> Cell {
     let bytes = tcp.map_or(direction.payload, |end| end.stream_bytes);
     match transport(flow) {
         "unknown_transport" => Cell::Unset,

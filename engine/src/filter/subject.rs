@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::vocabulary;
 use crate::flow::{FlowKey, protocol};
-use crate::report::{AtPoint, Direction, FlowReport};
+use crate::observation::Sum;
+use crate::report::{AtPoint, FlowReport};
 
 /// Which end of a flow, or which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Subject for FlowReport {
     }
 
     fn number(&self, field: NumberField, end: End, test: &dyn Fn(u64) -> bool) -> Option<bool> {
-        let count = |count: fn(&Direction) -> u64| match end {
+        let count = |count: fn(&Sum) -> u64| match end {
             End::Either => count(&self.orig).saturating_add(count(&self.resp)),
             End::Originator => count(&self.orig),
             End::Responder => count(&self.resp),

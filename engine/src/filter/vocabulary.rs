@@ -173,6 +173,7 @@ pub(super) const CAUSES: &[&str] = &[
     Cause::Truncated.as_str(),
     Cause::Unopened.as_str(),
     Cause::NoPoint.as_str(),
+    Cause::NatSuspected.as_str(),
     Cause::CaptureEnd.as_str(),
 ];
 

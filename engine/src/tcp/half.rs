@@ -167,6 +167,11 @@ impl Half {
         self.facts.has(Facts::RANGE).then_some(self.next)
     }
 
+    /// Sequence number of its last SYN or SYN+ACK, if it sent one.
+    pub(crate) fn initial_number(&self) -> Option<u32> {
+        self.saw_opening().then_some(self.syn_number)
+    }
+
     /// Its acknowledgements moved over bytes of the other end: the other end's packets do arrive there.
     pub fn acknowledges_progress(&self) -> bool {
         self.facts.has(Facts::PROGRESS)

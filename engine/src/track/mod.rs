@@ -2,6 +2,7 @@
 
 mod evidence;
 mod identity;
+mod nat;
 mod part;
 mod pieces;
 mod table;
@@ -19,7 +20,7 @@ use crate::point::{Point, PointId};
 use crate::receive::{Delivery, Mirrored};
 use crate::site::Role;
 use crate::site::{Tenants, untenanted};
-use crate::table::Seed;
+use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 use identity::{Identity, Known, Look, Recent, is_copy};
@@ -364,6 +365,12 @@ impl Tracker {
         }
         evidence.0.resize(points, PointEvidence::default());
         evidence.0
+    }
+
+    /// Flows of which a direction is missing somewhere, and which go on under other addresses: by serial, the other's key
+    /// and id.
+    pub fn translated(&self) -> Map<u64, (FlowKey, String)> {
+        nat::translated(&self.table)
     }
 
     /// All flows with what was observed of them, in order of their first packet here.

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use serde::Serialize;
 
 use super::evidence::Evidence;
 use super::part::Part;
@@ -81,7 +82,7 @@ pub(super) struct Quotation {
 }
 
 /// Flows that gave way to others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Evicted {
     /// Flows that nobody had answered.
     pub unanswered: u64,
@@ -91,6 +92,13 @@ pub struct Evicted {
     pub alive: u64,
     /// Packets of all of them, each counted once.
     pub packets: u64,
+}
+
+impl Evicted {
+    /// All of them.
+    pub fn flows(self) -> u64 {
+        self.unanswered + self.over + self.alive
+    }
 }
 
 /// A place in a queue. A flow that left the table leaves it behind.

@@ -2,7 +2,7 @@
 //!
 //! A line is `TIME POINT WHAT`. WHAT is `SRC>DST FLAGS SEQ ACK LEN` for TCP (the server may have a port: `server:81`), `SRC>DST udp PORT` or `SRC>DST ping`,
 //! `from STATION` for a broadcast that shows that the station can be seen there, or `lost N` for N mirrored packets
-//! that never arrive. `ttl=N` and `macs=STATION,STATION` at the end change what a router changes. Stations: `client`, `server`, `r1` and `r2` (the sites' routers, which speak for the client).
+//! that never arrive. `ttl=N` and `macs=STATION,STATION` at the end change what a router changes. Stations: `client`, `server`, `public` (an address that stands for it outside), `r1` and `r2` (the sites' routers, which speak for the client).
 
 #![allow(
     clippy::unwrap_used,
@@ -58,6 +58,7 @@ pub const POINTS: &[(&str, u16)] = &[
 fn mac(station: &str) -> [u8; 6] {
     let last = match station {
         "server" => 0x50,
+        "public" => 0x99,
         "r1" => 0x11,
         "r2" => 0x22,
         "group" => return [0x01, 0, 0x5e, 1, 2, 3],
@@ -69,6 +70,7 @@ fn mac(station: &str) -> [u8; 6] {
 fn address(station: &str) -> [u8; 4] {
     match station {
         "server" => [10, 20, 0, 50],
+        "public" => [198, 51, 100, 80],
         "group" => [239, 1, 2, 3],
         _ => [10, 9, 0, 10],
     }
@@ -99,7 +101,7 @@ pub fn inner(what: &[&str]) -> Vec<u8> {
         let given = what.get(index).filter(|word| !word.contains('='));
         given.map_or(0, |text| text.parse::<u32>().unwrap())
     };
-    let to_server = destination == "server";
+    let to_server = matches!(destination, "server" | "public");
     let (source_port, destination_port) = if to_server {
         (40_000, port)
     } else {
