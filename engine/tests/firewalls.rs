@@ -135,7 +135,10 @@ const RUNNING: &str = "
 fn a_connection_older_than_the_capture_is_not_held_against_its_firewall() {
     let (report, flows) = run(&alive(RUNNING));
     let fw1 = at(&flows, "fw1").unwrap();
-    assert_eq!(fw1.cause.map(|cause| cause.as_str()), Some("capture-start"));
+    assert_eq!(
+        fw1.cause.map(mirrorscope_engine::verdict::Cause::as_str),
+        Some("capture-start")
+    );
     assert!(fw1.why.starts_with("capture-start: "), "{}", fw1.why);
     assert!(findings(&report).is_empty());
 }
@@ -184,7 +187,10 @@ fn a_syn_that_the_mirror_lost_is_no_finding() {
     );
     let (report, flows) = run(&lost);
     let fw1 = at(&flows, "fw1").unwrap();
-    assert_eq!(fw1.cause.map(|cause| cause.as_str()), Some("mirror-loss"));
+    assert_eq!(
+        fw1.cause.map(mirrorscope_engine::verdict::Cause::as_str),
+        Some("mirror-loss")
+    );
     assert_eq!(fw1.out_of_state.orig + fw1.out_of_state.resp, 4, "raw");
     assert!(findings(&report).is_empty());
     // The same without a gap in the numbers is another way.
@@ -206,7 +212,10 @@ fn data_that_the_mirror_lost_puts_no_acknowledgement_outside_the_window() {
     ));
     let fw1 = at(&flows, "fw1").unwrap();
     assert_eq!(fw1.first.reason, "acks-unseen");
-    assert_eq!(fw1.cause.map(|cause| cause.as_str()), Some("mirror-loss"));
+    assert_eq!(
+        fw1.cause.map(mirrorscope_engine::verdict::Cause::as_str),
+        Some("mirror-loss")
+    );
     assert!(findings(&report).is_empty());
 }
 

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::{End, Filter, NumberField, Subject, TextField};
 use crate::flow::{Endpoint, FlowKey};
-use crate::report::{AtPoint, Direction, DirectionAtPoint, FlowReport};
+use crate::observation::Sum;
+use crate::report::{AtPoint, DirectionAtPoint, FlowReport};
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Confidence, Verdict};
 
@@ -69,8 +70,8 @@ fn web() -> FlowReport {
     }
 }
 
-fn counts(packets: u64, bytes: u64, payload: u64) -> Direction {
-    Direction {
+fn counts(packets: u64, bytes: u64, payload: u64) -> Sum {
+    Sum {
         packets,
         bytes,
         payload,
