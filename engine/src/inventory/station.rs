@@ -246,7 +246,8 @@ impl Station {
         self.looked_at += 1;
         if self.looked_at > PACE {
             self.looked_at = 0;
-            self.mask = (self.mask << 1 | 1) & 0xffff;
+            // A station in full swing is known soon; where that is too few, more are looked at a second later.
+            self.mask = (self.mask << 3 | 7) & 0xffff;
         }
     }
 
