@@ -35,6 +35,8 @@ struct Recording {
     also: BTreeSet<(String, BTreeSet<String>)>,
     /// When something moved.
     event: Option<Timestamp>,
+    /// When flows first took a new way, as the whole recording shows.
+    moved: BTreeMap<Key, Timestamp>,
 }
 
 /// What the mirror does to its packets.
@@ -123,7 +125,7 @@ impl Recording {
             });
             found.collect()
         };
-        Self {
+        let mut recording = Self {
             name: Path::new(stem)
                 .file_name()
                 .unwrap()
@@ -143,7 +145,14 @@ impl Recording {
             event: truth["events"][0]["time"]
                 .as_str()
                 .map(|t| t.parse().unwrap()),
+            moved: BTreeMap::new(),
+        };
+        let (flows, _) = recording.analyse(Impairment::default(), 0);
+        for flow in flows {
+            let latest = flow.points.iter().map(|point| point.first).max();
+            recording.moved.insert(of(&flow), latest.unwrap());
         }
+        recording
     }
 
     /// Flows and report of what a mirror with faults would have brought.
@@ -199,27 +208,18 @@ impl Recording {
         let mut recall = Recall::default();
         let mut said: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
         for flow in &flows {
-            let end = |address: std::net::IpAddr, port: u16| {
-                let port = if flow.proto.starts_with("icmp") {
-                    0
-                } else {
-                    port
-                };
-                (address.to_string(), u64::from(port))
-            };
-            let ends = (end(flow.src, flow.sport), end(flow.dst, flow.dport));
-            let key = key(&flow.proto, ends.0, ends.1);
+            let key = of(flow);
             let Some(right) = self.verdicts.get(&key) else {
                 continue;
             };
             let verdict = flow.verdict.as_str().to_owned();
             // Of a flow that moved, the mirror may have brought one part only.
             let part = right.contains("moved")
-                && self.event.is_some_and(|event| match verdict.as_str() {
-                    "symmetric" => flow.last < event,
-                    "asymmetric" => flow.first > event,
+                && match verdict.as_str() {
+                    "symmetric" => self.moved.get(&key).is_some_and(|at| flow.last < *at),
+                    "asymmetric" => self.event.is_some_and(|event| flow.first > event),
                     _ => false,
-                });
+                };
             if verdict != "unknown" && !right.contains(&verdict) && !part {
                 let name = &self.name;
                 let why = &flow.why;
@@ -284,6 +284,20 @@ impl Recording {
         }
         recall
     }
+}
+
+/// The key of a flow as it was found; of ICMP the addresses alone.
+fn of(flow: &FlowReport) -> Key {
+    let end = |address: std::net::IpAddr, port: u16| {
+        let port = if flow.proto.starts_with("icmp") {
+            0
+        } else {
+            port
+        };
+        (address.to_string(), u64::from(port))
+    };
+    let (src, dst) = (end(flow.src, flow.sport), end(flow.dst, flow.dport));
+    key(&flow.proto, src, dst)
 }
 
 fn key(proto: &str, a: (String, u64), b: (String, u64)) -> Key {

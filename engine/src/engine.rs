@@ -424,6 +424,7 @@ impl Engine {
                 0.0
             },
             pace: sent / seconds,
+            period: counter.period(),
             episodes: counter.episodes().copied().collect(),
         }
     }

@@ -22,6 +22,8 @@ pub struct Losses {
     pub rate: f64,
     /// Packets a second, the missing ones included.
     pub pace: f64,
+    /// First and last packet that was numbered.
+    pub period: (Timestamp, Timestamp),
     /// When how many were missing.
     pub episodes: Vec<Episode>,
 }
@@ -326,7 +328,7 @@ impl Context {
             Some(Cause::BlindSpot)
         } else if points().any(|p| p.silent(meanwhile)) {
             Some(Cause::MirrorSilent)
-        } else if points().any(|p| p.explains(packets, from, to)) {
+        } else if points().any(|p| p.lost(packets, (from, to), meanwhile)) {
             Some(Cause::MirrorLoss)
         } else if points().any(|p| p.unopened >= packets) {
             Some(Cause::Unopened)
@@ -437,7 +439,18 @@ impl PointFacts {
 
     /// Whether loss of the mirror could explain that `expected` packets are missing in a period.
     pub(crate) fn explains(&self, expected: u64, from: Timestamp, to: Timestamp) -> bool {
-        let (from, to) = (from.plus(-DELAYED), to.plus(DELAYED));
+        self.lost(expected, (from, to), (from, to))
+    }
+
+    /// The same, `meanwhile` being when the packets passed elsewhere.
+    fn lost(
+        &self,
+        expected: u64,
+        within: (Timestamp, Timestamp),
+        meanwhile: (Timestamp, Timestamp),
+    ) -> bool {
+        let wider = |(from, to): (Timestamp, Timestamp)| (from.plus(-DELAYED), to.plus(DELAYED));
+        let (within, meanwhile) = (wider(within), wider(meanwhile));
         // Numbers that others have tell how many are lost in a row.
         let events = expected.div_ceil(self.burst.max(1));
         let power = i32::try_from(events).unwrap_or(i32::MAX);
@@ -445,7 +458,7 @@ impl PointFacts {
             return true;
         }
         let mut losses = self.losses.iter();
-        losses.any(|losses| losses.chance(expected, (from, to)) > CHANCE)
+        losses.any(|losses| losses.chance(expected, within, meanwhile) > CHANCE)
     }
 }
 
@@ -453,12 +466,23 @@ impl Losses {
     /// How likely it is that packets that passed in a period are all among those that were lost; 0 if too few were.
     ///
     /// Packets of a flow come in a row, and so do lost ones: a burst counts as one event, however many it takes.
-    fn chance(&self, expected: u64, (from, to): (Timestamp, Timestamp)) -> f64 {
+    fn chance(
+        &self,
+        expected: u64,
+        (from, to): (Timestamp, Timestamp),
+        meanwhile: (Timestamp, Timestamp),
+    ) -> f64 {
         let touching = || {
             let mut episodes = self.episodes.iter();
             std::iter::from_fn(move || episodes.find(|e| e.from <= to && e.to >= from))
         };
-        let missing: u64 = touching().map(|e| e.missing).sum();
+        // A mirror that loses packets at all may have lost some more before its first number and after its last.
+        let bursts = self.episodes.iter().filter(|e| e.at_once());
+        let burst = bursts.map(|e| e.missing).max();
+        let ends = [meanwhile.0 <= self.period.0, meanwhile.1 >= self.period.1];
+        let unnumbered = ends.into_iter().filter(|at| *at).filter_map(|_| burst);
+        let missing: u64 =
+            touching().map(|e| e.missing).sum::<u64>() + unnumbered.clone().sum::<u64>();
         if missing < expected {
             return 0.0;
         }
@@ -469,6 +493,7 @@ impl Losses {
         let mut bursts: Vec<u64> = touching()
             .filter(|e| e.at_once())
             .map(|e| e.missing)
+            .chain(unnumbered)
             .collect();
         bursts.sort_unstable_by(|a, b| b.cmp(a));
         let (mut left, mut chance) = (expected, 1.0);

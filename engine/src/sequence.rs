@@ -56,6 +56,7 @@ pub struct Counter {
     base: u64,
     /// One bit for each of the last `WINDOW` numbers, by number modulo `WINDOW`.
     seen: Box<[u64; (WINDOW / 64) as usize]>,
+    first: Timestamp,
     last: Timestamp,
     /// Packets that carried a number.
     pub received: u64,
@@ -76,6 +77,7 @@ impl Counter {
             next: 0,
             base: 0,
             seen: Box::new([0; (WINDOW / 64) as usize]),
+            first: time,
             last: time,
             received: 0,
             missing: 0,
@@ -204,6 +206,11 @@ impl Counter {
     /// The first and the last gap's time, if there was any.
     pub fn loss_period(&self) -> Option<(Timestamp, Timestamp)> {
         Some((self.episodes.front()?.from, self.episodes.back()?.to))
+    }
+
+    /// Arrival of its first packet and of its last: what was lost before or after has no number.
+    pub fn period(&self) -> (Timestamp, Timestamp) {
+        (self.first, self.last)
     }
 
     /// When how many were missing; neighbours may have been merged.

@@ -12,7 +12,7 @@ use crate::observation::{FlowObserved, Observation, Seen};
 use crate::observer::{Context, Observer, PointFacts, Unseen};
 use crate::point::PointId;
 use crate::time::SECOND;
-use crate::verdict::{Confidence, Verdict};
+use crate::verdict::{Cause, Confidence, Verdict};
 
 /// So many times the same large segment must have been sent, besides the first.
 const AGAIN: u32 = 2;
@@ -58,8 +58,10 @@ struct Place<'a> {
 
 impl BlackHoles {
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
-        let path = matches!(judgement.verdict, Verdict::Moved | Verdict::Asymmetric);
-        if flow.key.protocol != protocol::TCP || path {
+        // Where a way may have changed, what no longer passes a place took another.
+        let settled = judgement.verdict == Verdict::Symmetric
+            || judgement.verdict == Verdict::Unknown && judgement.cause == Some(Cause::NoPoint);
+        if flow.key.protocol != protocol::TCP || !settled {
             return;
         }
         for side in [0, 1] {
@@ -136,7 +138,10 @@ fn hole<'a>(
             within: (first_large.seen.first, first_large.seen.last),
             meanwhile: (first_large.seen.first, first_large.seen.last),
         };
+        // It saw the flow from its beginning on.
+        let joined = p.seen.first.since(first_large.seen.first) > SECOND;
         p.payload < payload
+            && !joined
             && (beyond || meanwhile)
             && context.excuse(p.observer, side, unseen).is_none()
     };
