@@ -8,8 +8,10 @@ use crate::time::SECOND;
 
 /// Flows that are looked for under another name.
 const MAX_SOUGHT: usize = 65_536;
+/// Flows with one initial sequence number that are looked at: more have it only where somebody makes them up.
+const MAX_ALIKE: usize = 4;
 /// A SYN takes no longer through a firewall.
-const SOON: i64 = SECOND;
+const SOON: u64 = SECOND.unsigned_abs();
 
 /// Flows of which a direction is missing somewhere, and the flow that each is elsewhere: by serial, its key and id.
 pub(super) fn translated(table: &Table) -> Map<u64, (FlowKey, String)> {
@@ -17,7 +19,10 @@ pub(super) fn translated(table: &Table) -> Map<u64, (FlowKey, String)> {
     let lacking = table.iter().filter(|flow| lacks(table, flow));
     for flow in lacking.take(MAX_SOUGHT) {
         if let Some(number) = number(table, flow) {
-            sought.entry(number).or_default().push(flow);
+            let alike = sought.entry(number).or_default();
+            if alike.len() < MAX_ALIKE {
+                alike.push(flow);
+            }
         }
     }
     let mut found = Map::default();
@@ -59,7 +64,7 @@ fn number(table: &Table, flow: &Flow) -> Option<u32> {
 /// not between the same ends.
 fn same(table: &Table, flow: &Flow, other: &Flow) -> bool {
     let ends = |flow: &Flow| [flow.key.low, flow.key.high];
-    if ends(flow) == ends(other) || flow.first.since(other.first).abs() > SOON {
+    if ends(flow) == ends(other) || flow.first.since(other.first).unsigned_abs() > SOON {
         return false;
     }
     let answer = |flow: &Flow| {
