@@ -46,7 +46,11 @@ fn receive(frames: &[Vec<u8>]) -> Vec<Mirrored> {
 }
 
 fn wrapped(with: &Wrap<'_>, inner: &[u8]) -> Vec<u8> {
-    let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+    wrapped_to([10, 60, 0, 9], with, inner)
+}
+
+fn wrapped_to(destination: [u8; 4], with: &Wrap<'_>, inner: &[u8]) -> Vec<u8> {
+    let outer = Outer::new([10, 60, 0, 1].into(), destination.into());
     let mut frame = Vec::new();
     wrap(&outer, with, inner, &mut frame);
     frame
@@ -110,7 +114,8 @@ fn a_sensor_tells_how_long_the_frame_was() {
     assert_eq!(read(Some(60)), 100);
     assert_eq!(read(None), 100);
     // What the sensor cut off an overlay is the end of the frame in it.
-    let overlay = wrapped(
+    let overlay = wrapped_to(
+        [10, 70, 0, 2],
         &Wrap::VxlanGpe {
             vni: 1,
             next_protocol: 3,
