@@ -67,8 +67,18 @@ fn erspan(session: u16, inner: &[u8]) -> Vec<u8> {
 }
 
 fn wrapped(with: &Wrap<'_>, inner: &[u8]) -> Vec<u8> {
+    between([10, 60, 0, 1], [10, 60, 0, 9], with, inner)
+}
+
+/// An overlay's tunnel, between two ends of its own.
+fn overlay(vni: u32, inner: &[u8]) -> Vec<u8> {
+    let with = Wrap::Vxlan { vni, port: 4789 };
+    between([10, 70, 0, 1], [10, 70, 0, 2], &with, inner)
+}
+
+fn between(source: [u8; 4], destination: [u8; 4], with: &Wrap<'_>, inner: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let outer = Outer::new([10, 60, 0, 1].into(), [10, 60, 0, 9].into());
+    let outer = Outer::new(source.into(), destination.into());
     wrap(&outer, with, inner, &mut bytes);
     bytes
 }
@@ -100,7 +110,6 @@ fn flows(frames: &[Vec<u8>]) -> Vec<FlowReport> {
 
 #[test]
 fn one_network_is_one_scope_under_all_its_tags() {
-    let vxlan = |vni, inner: &[u8]| wrapped(&Wrap::Vxlan { vni, port: 4789 }, inner);
     let gre = Wrap::Gre {
         key: Some(12),
         sequence: None,
@@ -109,10 +118,10 @@ fn one_network_is_one_scope_under_all_its_tags() {
     };
     let flows = flows(&[
         erspan(1, &syn(Some(12))),
-        erspan(2, &vxlan(5012, &syn(None))),
+        erspan(2, &overlay(5012, &syn(None))),
         wrapped(&gre, &syn(None)),
         erspan(1, &syn(Some(13))),
-        erspan(2, &vxlan(5013, &syn(None))),
+        erspan(2, &overlay(5013, &syn(None))),
         erspan(99, &syn(None)),
         // Nobody's.
         erspan(1, &syn(Some(14))),
@@ -130,14 +139,6 @@ fn one_network_is_one_scope_under_all_its_tags() {
 
 #[test]
 fn the_network_that_carried_a_packet_counts_more_than_a_tag_inside() {
-    let inside = syn(Some(13));
-    let vxlan = wrapped(
-        &Wrap::Vxlan {
-            vni: 5012,
-            port: 4789,
-        },
-        &inside,
-    );
-    let flows = flows(&[erspan(2, &vxlan)]);
+    let flows = flows(&[erspan(2, &overlay(5012, &syn(Some(13))))]);
     assert_eq!(flows[0].tenant.as_deref(), Some("red"));
 }
