@@ -97,6 +97,8 @@ const KNOWN: &[Known] = &[
     Known {
         streams: &[
             "truncated-erspan.pcap tcpflow",
+            "truncated.pcap tcpflow",
+            "truncated.pcap tshark",
             "tcpdump-hoobr_nfs_printfh.pcap tcpflow",
             "tcpdump-bgp_mp_reach_nlri-oobr.pcap tcpflow",
         ],
