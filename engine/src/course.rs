@@ -168,7 +168,11 @@ impl Context {
                     (true, true) => Confidence::High,
                     (true, false) | (false, true) if edge(new) => Confidence::Medium,
                     _ => {
-                        *doubtful |= edge(new);
+                        // A machine that is seen at its own ports of both sites has moved, whatever else was lost.
+                        let left = |o: &Observer| {
+                            o.role == Role::Vnic && o.site == old.site && o.packets[side] > 0
+                        };
+                        *doubtful |= edge(new) || observers.iter().any(left);
                         continue;
                     }
                 };
