@@ -460,7 +460,8 @@ fn write_point(text: &mut String, place: &Place<'_>, proposal: &Proposal) {
     } else if all >= FLOWS {
         let _ = writeln!(
             text,
-            "carries = \"one\"    # none of {all} TCP flows was seen in both directions"
+            "# carries = \"one\"    # if only one direction is mirrored: none of {all} TCP flows was seen in both, but that may as \
+             well be the network"
         );
     }
 }
