@@ -362,7 +362,7 @@ fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     let id = id.filter(|_| !session.one_way_id);
     let id = id.map_or_else(String::new, |id| format!(", session = {}", readable(id)));
     let text = format!(
-        "{} of {} sessions are not described. Tell what they show with --sites FILE:",
+        "{} of {} sessions are not described. Tell what they show with --sites FILE (`mirrorscope sites --propose` writes one to begin with):",
         unknown.len(),
         report.sessions.len()
     );
