@@ -1,9 +1,9 @@
 //! `incomplete-close`: a firewall, or a place that nobody described, saw one end close a TCP connection and never the
 //! other, which closed too, but past other places.
 
-use super::{Finding, Group, Groups, Kind, Severity, count, distinct, join_and, symptom};
+use super::symptom::{self, Symptoms};
+use super::{Finding, Group, Kind, Severity, count, distinct, join_and};
 use crate::correlate::Judgement;
-use crate::flow::protocol;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
@@ -11,37 +11,24 @@ use crate::point::PointId;
 /// Incomplete closes by place, and whether it is the responder's FIN that is missing.
 #[derive(Debug, Default)]
 pub(super) struct IncompleteCloses {
-    groups: Groups<(Vec<PointId>, bool)>,
+    symptoms: Symptoms,
 }
 
 impl IncompleteCloses {
     pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
-        let Some(since) = judgement
-            .split(flow)
-            .filter(|_| flow.key.protocol == protocol::TCP)
-        else {
-            return;
-        };
-        for (observer, side) in judgement.one_sided() {
-            let Some(confidence) = symptom::confidence(observer.role) else {
-                continue;
-            };
+        self.symptoms.add(flow, judgement, |observer, side| {
             let fins = |side: usize| {
                 let here = symptom::seen_at(flow, &observer.points);
                 here.map(|o| o.conversation.halves[side].fin).max()
             };
             let closed = flow.conversation.halves[side].fin > 0;
-            if closed && fins(side) == Some(0) && fins(1 - side) > Some(0) {
-                let key = (observer.points.clone(), side == flow.responder());
-                self.groups.add(key, flow, since, confidence);
-            }
-        }
+            closed && fins(side) == Some(0) && fins(1 - side) > Some(0)
+        });
     }
 
     pub fn finish(self, context: &Context) -> Vec<Finding> {
-        self.groups.into_findings(|((points, answers), group)| {
-            Some(finding(context, &points, answers, &group))
-        })
+        self.symptoms
+            .finish(|points, answers, group| finding(context, points, answers, group))
     }
 }
 

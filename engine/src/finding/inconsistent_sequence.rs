@@ -1,9 +1,9 @@
 //! `inconsistent-sequence`: at a firewall, or a place that nobody described, one end acknowledges data that never passed
 //! there, though it exists elsewhere. A firewall that checks windows drops such packets.
 
-use super::{Finding, Group, Groups, Kind, Severity, distinct, join_and, symptom};
+use super::symptom::{self, Symptoms};
+use super::{Finding, Group, Kind, Severity, distinct, join_and};
 use crate::correlate::Judgement;
-use crate::flow::protocol;
 use crate::observation::{FlowObserved, Observation};
 use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
@@ -11,21 +11,12 @@ use crate::point::PointId;
 /// Inconsistent numbers by place, and whether it is the responder's data that did not pass.
 #[derive(Debug, Default)]
 pub(super) struct InconsistentSequences {
-    groups: Groups<(Vec<PointId>, bool)>,
+    symptoms: Symptoms,
 }
 
 impl InconsistentSequences {
     pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
-        let Some(since) = judgement
-            .split(flow)
-            .filter(|_| flow.key.protocol == protocol::TCP)
-        else {
-            return;
-        };
-        for (observer, side) in judgement.one_sided() {
-            let Some(confidence) = symptom::confidence(observer.role) else {
-                continue;
-            };
+        self.symptoms.add(flow, judgement, |observer, side| {
             let unseen = |o: &Observation| {
                 let (sent, heard) = (
                     &o.conversation.halves[side],
@@ -41,17 +32,13 @@ impl InconsistentSequences {
                     _ => false,
                 }
             };
-            if symptom::seen_at(flow, &observer.points).any(unseen) {
-                let key = (observer.points.clone(), side == flow.responder());
-                self.groups.add(key, flow, since, confidence);
-            }
-        }
+            symptom::seen_at(flow, &observer.points).any(unseen)
+        });
     }
 
     pub fn finish(self, context: &Context) -> Vec<Finding> {
-        self.groups.into_findings(|((points, answers), group)| {
-            Some(finding(context, &points, answers, &group))
-        })
+        self.symptoms
+            .finish(|points, answers, group| finding(context, points, answers, group))
     }
 }
 
