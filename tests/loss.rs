@@ -3,30 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use mirrorscope_capture::Files;
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::finding::Kind;
 use mirrorscope_engine::observation::Sum;
-use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
-use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine};
 
-/// xorshift64*: any sequence will do, as long as it is the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit
-    }
-}
+use crate::frames::Random;
 
 /// Verdicts by flow.
 type Verdicts = BTreeMap<String, String>;
@@ -36,12 +20,7 @@ fn frames(name: &str) -> Vec<(i64, Vec<u8>)> {
     crate::generated::write();
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/generated");
     let path = PathBuf::from(format!("{folder}/{name}.pcap"));
-    let mut files = Files::open(&[path], Arc::new(AtomicBool::new(false))).unwrap();
-    let mut frames = Vec::new();
-    while let Some(frame) = files.next_frame() {
-        frames.push((frame.time, frame.bytes.to_vec()));
-    }
-    frames
+    crate::frames::read(&path)
 }
 
 /// An engine that got frames of a sample.
@@ -57,19 +36,7 @@ fn analyse<'a>(name: &str, frames: impl IntoIterator<Item = (i64, &'a [u8])>) ->
         sites: Sites::parse(&sites).unwrap(),
         ..Config::default()
     };
-    let mut engine = Engine::new(config, Arc::default());
-    for (number, (time, bytes)) in (1..).zip(frames) {
-        engine.frame(&Frame {
-            time: Timestamp(time),
-            wire_len: bytes.len() as u32,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number,
-            bytes,
-        });
-    }
-    engine.finish();
-    engine
+    crate::frames::analyse(config, frames)
 }
 
 /// Everything that is said of a flow and does not depend on the order of its packets, by its community id.

@@ -16,6 +16,7 @@ mod errors;
 mod filter;
 mod follow;
 mod formats;
+mod frames;
 mod generated;
 mod loss;
 mod mirror_time;

@@ -8,18 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use mirrorscope_capture::Files;
-use mirrorscope_dissectors::LinkType;
-use mirrorscope_engine::receive::Frame;
+use mirrorscope_engine::Config;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::Scope;
-use mirrorscope_engine::{Config, Engine};
 use serde_json::Value;
+
+use crate::frames::Random;
 
 /// Protocol and both ends, whoever opened it.
 type Key = (String, [(String, u64); 2]);
@@ -62,18 +59,6 @@ struct Recall {
     findings: (usize, usize),
 }
 
-/// xorshift64*: any sequence will do, as long as it is the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit
-    }
-}
-
 impl Recording {
     /// All recordings that are there, in the order of their names.
     fn all() -> Vec<Self> {
@@ -94,15 +79,7 @@ impl Recording {
         let own = PathBuf::from(format!("{stem}.toml"));
         let shared = truth.with_file_name("two-sites.toml");
         let sites = std::fs::read_to_string(if own.exists() { own } else { shared }).unwrap();
-        let mut files = Files::open(
-            &[PathBuf::from(format!("{stem}.pcap"))],
-            Arc::new(AtomicBool::new(false)),
-        )
-        .unwrap();
-        let mut frames = Vec::new();
-        while let Some(frame) = files.next_frame() {
-            frames.push((frame.time, frame.bytes.to_vec()));
-        }
+        let frames = crate::frames::read(Path::new(&format!("{stem}.pcap")));
         let truth: Value = serde_json::from_slice(&std::fs::read(truth).unwrap()).unwrap();
         let mut verdicts: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
         for flow in truth["flows"].as_array().unwrap() {
@@ -182,18 +159,7 @@ impl Recording {
             scope: self.scope,
             ..Config::default()
         };
-        let mut engine = Engine::new(config, Arc::default());
-        for (number, (time, bytes)) in (1..).zip(arrivals) {
-            engine.frame(&Frame {
-                time: Timestamp(time),
-                wire_len: bytes.len() as u32,
-                link: LinkType::Ethernet,
-                interface: 0,
-                number,
-                bytes,
-            });
-        }
-        engine.finish();
+        let engine = crate::frames::analyse(config, arrivals);
         let mut flows = Vec::new();
         let Ok(()) = engine.flows::<std::convert::Infallible>(|flow| {
             flows.push(flow);
