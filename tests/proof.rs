@@ -1,7 +1,7 @@
 //! What is said of recordings whose truth is known, while the mirror loses, doubles and reorders what it brings: it may
 //! say less, and nothing that is not true.
 //!
-//! A recording is `NAME.pcap` beside `NAME.truth.json` and a `sites.toml`: in `samples/`, or in the folder that
+//! A recording is `NAME.pcap` beside `NAME.truth.json` and `NAME.toml` or `two-sites.toml`: in `samples/`, or in the folder that
 //! `MIRRORSCOPE_RECORDINGS` names. The truth lists `flows` with the verdicts that are right, `findings` by kind and
 //! sites, and in `also` what may be found besides.
 

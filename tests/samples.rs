@@ -60,6 +60,49 @@ fn all_recordings_together_stay_small() {
 }
 
 #[test]
+fn packets_that_a_firewall_let_pass_are_told_from_those_that_it_drops() {
+    let told = |name: &str| -> Vec<(String, String, bool)> {
+        let capture = format!("samples/{name}.pcap");
+        let arguments = [
+            "findings",
+            "--format",
+            "json",
+            "--sites",
+            "samples/two-sites.toml",
+        ];
+        let findings = json_lines(&[&arguments[..], &[&capture]].concat());
+        let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let found = findings
+            .iter()
+            .filter(|f| f["kind"] == "firewall-out-of-state");
+        found
+            .map(|f| {
+                let passed = word(&f["summary"]).contains("came out of the firewall all the same");
+                (word(&f["points"][0]), word(&f["severity"]), passed)
+            })
+            .collect()
+    };
+    let is = |point: &str, severity: &str, passed| (point.to_owned(), severity.to_owned(), passed);
+    // The answers of the machine go to fw2, what becomes of them is not seen; the requests come out of fw1.
+    let tolerant = told("asymmetric-tolerant");
+    assert_eq!(tolerant.len(), 5);
+    assert!(
+        tolerant[..3]
+            .iter()
+            .all(|f| *f == is("fw2-inside", "error", false))
+    );
+    assert!(
+        tolerant[3..]
+            .iter()
+            .all(|f| *f == is("fw1-inside", "warning", true))
+    );
+    assert_eq!(
+        told("asymmetric-strict"),
+        [is("fw2-inside", "error", false)]
+    );
+}
+
+#[test]
 fn readme_shows_what_is_really_printed() {
     let readme = std::fs::read_to_string("README.md").unwrap();
     let (_, rest) = readme

@@ -394,7 +394,8 @@ impl Engine {
         let end = self.period.unwrap_or_default().1;
         let context = Context::new(facts.collect(), end)
             .of_tenants(self.tracker.tenants())
-            .with_translated(self.tracker.translated());
+            .with_translated(self.tracker.translated())
+            .with_routers(self.inventory.routers());
         (context, evidence)
     }
 

@@ -11,7 +11,7 @@ use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
 use crate::site::{Carries, Role, Tenants};
-use crate::table::Map;
+use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
 use crate::verdict::Cause;
 
@@ -82,6 +82,8 @@ pub struct Context {
     pub(crate) sites: Vec<usize>,
     /// Flows that go on under other addresses, by serial: the other's key and id.
     translated: Map<u64, (FlowKey, String)>,
+    /// Stations that forward what others send.
+    routers: Set<[u8; 6]>,
 }
 
 /// Below this chance, loss is no explanation for packets that are missing.
@@ -180,7 +182,21 @@ impl Context {
             tenants: Tenants::default(),
             sites,
             translated: Map::default(),
+            routers: Set::default(),
         }
+    }
+
+    /// The same with the stations that forward what others send.
+    #[must_use]
+    pub(crate) fn with_routers(mut self, routers: impl Iterator<Item = [u8; 6]>) -> Self {
+        self.routers = routers.collect();
+        self
+    }
+
+    /// Whether the last packet of a side came to a point from a router, for the machine that it is meant for.
+    pub(crate) fn handed_over(&self, at: &Observation, side: Side) -> bool {
+        let macs = at.sides[side].macs;
+        macs.is_some_and(|(from, to)| self.routers.contains(&from) && !self.routers.contains(&to))
     }
 
     /// The same with tenants.

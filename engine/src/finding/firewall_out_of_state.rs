@@ -27,6 +27,8 @@ struct Cause {
     packet: &'static str,
     /// Where what it lacks passed.
     passed: Option<PointId>,
+    /// They came out of the firewall, which let them pass.
+    let_pass: bool,
     /// The finding that explains it.
     because: Option<Kind>,
 }
@@ -52,9 +54,9 @@ pub(super) struct OutOfState {
 }
 
 impl OutOfState {
-    pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
+    pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
         for explained in &judgement.unmatched {
-            if let Some(cause) = cause(explained, flow, judgement) {
+            if let Some(cause) = cause(context, explained, flow, judgement) {
                 self.note(cause, explained, flow);
             }
         }
@@ -98,13 +100,26 @@ impl OutOfState {
 }
 
 /// The cause that is told, if the network is proven to be one.
-fn cause(explained: &Explained, flow: &FlowObserved, judgement: &Judgement) -> Option<Cause> {
+fn cause(
+    context: &Context,
+    explained: &Explained,
+    flow: &FlowObserved,
+    judgement: &Judgement,
+) -> Option<Cause> {
+    let here = flow
+        .observations
+        .iter()
+        .find(|o| o.point == explained.point)?;
+    let mut unmatched = [0, 1]
+        .into_iter()
+        .filter(|side| explained.unmatched.packets[*side] > 0);
     let lacks = explained.lacks.filter(|_| explained.is_proven())?;
     Some(Cause {
         point: explained.point,
         lacks,
         packet: explained.unmatched.first.what.in_words(),
         passed: explained.passed.map(|passed| passed.point),
+        let_pass: unmatched.all(|side| context.handed_over(here, side)),
         because: match judgement.verdict {
             _ if judgement.split(flow).is_some() => Some(Kind::AsymmetricPath),
             Verdict::Moved => Some(Kind::PathMoved),
@@ -119,10 +134,12 @@ fn finding(context: &Context, cause: &Cause, group: &Group, seen: &Seen) -> Opti
     let place = firewall.place();
     let elsewhere = cause.passed.and_then(|id| context.point(id));
     let drops = settings.policy == Policy::Drop;
-    let does = if drops {
-        "A firewall that tracks connections drops them."
-    } else {
-        "This firewall lets them pass, without tracking the connection."
+    let does = match (cause.let_pass, drops) {
+        (true, _) => {
+            "They came out of the firewall all the same: it lets them pass, without a connection to match."
+        }
+        (false, true) => "A firewall that tracks connections drops them.",
+        (false, false) => "This firewall lets them pass, without tracking the connection.",
     };
     let packets: u64 = seen.unmatched.iter().sum();
     let summary = format!(
@@ -132,7 +149,7 @@ fn finding(context: &Context, cause: &Cause, group: &Group, seen: &Seen) -> Opti
         why(cause, elsewhere),
     );
     let points = [Some(firewall), elsewhere].into_iter().flatten();
-    let severity = if drops && group.confidence() > Confidence::Low {
+    let severity = if drops && !cause.let_pass && group.confidence() > Confidence::Low {
         Severity::Error
     } else {
         Severity::Warning
@@ -144,7 +161,7 @@ fn finding(context: &Context, cause: &Cause, group: &Group, seen: &Seen) -> Opti
         points: points.map(|p| p.name.clone()).collect(),
         summary,
         evidence: evidence(cause, group, seen, &place, elsewhere, context),
-        next: next(cause, drops, &place, elsewhere),
+        next: next(cause, drops && !cause.let_pass, &place, elsewhere),
         because: cause.because,
         ..group.finding(
             Kind::FirewallOutOfState,
@@ -265,7 +282,8 @@ fn next(cause: &Cause, drops: bool, place: &str, elsewhere: Option<&PointFacts>)
              conntrack -S)"
         )
     } else {
-        format!("on the firewall at {place}: packets pass unchecked; find out whether that is meant")
+        format!("on the firewall at {place}: these packets pass unchecked; find out whether that is meant (asymmetric routing allowed, state \
+             bypass), and what inspects them instead")
     });
     match (cause.lacks, elsewhere) {
         (Lacks::Time, _) => steps.push(

@@ -222,7 +222,7 @@ impl Collector {
         self.address_conflict.add(flow);
         self.asymmetric_path.add(context, flow, judgement);
         self.endpoint_moved.add(context, flow);
-        self.firewall_out_of_state.add(flow, judgement);
+        self.firewall_out_of_state.add(context, flow, judgement);
         self.incomplete_handshake.add(flow, judgement);
         self.incomplete_close.add(flow, judgement);
         self.inconsistent_sequence.add(context, flow, judgement);

@@ -165,6 +165,14 @@ impl Inventory {
         self.stations.evicted
     }
 
+    /// MAC addresses of the stations that forward what others send.
+    pub fn routers(&self) -> impl Iterator<Item = Mac> {
+        let stations = self.stations.iter();
+        stations
+            .filter(|(_, station)| station.router)
+            .map(|(key, _)| key.mac)
+    }
+
     /// Takes one packet of a scope, as the flow table took it.
     pub fn note(&mut self, packet: &Mirrored<'_>, scope: u32, tracked: Option<Tracked>) {
         let sight = tracked.map_or(Sight::Fresh, |tracked| tracked.sight);
