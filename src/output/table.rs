@@ -143,7 +143,8 @@ fn notes(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Res
         let ways = ways.map(|way| format!("{} {}", text::count(way.packets, "packet"), way.way));
         let ways: Vec<String> = ways.collect();
         let mut parts = Vec::new();
-        if !ways.is_empty() {
+        // A direction that never changes may be a setting of the sender's, the same for both.
+        if ways.len() > 1 {
             parts.push(ways.join(", "));
             parts.extend(ports(&session.ports));
         }
