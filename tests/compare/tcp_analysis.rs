@@ -239,7 +239,7 @@ const KNOWN: &[Known] = &[
             "194.226.199.9|49756 > 92.223.106.21|443: retransmissions 3, tshark 4",
             "2.22.40.186|443 > 194.226.199.61|6946: acks_of_unseen 0, tshark 8",
             "2.22.40.186|443 > 194.226.199.61|6946: out_of_order 0, tshark 4",
-            "2.22.40.186|443 > 194.226.199.61|6946: retransmissions 18, tshark 14",
+            "2.22.40.186|443 > 194.226.199.61|6946: retransmissions 19, tshark 14",
             "35.241.9.150|443 > 194.226.199.61|27453: acks_of_unseen 0, tshark 8",
             "35.241.9.150|443 > 194.226.199.61|27453: out_of_order 0, tshark 3",
             "35.241.9.150|443 > 194.226.199.61|27453: retransmissions 12, tshark 9",
