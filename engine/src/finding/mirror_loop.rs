@@ -26,8 +26,8 @@ fn finding(session: &SessionReport, looped: &LoopReport) -> Finding {
     let own = looped.own > 0;
     let summary = if own {
         format!(
-            "{} mirrors its own output: {copies} are mirrored packets on their way to {collector}, copied again up to {}. \
-             Every packet makes more of them, until the link is full.",
+            "{} mirrors its own output: {copies} are mirrored packets on their way to {collector}, copied {} more at \
+             most. Every packet makes more of them, until the link is full.",
             session.name,
             count(looped.depth.into(), "time")
         )
