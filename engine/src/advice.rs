@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::correlate::Judgement;
+use crate::finding::count;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, Missing, Observer};
 use crate::point::PointId;
@@ -59,7 +60,7 @@ impl Gather {
                 let on_path = || observers.iter().filter(|o| o.role.on_path());
                 if on_path().next().is_none() {
                     for observer in observers {
-                        if !gated(context, observer) {
+                        if !context.sees_gateway(observer) {
                             self.note(observer, Spot::Only);
                         }
                     }
@@ -111,23 +112,11 @@ impl Gather {
     }
 }
 
-/// Whether a firewall, router or uplink of an observer's site is mirrored.
-fn gated(context: &Context, observer: &Observer) -> bool {
-    let mut points = context.points.iter().zip(&context.sites);
-    points.any(|(point, site)| {
-        *site == observer.site && matches!(point.role, Role::Firewall | Role::Router | Role::Uplink)
-    })
-}
-
 fn line(context: &Context, spot: Spot, flows: u64) -> Option<String> {
     let (Spot::Point(id, _) | Spot::Behind(id) | Spot::Only(id) | Spot::Unseen(id)) = spot;
     let point = context.point(id)?;
     let (place, site) = (point.place(), &point.site);
-    let flows = if flows == 1 {
-        "one flow".to_owned()
-    } else {
-        format!("{flows} flows")
-    };
+    let flows = count(flows, "flow");
     Some(match spot {
         Spot::Point(_, Cause::BlindSpot) => {
             format!("both directions of {place}: it shows one side only of {flows}")

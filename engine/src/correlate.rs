@@ -8,7 +8,7 @@ use crate::course::{Course, Stage};
 use crate::firewall::Explained;
 use crate::flow::{Side, protocol};
 use crate::observation::{FlowObserved, Observation};
-use crate::observer::{Context, Missing, Observer, PATIENCE, PointFacts};
+use crate::observer::{Context, Missing, Observer, PATIENCE};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::time::{SECOND, Timestamp};
@@ -62,6 +62,15 @@ impl Judgement {
             stage.to = stage.to.plus(-by);
         }
         self
+    }
+
+    /// The points that each side's packets pass, in the order of their first packet: of a flow that moved, since it took
+    /// its last way.
+    pub(crate) fn ways(&self, flow: &FlowObserved) -> [Vec<PointId>; 2] {
+        match self.stages.last() {
+            Some(stage) => stage.ways.clone(),
+            None => [0, 1].map(|side| Context::path(flow, side, flow.first).collect()),
+        }
     }
 
     /// Since when the two directions go different ways, if they do.
@@ -184,11 +193,8 @@ impl Context {
 
     /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`.
     pub fn way(&self, flow: &FlowObserved, side: Side) -> String {
-        let names: Vec<String> = Self::path(flow, side, flow.first)
-            .filter_map(|id| self.point(id))
-            .map(PointFacts::place)
-            .collect();
-        names.join(" > ")
+        let path: Vec<PointId> = Self::path(flow, side, flow.first).collect();
+        self.places(&path).join(" > ")
     }
 
     /// The points that one side's packets still passed at a time, in the order of their first packet.
@@ -208,13 +214,9 @@ impl Context {
 
     /// "until T both directions passed fw1 (dc1); from T on requests pass fw1 (dc1), answers pass fw2 (dc2)".
     fn course_in_words(&self, flow: &FlowObserved, stages: &[Stage]) -> String {
-        let names = |points: &[PointId]| {
-            let points = points.iter().filter_map(|id| self.point(*id));
-            let names: Vec<String> = points.map(PointFacts::place).collect();
-            match names.as_slice() {
-                [] => "no mirrored place".to_owned(),
-                names => names.join(" > "),
-            }
+        let names = |points: &[PointId]| match self.places(points).as_slice() {
+            [] => "no mirrored place".to_owned(),
+            names => names.join(" > "),
         };
         let last = stages.len().saturating_sub(1);
         let parts = stages.iter().enumerate().map(|(index, stage)| {
@@ -368,13 +370,7 @@ impl Context {
     fn beyond(&self, observers: &[Observer]) -> bool {
         let crossed = || observers.iter().filter(|o| o.role == Role::Dci);
         let alone = crossed().count() == 1;
-        let watched = |dci: &Observer| {
-            let mut edges = self.points.iter().zip(&self.sites).filter(|(point, _)| {
-                matches!(point.role, Role::Firewall | Role::Router | Role::Uplink)
-            });
-            edges.any(|(_, site)| *site == dci.site)
-        };
-        alone || !crossed().all(watched)
+        alone || !crossed().all(|dci| self.sees_gateway(dci))
     }
 
     /// What packets from `side` alone tell of the other side.

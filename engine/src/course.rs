@@ -229,10 +229,7 @@ impl Context {
             }
             // What was acknowledged here, beyond what was seen of it anywhere.
             let sent = flow.conversation.halves[side].reached()?;
-            let mine = flow
-                .observations
-                .iter()
-                .filter(|o| observer.points.contains(&o.point));
+            let mine = flow.seen_at(&observer.points);
             let heard = mine.filter_map(|o| o.conversation.halves[other].acknowledged_so_far());
             let bytes = heard
                 .map(|heard| i64::from(heard.wrapping_sub(sent).cast_signed()))
@@ -361,10 +358,7 @@ impl Context {
                 there.sort_by_key(|(_, period)| period.0);
             }
             let points = there.iter().flat_map(|(o, _)| o.points.iter().copied());
-            let saw = |id: &PointId| {
-                let seen = flow.observations.iter().find(|o| o.point == *id);
-                seen.is_some_and(|o| o.sides[side].packets > 0)
-            };
+            let saw = |id: &PointId| flow.at(*id).is_some_and(|o| o.sides[side].packets > 0);
             points.filter(saw).collect::<Vec<_>>()
         };
         Stage {

@@ -177,9 +177,7 @@ impl Engine {
             ..
         } = self;
         receiver.receive(frame, |mirrored| {
-            let taken = track(tracker, packets, mirrored);
-            inventory.note(mirrored, tracker.scope(mirrored), taken);
-            firewalls.take(mirrored, taken, tracker);
+            let taken = take(tracker, inventory, firewalls, packets, mirrored);
             sink(mirrored, taken, tracker);
         });
     }
@@ -200,9 +198,7 @@ impl Engine {
             ..
         } = self;
         receiver.finish(|mirrored| {
-            let taken = track(tracker, packets, mirrored);
-            inventory.note(mirrored, tracker.scope(mirrored), taken);
-            firewalls.take(mirrored, taken, tracker);
+            let taken = take(tracker, inventory, firewalls, packets, mirrored);
             sink(mirrored, taken, tracker);
         });
         inventory.finish();
@@ -720,9 +716,11 @@ fn wanted(
     (filter.decide(&flow) == Some(true)).then_some(flow)
 }
 
-/// Takes a packet into the flow table, and counts it for its point.
-fn track(
+/// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
+fn take(
     tracker: &mut Tracker,
+    inventory: &mut Inventory,
+    firewalls: &mut Firewalls,
     packets: &mut Vec<(u64, u64)>,
     mirrored: &Mirrored<'_>,
 ) -> Option<Tracked> {
@@ -736,5 +734,7 @@ fn track(
         *all += 1;
         *portless += tracker.portless - before;
     }
+    inventory.note(mirrored, tracker.scope(mirrored), taken);
+    firewalls.take(mirrored, taken, tracker);
     taken
 }

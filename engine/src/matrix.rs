@@ -9,7 +9,6 @@ use crate::correlate::Judgement;
 use crate::observation::FlowObserved;
 use crate::observer::Context;
 use crate::point::PointId;
-use crate::site::Role;
 use crate::table::Set;
 use crate::verdict::Verdict;
 
@@ -113,11 +112,8 @@ impl Gather {
             Verdict::OneWay if judgement.by_nature => self.left_out.by_nature += 1,
             Verdict::OneWay | Verdict::Unanswered => self.left_out.one_way += 1,
             Verdict::Symmetric | Verdict::Asymmetric | Verdict::Moved => {
-                let [requests, answers] =
-                    [flow.originator, flow.responder()].map(|side| match judgement.stages.last() {
-                        Some(stage) => stage.ways[side].clone(),
-                        None => Context::path(flow, side, flow.first).collect(),
-                    });
+                let ways = judgement.ways(flow);
+                let [requests, answers] = [flow.originator, flow.responder()].map(|s| &ways[s]);
                 let enter = self.edge(context, requests.iter());
                 let leave = if judgement.split(flow).is_some() {
                     self.edge(context, answers.iter().rev())
@@ -238,11 +234,10 @@ impl Gather {
 /// Whether what passes each point counts for its site: a firewall, router or uplink does, other places on the path where
 /// the site has none of these.
 fn counting(context: &Context) -> Vec<bool> {
-    let gate = |role: Role| matches!(role, Role::Firewall | Role::Router | Role::Uplink);
-    let all = context.points.iter().filter(|p| gate(p.role));
+    let all = context.points.iter().filter(|p| p.role.is_gateway());
     let sites: Set<&str> = all.map(|p| p.site.as_str()).collect();
     let counts = context.points.iter().map(|point| {
-        gate(point.role) || point.role.on_path() && !sites.contains(point.site.as_str())
+        point.role.is_gateway() || point.role.on_path() && !sites.contains(point.site.as_str())
     });
     counts.collect()
 }

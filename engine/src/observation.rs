@@ -187,6 +187,17 @@ pub struct FlowObserved {
 }
 
 impl FlowObserved {
+    /// What a point saw of it.
+    pub fn at(&self, point: PointId) -> Option<&Observation> {
+        self.observations.iter().find(|o| o.point == point)
+    }
+
+    /// What some points saw of it.
+    pub(crate) fn seen_at(&self, points: &[PointId]) -> impl Iterator<Item = &Observation> {
+        let observations = self.observations.iter();
+        observations.filter(|o| points.contains(&o.point))
+    }
+
     /// The side that answers.
     pub fn responder(&self) -> Side {
         1 - self.originator

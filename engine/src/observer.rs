@@ -79,7 +79,7 @@ pub struct Context {
     /// Whose flows are whose.
     tenants: Tenants,
     /// For each point the first point of its site, which stands for the site.
-    pub(crate) sites: Vec<usize>,
+    sites: Vec<usize>,
     /// Flows that go on under other addresses, by serial: the other's key and id.
     translated: Map<u64, (FlowKey, String)>,
     /// Stations that forward what others send.
@@ -225,6 +225,18 @@ impl Context {
 
     pub(crate) fn point(&self, id: PointId) -> Option<&PointFacts> {
         self.points.get(id.0 as usize)
+    }
+
+    /// The names of points, each with its site.
+    pub(crate) fn places<'a>(&self, ids: impl IntoIterator<Item = &'a PointId>) -> Vec<String> {
+        let facts = ids.into_iter().filter_map(|id| self.point(*id));
+        facts.map(PointFacts::place).collect()
+    }
+
+    /// Whether a firewall, router or uplink of an observer's site is mirrored.
+    pub(crate) fn sees_gateway(&self, observer: &Observer) -> bool {
+        let mut points = self.points.iter().zip(&self.sites);
+        points.any(|(point, site)| *site == observer.site && point.role.is_gateway())
     }
 
     /// Firewalls stand for themselves; of other roles all points of one site are one observer, because a bundle of

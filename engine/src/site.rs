@@ -94,6 +94,11 @@ impl Role {
         }
     }
 
+    /// Whether traffic enters a site or leaves it there.
+    pub fn is_gateway(self) -> bool {
+        matches!(self, Self::Firewall | Self::Router | Self::Uplink)
+    }
+
     /// Whether traffic between sites passes the place on its way (a machine's own port is where the way ends).
     pub fn on_path(self) -> bool {
         self != Self::Vnic

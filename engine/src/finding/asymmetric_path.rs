@@ -54,10 +54,7 @@ impl AsymmetricPaths {
         let Some(since) = judgement.split(flow) else {
             return;
         };
-        let by_side = [0, 1].map(|side| match judgement.stages.last() {
-            Some(stage) => stage.ways[side].clone(),
-            None => Context::path(flow, side, since).collect::<Vec<_>>(),
-        });
+        let by_side = judgement.ways(flow);
         let machine = machine(context, flow, &by_side);
         let directions = [1 - machine, machine];
         let ways = directions.map(|side| in_order(context, &by_side[side], side == machine));
@@ -91,10 +88,7 @@ impl AsymmetricPaths {
             pattern.before = Some((first.to, both.copied().collect()));
         }
         if pattern.ways.iter().all(Vec::is_empty) {
-            let macs = |id: Option<&PointId>, side: Side| {
-                let observation = flow.observations.iter().find(|o| Some(&o.point) == id)?;
-                observation.sides[side].macs
-            };
+            let macs = |id: Option<&PointId>, side: Side| flow.at(*id?)?.sides[side].macs;
             let last_hop = macs(ways[0].last(), directions[0]).map(|(source, _)| source);
             let first_hop = macs(ways[1].first(), directions[1]).map(|(_, to)| to);
             pattern.stations = last_hop.zip(first_hop);
@@ -155,13 +149,8 @@ fn in_order(context: &Context, way: &[PointId], from_machine: bool) -> Vec<Point
 /// Where packets to the machine enter and its own leave, as far as that is mirrored: sites, or places of one site.
 fn ends(context: &Context, [to, from]: &[Vec<PointId>; 2]) -> (Option<String>, Option<String>) {
     let role = |id: PointId| context.point(id).map(|p| p.role);
-    // What routes or filters is where traffic enters a site or leaves it; of other places the outermost is.
-    let edge = |id: &PointId| {
-        matches!(
-            role(*id),
-            Some(Role::Firewall | Role::Router | Role::Uplink)
-        )
-    };
+    // Of other places than gateways the outermost is where traffic enters a site or leaves it.
+    let edge = |id: &PointId| role(*id).is_some_and(Role::is_gateway);
     let enter = to.iter().find(|id| edge(id)).or(to.first());
     let leave = from.iter().rfind(|id| edge(id)).or(from.last());
     let site = |id: Option<&PointId>| Some(context.point(*id?)?.site.clone());
@@ -181,10 +170,6 @@ fn name(context: &Context, id: PointId) -> String {
     context
         .point(id)
         .map_or_else(String::new, PointFacts::place)
-}
-
-fn names<'a>(context: &Context, ids: impl IntoIterator<Item = &'a PointId>) -> Vec<String> {
-    ids.into_iter().map(|id| name(context, *id)).collect()
 }
 
 /// A cause with all that is to be told of it.
@@ -308,7 +293,7 @@ impl Told {
                 let _ = write!(text, " {place} sees only {sees}, never {the}{misses}.");
             }
         }
-        let places = names(context, &self.pattern.without_request);
+        let places = context.places(&self.pattern.without_request);
         if !places.is_empty() && self.all.has_tcp() {
             let places = join_and(&places);
             let _ = write!(
@@ -323,7 +308,7 @@ impl Told {
     fn story(&self, context: &Context) -> Story {
         let way = |way: &[PointId], unseen: &str| match way {
             [] => unseen.to_owned(),
-            way => names(context, way).join(" > "),
+            way => context.places(way).join(" > "),
         };
         let [to, from] = &self.pattern.ways;
         let unseen = "not mirrored; acknowledgements show that they exist";
@@ -332,7 +317,7 @@ impl Told {
             (self.label(1), way(from, unseen)),
         ];
         if let Some((until, before)) = &self.pattern.before {
-            let places = names(context, before).join(" > ");
+            let places = context.places(before).join(" > ");
             lines.push((
                 "before",
                 format!(
@@ -342,7 +327,7 @@ impl Told {
             ));
         }
         let flows = self.flows.join(" and ");
-        let blind = names(context, &self.pattern.without_request);
+        let blind = context.places(&self.pattern.without_request);
         lines.push((
             "breaks",
             if blind.is_empty() {
@@ -396,7 +381,7 @@ impl Told {
                 continue;
             }
             let first = first_packet(&self.all, path.first(), direction);
-            let way = names(context, path).join(" > ");
+            let way = context.places(path).join(" > ");
             facts.push(if labels[0] == "requests" {
                 format!("{what} pass {way}{first}")
             } else {
@@ -417,7 +402,7 @@ impl Told {
             });
         }
         if let Some((until, before)) = &self.pattern.before {
-            let before = names(context, before).join(" > ");
+            let before = context.places(before).join(" > ");
             facts.push(format!("until {until} both directions passed {before}"));
         }
         if let Some((from, to)) = self.pattern.stations.filter(|(from, to)| from != to) {

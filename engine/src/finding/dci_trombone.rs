@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use super::{Finding, Group, Kind, MAX_GROUPS, Named, Severity, count, distinct, join_and, mac};
 use crate::correlate::Judgement;
 use crate::observation::FlowObserved;
-use crate::observer::{Context, Observer, PointFacts};
+use crate::observer::{Context, PointFacts};
 use crate::point::PointId;
 use crate::site::Role;
 use crate::verdict::{Confidence, Verdict};
@@ -51,7 +51,10 @@ impl Trombones {
         if !twice && !crosses {
             return;
         }
-        let gate = judgement.observers.iter().find(|o| is_gate(o) && o.whole());
+        let gate = judgement
+            .observers
+            .iter()
+            .find(|o| o.role.is_gateway() && o.whole());
         let gate = gate.and_then(|o| o.points.first().copied());
         let ends = [flow.key.low.address, flow.key.high.address];
         if !twice {
@@ -77,7 +80,7 @@ impl Trombones {
             }
         }
         // Where only one pass was seen, it is the one towards the gateway.
-        let at_gate = flow.observations.iter().find(|o| Some(o.point) == gate);
+        let at_gate = gate.and_then(|gate| flow.at(gate));
         let sent = at_gate.map(|o| &o.sides[flow.originator]);
         let sent = sent.filter(|seen| seen.packets > 0 && seen.ttl.0 == seen.ttl.1);
         let macs = sent.and_then(|seen| seen.macs);
@@ -150,10 +153,6 @@ impl Trombones {
         });
         told.collect()
     }
-}
-
-fn is_gate(observer: &Observer) -> bool {
-    matches!(observer.role, Role::Firewall | Role::Router | Role::Uplink)
 }
 
 fn finding(

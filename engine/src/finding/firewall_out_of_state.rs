@@ -78,7 +78,7 @@ impl OutOfState {
             let since = explained.passed.map(|passed| passed.time);
             seen.first.push((first.time, since, flow.id()));
         }
-        let here = flow.observations.iter().find(|o| o.point == cause.point);
+        let here = flow.at(cause.point);
         if let Some(here) = here {
             let sum = |of: fn(&Half) -> u16| {
                 let halves = here.conversation.halves.iter();
@@ -106,10 +106,7 @@ fn cause(
     flow: &FlowObserved,
     judgement: &Judgement,
 ) -> Option<Cause> {
-    let here = flow
-        .observations
-        .iter()
-        .find(|o| o.point == explained.point)?;
+    let here = flow.at(explained.point)?;
     let mut unmatched = [0, 1]
         .into_iter()
         .filter(|side| explained.unmatched.packets[*side] > 0);

@@ -18,7 +18,7 @@ impl IncompleteCloses {
     pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
         self.symptoms.add(flow, judgement, |observer, side| {
             let fins = |side: usize| {
-                let here = symptom::seen_at(flow, &observer.points);
+                let here = flow.seen_at(&observer.points);
                 here.map(|o| o.conversation.halves[side].fin).max()
             };
             let closed = flow.conversation.halves[side].fin > 0;
@@ -34,7 +34,7 @@ impl IncompleteCloses {
 
 fn finding(context: &Context, points: &[PointId], answers: bool, group: &Group) -> Finding {
     let facts = || points.iter().filter_map(|id| context.point(*id));
-    let place = join_and(&facts().map(PointFacts::place).collect::<Vec<_>>());
+    let place = join_and(&context.places(points));
     let (seen, missing) = if answers {
         ("client", "server")
     } else {

@@ -56,11 +56,7 @@ impl IncompleteHandshakes {
 fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer) -> Option<Half> {
     let (orig, resp) = (flow.originator, flow.responder());
     let all = &flow.conversation.halves;
-    let here = || {
-        flow.observations
-            .iter()
-            .filter(|o| observer.points.contains(&o.point))
-    };
+    let here = || flow.seen_at(&observer.points);
     let syn = here().any(|o| o.conversation.halves[orig].syn > 0);
     let syn_acks = here()
         .map(|o| o.conversation.halves[resp].syn_ack)
@@ -90,7 +86,7 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
 
 fn finding(context: &Context, points: &[PointId], half: Half, group: &Group) -> Finding {
     let facts = || points.iter().filter_map(|id| context.point(*id));
-    let place = join_and(&facts().map(PointFacts::place).collect::<Vec<_>>());
+    let place = join_and(&context.places(points));
     let elsewhere = |direction: usize| {
         let others = group
             .points

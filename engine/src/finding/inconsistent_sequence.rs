@@ -5,7 +5,7 @@ use super::symptom::{self, Symptoms};
 use super::{Finding, Group, Kind, Severity, distinct, join_and};
 use crate::correlate::Judgement;
 use crate::observation::{FlowObserved, Observation};
-use crate::observer::{Context, PointFacts};
+use crate::observer::Context;
 use crate::point::PointId;
 
 /// Inconsistent numbers by place, and whether it is the responder's data that did not pass.
@@ -32,7 +32,7 @@ impl InconsistentSequences {
                     _ => false,
                 }
             };
-            symptom::seen_at(flow, &observer.points).any(unseen)
+            flow.seen_at(&observer.points).any(unseen)
         });
     }
 
@@ -44,7 +44,7 @@ impl InconsistentSequences {
 
 fn finding(context: &Context, points: &[PointId], answers: bool, group: &Group) -> Finding {
     let facts = || points.iter().filter_map(|id| context.point(*id));
-    let place = join_and(&facts().map(PointFacts::place).collect::<Vec<_>>());
+    let place = join_and(&context.places(points));
     let (who, whose) = if answers {
         ("clients", "servers")
     } else {

@@ -65,7 +65,7 @@ impl BlindSpots {
                     Confidence::Medium
                 };
                 blind.group.add(flow, flow.first, confidence);
-                let seen = flow.observations.iter().find(|o| o.point == *id);
+                let seen = flow.at(*id);
                 let macs = seen.and_then(|o| o.sides[1 - side].macs);
                 blind.station = blind.station.or(macs.map(|(_, to)| to));
             }

@@ -558,7 +558,7 @@ fn service(protocol: u8, port: u16) -> String {
 }
 
 /// "one flow", "4 flows".
-fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 {
         format!("one {noun}")
     } else {

@@ -163,8 +163,8 @@ fn hole<'a>(
 
 fn place<'a>(flow: &FlowObserved, observer: &'a Observer, side: Side) -> Option<Place<'a>> {
     let mine = || {
-        let at = flow.observations.iter();
-        at.filter(|o| observer.points.contains(&o.point) && o.sides[side].packets > 0)
+        let at = flow.seen_at(&observer.points);
+        at.filter(|o| o.sides[side].packets > 0)
     };
     // Of a bundle of links, the one that the direction passes.
     let most = |o: &&Observation| o.conversation.counts(side).largest_payload;

@@ -70,16 +70,12 @@ impl PathsMoved {
 }
 
 fn edge(context: &Context, id: PointId) -> bool {
-    context
-        .point(id)
-        .is_some_and(|p| matches!(p.role, Role::Firewall | Role::Router | Role::Uplink))
+    context.point(id).is_some_and(|p| p.role.is_gateway())
 }
 
 /// Places in a row.
 fn names(context: &Context, points: &[PointId]) -> String {
-    let facts = points.iter().filter_map(|id| context.point(*id));
-    let names: Vec<String> = facts.map(PointFacts::place).collect();
-    names.join(" > ")
+    context.places(points).join(" > ")
 }
 
 /// "both directions pass fw1 (dc1)", by the places that matter; `verb` is pass or passed.

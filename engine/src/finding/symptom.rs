@@ -3,7 +3,7 @@
 use super::{Finding, Group, Groups};
 use crate::correlate::Judgement;
 use crate::flow::{Side, protocol};
-use crate::observation::{FlowObserved, Observation};
+use crate::observation::FlowObserved;
 use crate::observer::Observer;
 use crate::point::PointId;
 use crate::site::Role;
@@ -67,14 +67,4 @@ pub(super) fn why(confidence: Confidence) -> &'static str {
         }
         _ => "the place is known to see both directions; its role is not described",
     }
-}
-
-/// What some points saw of a flow.
-pub(super) fn seen_at<'a>(
-    flow: &'a FlowObserved,
-    points: &'a [PointId],
-) -> impl Iterator<Item = &'a Observation> {
-    flow.observations
-        .iter()
-        .filter(|o| points.contains(&o.point))
 }

@@ -18,8 +18,7 @@ use crate::flow::{
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
 use crate::point::{Point, PointId};
 use crate::receive::{Delivery, Mirrored};
-use crate::site::Role;
-use crate::site::{Tenants, untenanted};
+use crate::site::{Role, Tenants, untenanted};
 use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};

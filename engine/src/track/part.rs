@@ -164,13 +164,14 @@ impl Part {
 
     /// It as the correlator sees it.
     pub(super) fn observation(&self, flow: crate::flow::FlowKey) -> Observation {
+        let more = self.more();
         Observation {
             flow,
             point: self.point,
             sides: self.sides,
-            doubled: self.more().doubled,
-            again: self.more().again,
-            unmatched: self.more().unmatched,
+            doubled: more.doubled,
+            again: more.again,
+            unmatched: more.unmatched,
             visible: [Visible::default(); 2],
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),
