@@ -1,9 +1,9 @@
-//! Everything that can go wrong with capture files, in words for the person who gave them.
+//! Everything that can go wrong with capture files and live sources, in words for the person who gave them.
 
 use std::fmt;
 use std::io;
 
-/// A fault of one file. Its text names the file, the place and the reason, in one line.
+/// A fault of one file or interface. Its text names the file, the place and the reason, in one line.
 ///
 /// Byte offsets count from the start of the capture data: in a compressed file, of what it unpacks
 /// to. Packets are numbered from 1, as in Wireshark.
@@ -175,9 +175,67 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// A live source was asked for without an interface.
+    #[error("no interface given: {}", Known(known))]
+    NoInterface {
+        /// The interfaces that there are.
+        known: Vec<String>,
+    },
+    /// No interface has this name, number or address.
+    #[error("{interface}: no such interface: {}", Known(known))]
+    NoSuchInterface {
+        /// The interface as given.
+        interface: String,
+        /// The interfaces that there are.
+        known: Vec<String>,
+    },
+    /// The system lets only programs with a capability capture.
+    #[error(
+        "{interface}: capturing needs the capability cap_net_raw: run `sudo setcap cap_net_raw+ep {program}`, \
+         or start it with sudo, or receive without it by --via endpoint"
+    )]
+    MissingCapability {
+        /// The interface as given.
+        interface: String,
+        /// The path of this program, quoted for a shell where it must be.
+        program: String,
+    },
+    /// An interface cannot be captured, for another reason.
+    #[error("{interface}: {what}: {}", Plain(cause))]
+    Live {
+        /// The interface as given.
+        interface: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// So many prefixes or ports were given that the kernel takes no filter for them.
+    #[error(
+        "the kernel filter would have {needed} instructions, {most} at most are possible: give fewer prefixes or ports"
+    )]
+    FilterTooLong {
+        /// Instructions of the filter.
+        needed: usize,
+        /// The kernel's bound.
+        most: usize,
+    },
 }
 
 impl Error {
+    /// The system does not let this program capture.
+    pub(crate) fn missing_capability(interface: String) -> Self {
+        let path = std::env::current_exe().and_then(std::fs::canonicalize);
+        let path = path.map_or_else(
+            |_| "mirrorscope".to_owned(),
+            |path| path.display().to_string(),
+        );
+        Self::MissingCapability {
+            interface,
+            program: quoted(&path),
+        }
+    }
+
     /// The fault of a path that did not open.
     pub(crate) fn open(file: String, cause: io::Error) -> Self {
         match cause.kind() {
@@ -185,6 +243,32 @@ impl Error {
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { file },
             io::ErrorKind::IsADirectory => Self::Directory { file },
             _ => Self::Open { file, cause },
+        }
+    }
+}
+
+/// A system error as people read it.
+pub(crate) fn plain(error: &io::Error) -> String {
+    Plain(error).to_string()
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if path.bytes().all(harmless) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+/// The interfaces that there are.
+struct Known<'a>(&'a [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => write!(f, "there is none"),
+            names => write!(f, "there are {}, and any", names.join(", ")),
         }
     }
 }
@@ -223,5 +307,21 @@ impl fmt::Display for Start<'_> {
             write!(f, ", text: \"{}\"", self.0.escape_ascii())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_capability_comes_with_a_command_that_can_be_pasted() {
+        let error = Error::missing_capability("eth1".to_owned()).to_string();
+        let start =
+            "eth1: capturing needs the capability cap_net_raw: run `sudo setcap cap_net_raw+ep /";
+        assert!(error.starts_with(start), "{error}");
+        assert!(!error.contains("  ") && !error.contains('\n'), "{error}");
+        assert_eq!(quoted("/opt/mirror-scope_1.0/x"), "/opt/mirror-scope_1.0/x");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
     }
 }
