@@ -24,8 +24,8 @@ use select::Selection;
 /// Runs the command.
 pub fn run(args: &EncapArgs) -> Result<Outcome> {
     let plan = Plan::new(args)?;
-    refuse_own_input(&args.output.write, &args.source)?;
-    let input = Input::open_plain(&args.source)?;
+    refuse_own_input(&args.output.write, &args.files)?;
+    let input = Input::open_plain(&args.files, args.count)?;
     let mut encap = Encap {
         options: Options::default(),
         selection: Selection::new(&args.select),
