@@ -175,9 +175,11 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
-    /// No socket could be opened or read that takes mirrored packets.
-    #[error("endpoint: {cause}")]
-    Endpoint {
+    /// A live source could not be opened or read.
+    #[error("{name}: {cause}")]
+    Receive {
+        /// The interface, or the kind of source.
+        name: String,
         /// What the system said, or what is missing.
         cause: String,
     },

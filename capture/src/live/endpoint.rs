@@ -12,9 +12,10 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::net::netdevice;
 
+use super::clock::now;
 use super::opened::{self, Opened, Place};
 use super::socket::{self, Scratch};
-use super::tap::{self, Kind, Tap, now};
+use super::tap::{self, Kind, Tap};
 use super::{Dropped, Event, InterfaceStatistics, Lent, Options, Via};
 use crate::error::{Error, plain};
 use crate::frame::Interface;
@@ -343,7 +344,8 @@ fn interface(name: String) -> Interface {
 }
 
 fn unusable(error: impl Into<io::Error>) -> Error {
-    Error::Endpoint {
+    Error::Receive {
+        name: "endpoint".to_owned(),
         cause: plain(&error.into()),
     }
 }

@@ -2,10 +2,13 @@
 
 #![expect(dead_code, reason = "nobody opens a source yet")]
 
+mod clock;
 mod endpoint;
+mod find;
 mod hold;
 mod opened;
 mod outer;
+mod portable;
 mod socket;
 mod tap;
 

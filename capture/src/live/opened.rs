@@ -1,12 +1,11 @@
 //! Which endpoint sockets can be had, and what to say of those that cannot.
 
 use std::io;
-use std::net::IpAddr;
 
-use pnet_datalink::NetworkInterface;
 use socket2::Socket;
 
 use super::Options;
+use super::find;
 use super::tap::{self, Family, Kind, Tap};
 use crate::error::{Error, plain};
 use crate::host::{capability, port};
@@ -64,7 +63,11 @@ pub fn kinds(numbers: &super::Numbers) -> Vec<Kind> {
 
 /// Opens all sockets; what could not be had is in the notes.
 pub fn open(options: &Options) -> Result<Opened, Error> {
-    let places = places(&options.interfaces)?;
+    let asked = find::interfaces(&options.interfaces)?;
+    let places: Vec<Place> = asked
+        .into_iter()
+        .map(|interface| Place::new(interface.name, interface.index, true))
+        .collect();
     let bound: Vec<u32> = places.iter().map(|place| place.index).collect();
     let mut taps = Vec::new();
     let mut refused = Refused::default();
@@ -99,7 +102,10 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
         } else {
             notes.join("; ")
         };
-        return Err(Error::Endpoint { cause });
+        return Err(Error::Receive {
+            name: "endpoint".to_owned(),
+            cause,
+        });
     }
     if granted < options.buffer.min(i32::MAX as usize / 2) {
         notes.push(format!(
@@ -160,34 +166,6 @@ fn raw(
         tap::listen_only_on(&socket, interfaces)?;
     }
     Ok((socket, granted))
-}
-
-/// The interfaces that were asked for; none stands for all.
-fn places(asked: &[String]) -> Result<Vec<Place>, Error> {
-    let known = pnet_datalink::interfaces();
-    let mut places: Vec<Place> = Vec::new();
-    for interface in asked {
-        if interface == "any" {
-            return Ok(Vec::new());
-        }
-        let found = known.iter().find(|known| is(known, interface));
-        let found = found.ok_or_else(|| Error::NoSuchInterface {
-            interface: interface.clone(),
-        })?;
-        if !places.iter().any(|place| place.index == found.index) {
-            places.push(Place::new(found.name.clone(), found.index, true));
-        }
-    }
-    Ok(places)
-}
-
-/// Whether an interface is the one that was asked for by name, number or address.
-fn is(interface: &NetworkInterface, asked: &str) -> bool {
-    interface.name == asked
-        || asked.parse() == Ok(interface.index)
-        || asked
-            .parse()
-            .is_ok_and(|address: IpAddr| interface.ips.iter().any(|net| net.ip() == address))
 }
 
 /// Sockets that could not be had.

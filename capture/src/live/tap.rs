@@ -3,12 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
+use super::clock::now;
 use super::outer;
 use super::socket::{self, BATCH, SLOT, Scratch};
 
@@ -132,12 +132,6 @@ impl Tap {
         }
         Ok(())
     }
-}
-
-/// The time by the system's clock, in nanoseconds since the Unix epoch.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos() as i64)
 }
 
 /// A socket for a kind of datagrams. It takes nothing yet: a raw one is open to all that comes from its first moment on,
