@@ -16,6 +16,7 @@ use mirrorscope_engine::track::{Limits, Scope, Timeouts};
 use mirrorscope_engine::{Config, Endpoints, Engine};
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
+use crate::privilege::{self, Needs};
 
 /// Open input with the settings that go with it.
 pub struct Input {
@@ -78,8 +79,8 @@ impl Input {
     }
 
     /// Opens all files of packets that are taken as they are.
-    pub fn open_plain(files: &[PathBuf], count: Option<u64>) -> Result<Self> {
-        Self::open_files(files, count, Config::default(), Plan::default())
+    pub fn open_plain(files: &[PathBuf], count: Option<u64>, plan: Plan<'_>) -> Result<Self> {
+        Self::open_files(files, count, Config::default(), plan)
     }
 
     fn open_files(
@@ -92,8 +93,15 @@ impl Input {
         on_interrupt(&stop)?;
         let open = || Files::open(paths, Arc::clone(&stop));
         let ahead = plan.twice.then(open).transpose()?;
+        let files = open()?;
+        if privilege::is_sudo() {
+            privilege::drop(&Needs {
+                write: plan.writes.iter().map(PathBuf::from).collect(),
+                ..Needs::default()
+            })?;
+        }
         Ok(Self {
-            files: open()?,
+            files,
             ahead,
             count: count.unwrap_or(u64::MAX),
             stop,
