@@ -2,12 +2,14 @@
 
 mod encap;
 mod follow;
+mod live;
 mod value;
 
 use std::path::PathBuf;
 
 use clap::{
-    Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+    Arg, ArgAction, ArgGroup, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum,
+    value_parser,
 };
 use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
@@ -17,6 +19,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
+pub use live::{LiveArgs, Via};
 pub use value::Host;
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
@@ -36,7 +39,7 @@ Examples:
   mirrorscope report capture.pcap
   mirrorscope report --site dc1=10.60.0.1 --site dc2=10.60.0.3 capture.pcap
   mirrorscope flows --format json dc1.pcap.gz dc2.pcap.zst | jq 'select(.verdict == \"asymmetric\")'
-  ssh collector tcpdump -U -i eth1 -w - proto gre | mirrorscope report -
+  sudo mirrorscope report -i eth1 --interval 10s
   mirrorscope follow --flow 10.0.0.1:1234-10.0.0.2:80 capture.pcap
   mirrorscope decap -w inner.pcapng capture.pcap
 
@@ -106,24 +109,25 @@ Examples:
     Encap(EncapArgs),
 }
 
-/// What is read.
+/// What every subcommand takes that reads mirrored packets.
 #[derive(Debug, Args)]
-pub struct SourceArgs {
+#[command(group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true))]
+pub struct InputArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "live", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Stop after this many frames
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
-}
 
-/// What every subcommand takes that reads mirrored packets.
-#[derive(Debug, Args)]
-pub struct InputArgs {
-    /// Files.
+    /// Who analyses, when started as root: nothing of a packet is read before [default: who called sudo]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+
+    /// Interfaces.
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub live: LiveArgs,
 
     /// TOML file that names sites and observation points
     #[arg(long, value_name = "FILE")]

@@ -175,6 +175,14 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// A live source could not be opened or read.
+    #[error("{name}: {cause}")]
+    Receive {
+        /// The interface, or the kind of source.
+        name: String,
+        /// What the system said, or what is missing.
+        cause: String,
+    },
     /// A live source was asked for without an interface.
     #[error("no interface given: {}", Known(known))]
     NoInterface {
@@ -190,15 +198,12 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The system lets only programs with a capability capture.
-    #[error(
-        "{interface}: capturing needs the capability cap_net_raw: run `sudo setcap cap_net_raw+ep {program}`, \
-         or start it with sudo, or receive without it by --via endpoint"
-    )]
+    #[error("{interface}: cannot capture: {how}, or receive without it: --via endpoint")]
     MissingCapability {
         /// The interface as given.
         interface: String,
-        /// The path of this program, quoted for a shell where it must be.
-        program: String,
+        /// What is missing, and how it is granted.
+        how: String,
     },
     /// An interface cannot be captured, for another reason.
     #[error("{interface}: {what}: {}", Plain(cause))]
@@ -223,19 +228,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The system does not let this program capture.
-    pub(crate) fn missing_capability(interface: String) -> Self {
-        let path = std::env::current_exe().and_then(std::fs::canonicalize);
-        let path = path.map_or_else(
-            |_| "mirrorscope".to_owned(),
-            |path| path.display().to_string(),
-        );
-        Self::MissingCapability {
-            interface,
-            program: quoted(&path),
-        }
-    }
-
     /// The fault of a path that did not open.
     pub(crate) fn open(file: String, cause: io::Error) -> Self {
         match cause.kind() {
@@ -247,18 +239,9 @@ impl Error {
     }
 }
 
-/// A system error as people read it.
+/// The text of a system error as people read it: lower case, without its number.
 pub(crate) fn plain(error: &io::Error) -> String {
     Plain(error).to_string()
-}
-
-/// A path as a shell reads it.
-fn quoted(path: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
-    if path.bytes().all(harmless) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 /// The interfaces that there are.
@@ -307,21 +290,5 @@ impl fmt::Display for Start<'_> {
             write!(f, ", text: \"{}\"", self.0.escape_ascii())?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_capability_comes_with_a_command_that_can_be_pasted() {
-        let error = Error::missing_capability("eth1".to_owned()).to_string();
-        let start =
-            "eth1: capturing needs the capability cap_net_raw: run `sudo setcap cap_net_raw+ep /";
-        assert!(error.starts_with(start), "{error}");
-        assert!(!error.contains("  ") && !error.contains('\n'), "{error}");
-        assert_eq!(quoted("/opt/mirror-scope_1.0/x"), "/opt/mirror-scope_1.0/x");
-        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
     }
 }

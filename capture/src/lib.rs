@@ -31,6 +31,7 @@ mod error;
 mod files;
 mod frame;
 mod gzip;
+pub mod host;
 mod input;
 pub mod live;
 mod pcap;

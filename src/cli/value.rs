@@ -31,6 +31,14 @@ pub fn duration(text: &str) -> Result<i64, &'static str> {
     Ok(time as i64)
 }
 
+/// Time that passes: not zero.
+pub fn span(text: &str) -> Result<i64, &'static str> {
+    match duration(text)? {
+        0 => Err("must be longer than nothing"),
+        time => Ok(time),
+    }
+}
+
 /// Size as bytes; units are powers of 1024.
 pub fn size(text: &str) -> Result<usize, &'static str> {
     let (number, unit) = split(text).ok_or("not a size such as 512M or 2G")?;
@@ -58,10 +66,17 @@ pub enum Host {
     Mac(String),
 }
 
+/// An IP address or a prefix.
+pub fn net(text: &str) -> Result<IpNet, &'static str> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "neither an IP address nor a prefix such as 10.60.0.0/24")
+}
+
 /// An IP address, a prefix, or a MAC address in any of the usual forms.
 pub fn host(text: &str) -> Result<Host, &'static str> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    if let Ok(net) = text.parse::<IpNet>().or_else(|_| address()) {
+    if let Ok(net) = net(text) {
         return Ok(Host::Net(net));
     }
     let digits: String = text.chars().filter(|c| !":-.".contains(*c)).collect();

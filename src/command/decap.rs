@@ -16,7 +16,7 @@ use mirrorscope_engine::session::{MAX_SESSIONS, SessionId};
 use super::choice::Choice;
 use super::{APPLICATION, Outcome, capture_format, refuse_own_input, tell, tell_refused};
 use crate::cli::{CaptureFormat, DecapArgs};
-use crate::pipeline::{Consumer, Input};
+use crate::pipeline::Consumer;
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
@@ -25,10 +25,9 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         output: target,
         ..
     } = args;
-    refuse_own_input(&target.write, &analysis.input.source)?;
+    refuse_own_input(&target.write, &analysis.input.files)?;
     // A filter that cannot be used is told before anything is written.
-    let choice = Choice::new(analysis)?;
-    let input = Input::open(&analysis.input)?;
+    let (choice, input) = Choice::open(analysis, &[&target.write])?;
     let file = OutputFile::create(&target.write)?;
     let sink = match capture_format(target) {
         CaptureFormat::Pcapng => Sink::Pcapng {

@@ -67,9 +67,9 @@ fn find_in(
     given: &[String],
     known: &[NetworkInterface],
 ) -> Result<(Vec<Wanted>, Vec<String>), Error> {
-    let names = || known.iter().map(|one| shown(&one.name)).collect();
     if given.is_empty() {
-        return Err(Error::NoInterface { known: names() });
+        let known = known.iter().map(|one| shown(&one.name)).collect();
+        return Err(Error::NoInterface { known });
     }
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut notes = Vec::new();
@@ -81,10 +81,7 @@ fn find_in(
         };
         let found = found.and_then(|(name, index)| Some((name, i32::try_from(index).ok()?)));
         let Some((name, index)) = found else {
-            return Err(Error::NoSuchInterface {
-                interface: shown(text),
-                known: names(),
-            });
+            return Err(unknown(text, known));
         };
         if wanted.iter().any(|before| before.index == index) {
             notes.push(format!(
@@ -103,8 +100,16 @@ fn find_in(
     Ok((wanted, notes))
 }
 
+/// There is no such interface.
+pub(crate) fn unknown(text: &str, known: &[NetworkInterface]) -> Error {
+    Error::NoSuchInterface {
+        interface: shown(text),
+        known: known.iter().map(|one| shown(&one.name)).collect(),
+    }
+}
+
 /// By name, else by number, else by address; a link-local address may have its scope behind `%`.
-fn one<'a>(text: &str, known: &'a [NetworkInterface]) -> Option<&'a NetworkInterface> {
+pub(crate) fn one<'a>(text: &str, known: &'a [NetworkInterface]) -> Option<&'a NetworkInterface> {
     let named = |name: &str| known.iter().find(|one| one.name == name);
     if let Some(found) = named(text) {
         return Some(found);

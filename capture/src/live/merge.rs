@@ -6,33 +6,31 @@
 
 use std::os::fd::BorrowedFd;
 
-use rustix::time::{ClockId, clock_gettime};
-
+use super::clock::now;
+use super::endpoint::Endpoint;
+use super::portable::Portable;
 use super::ring::{HOLD, Ring};
 use super::{Event, InterfaceStatistics, Lent};
 use crate::{Error, Interface};
 
+/// Nanoseconds from a frame's stamp until it can be read.
+pub(crate) const SLACK: i64 = 1_000_000;
 /// Nanoseconds that are worth a sleep.
 const SHORTEST: i64 = 100_000;
 
-/// The system's time in nanoseconds since the Unix epoch, as frames are stamped.
-pub(crate) fn now() -> i64 {
-    let now = clock_gettime(ClockId::Realtime);
-    now.tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec)
-}
-
 /// One source of frames.
-#[derive(Debug)]
 pub(crate) enum Source {
-    Ring(Ring),
+    Ring(Box<Ring>),
+    Endpoint(Box<Endpoint>),
+    Portable(Box<Portable>),
 }
 
 impl Source {
     pub fn interfaces(&self) -> &[Interface] {
         match self {
             Self::Ring(ring) => ring.interfaces(),
+            Self::Endpoint(endpoint) => endpoint.interfaces(),
+            Self::Portable(portable) => portable.interfaces(),
         }
     }
 
@@ -40,14 +38,18 @@ impl Source {
     pub fn start(&mut self) -> Result<(), Error> {
         match self {
             Self::Ring(ring) => ring.start(),
+            Self::Endpoint(_) => Ok(()),
+            Self::Portable(portable) => portable.start(),
         }
     }
 
     /// The time of the next frame, if one is there now; never waits.
     #[inline]
-    fn ready(&mut self) -> Option<i64> {
+    fn ready(&mut self) -> Result<Option<i64>, Error> {
         match self {
-            Self::Ring(ring) => ring.ready(),
+            Self::Ring(ring) => Ok(ring.ready()),
+            Self::Endpoint(endpoint) => endpoint.ready(),
+            Self::Portable(portable) => Ok(portable.ready()),
         }
     }
 
@@ -56,6 +58,8 @@ impl Source {
     pub fn lend(&mut self) -> Option<Lent<'_>> {
         match self {
             Self::Ring(ring) => ring.lend(),
+            Self::Endpoint(endpoint) => endpoint.lend(),
+            Self::Portable(portable) => portable.lend(),
         }
     }
 
@@ -63,24 +67,32 @@ impl Source {
     fn complete(&self, now: i64) -> i64 {
         match self {
             Self::Ring(ring) => ring.complete(now),
+            // What the kernel has received can be read at once.
+            Self::Endpoint(_) | Self::Portable(_) => now - SLACK,
         }
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::Ring(ring) => ring.fds(),
+            Self::Endpoint(endpoint) => endpoint.fds(),
+            Self::Portable(portable) => portable.fds(),
         }
     }
 
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
         match self {
             Self::Ring(ring) => ring.statistics(),
+            Self::Endpoint(endpoint) => endpoint.statistics(),
+            Self::Portable(portable) => portable.statistics(),
         }
     }
 
     pub fn tick(&mut self, now: i64) -> Vec<Event> {
         match self {
             Self::Ring(ring) => ring.tick(now),
+            Self::Endpoint(endpoint) => endpoint.tick(now),
+            Self::Portable(portable) => portable.tick(now),
         }
     }
 }
@@ -97,7 +109,6 @@ pub(crate) enum Next {
 }
 
 /// Several sources, their frames in the order of time.
-#[derive(Debug)]
 pub(crate) struct Merge {
     pub sources: Vec<Source>,
     heads: Vec<Head>,
@@ -130,23 +141,23 @@ impl Merge {
 
     /// What comes next. A frame that it tells of must be lent before this is asked again.
     #[inline]
-    pub fn next(&mut self) -> Next {
+    pub fn next(&mut self) -> Result<Next, Error> {
         if let [only] = &mut self.sources[..] {
-            return match only.ready() {
+            return Ok(match only.ready()? {
                 Some(time) => Next::Frame(0, time),
                 None => Next::Nothing,
-            };
+            });
         }
-        self.earliest(&now)
+        self.earliest(now)
     }
 
-    fn earliest(&mut self, now: &dyn Fn() -> i64) -> Next {
+    fn earliest(&mut self, now: impl Fn() -> i64) -> Result<Next, Error> {
         // The source that gave a frame most often has another one: no need to look at the clock for it.
         if let Some(last) = self.last.take()
             && let (Some(head), Some(source)) =
                 (self.heads.get_mut(last), self.sources.get_mut(last))
         {
-            head.time = source.ready();
+            head.time = source.ready()?;
         }
         let mut asked = None;
         loop {
@@ -159,13 +170,13 @@ impl Merge {
                 head.time.is_none() && first.is_none_or(|(time, _)| head.complete < time)
             };
             if !self.heads.iter().any(behind) {
-                return match first {
+                return Ok(match first {
                     Some((time, index)) => self.hand_out(index, time),
                     None => Next::Nothing,
-                };
+                });
             }
             if let Some(asked) = asked {
-                return match first {
+                return Ok(match first {
                     // A frame from the future, because a clock was set or is another one: waiting would not help.
                     Some((time, index)) if time > asked => self.hand_out(index, time),
                     // While those that it waits for stay empty, they are complete up to a moment that advances with the clock.
@@ -176,13 +187,13 @@ impl Merge {
                         Next::Wait(wait.clamp(SHORTEST, HOLD))
                     }
                     None => Next::Nothing,
-                };
+                });
             }
             let time = now();
             asked = Some(time);
             for (head, source) in self.heads.iter_mut().zip(&mut self.sources) {
                 if head.time.is_none() {
-                    head.time = source.ready();
+                    head.time = source.ready()?;
                 }
                 if head.time.is_none() {
                     head.complete = source.complete(time);

@@ -6,14 +6,21 @@
 //! Nothing is lost in silence: frames for which a ring or socket buffer was too small are counted for each interface, see
 //! [`Live::statistics`].
 
-#[cfg(target_os = "linux")]
+mod clock;
+mod endpoint;
 mod filter;
+mod find;
+mod hold;
 mod interface;
 mod merge;
+mod opened;
 mod options;
-#[cfg(target_os = "linux")]
+mod outer;
+mod portable;
 mod ring;
+mod socket;
 mod statistics;
+mod tap;
 
 use std::io;
 use std::sync::Arc;
@@ -22,8 +29,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use merge::{Merge, Next, Source, now};
+use clock::now;
+use endpoint::Endpoint;
+use hold::Hold;
+use merge::{Merge, Next, Source};
 pub use options::{Numbers, Options, Pass, Via};
+use portable::Portable;
 use ring::{HOLD, Ring, Setup};
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 
@@ -58,10 +69,11 @@ pub(crate) fn interface(name: &str, link_type: u16) -> Interface {
 }
 
 /// Frames as they arrive.
-#[derive(Debug)]
 pub struct Live {
     merge: Merge,
     via: Via,
+    /// Open as long as frames are received.
+    _hold: Option<Hold>,
     interfaces: Vec<Interface>,
     /// For each source, what its interfaces are here.
     places: Vec<Vec<u32>>,
@@ -85,22 +97,31 @@ impl Live {
     ///
     /// An interface that does not exist or cannot be captured, and why.
     pub fn open(options: &Options, stop: Arc<AtomicBool>) -> Result<Self, Error> {
-        let (wanted, mut notes) = interface::find(&options.interfaces)?;
-        let mut sources = Vec::with_capacity(wanted.len());
-        for wanted in &wanted {
-            let setup = Setup {
-                wanted,
-                promiscuous: options.promiscuous,
-                buffer: options.buffer,
-                pass: &options.pass,
-                numbers: &options.numbers,
-            };
-            sources.push(Source::Ring(Ring::open(&setup, &mut notes)?));
-        }
+        let mut notes = Vec::new();
+        let sources = match options.via {
+            Via::Ring => rings(options, &mut notes)?,
+            Via::Endpoint => {
+                let (endpoint, told) = Endpoint::open(options)?;
+                notes.extend(told);
+                vec![Source::Endpoint(Box::new(endpoint))]
+            }
+            Via::Portable => {
+                let (portable, told) = Portable::open(options)?;
+                notes.extend(told);
+                vec![Source::Portable(Box::new(portable))]
+            }
+        };
+        // An endpoint's own sockets do the same.
+        let hold = (options.hold && options.via != Via::Endpoint).then(|| {
+            let (hold, told) = Hold::open(&options.numbers);
+            notes.extend(told);
+            hold
+        });
         let mut live = Self {
             places: vec![Vec::new(); sources.len()],
             merge: Merge::new(sources),
             via: options.via,
+            _hold: hold,
             interfaces: Vec::new(),
             frames: Vec::new(),
             stop,
@@ -226,7 +247,7 @@ impl Live {
             self.until_tick = FRAMES;
             self.look_after(Instant::now());
         }
-        match self.merge.next() {
+        match self.merge.next()? {
             Next::Frame(source, time) if self.end.is_none_or(|end| time <= end) => {
                 self.adopt(source);
                 Ok(Some(source))
@@ -274,7 +295,7 @@ impl Live {
                 return Ok(None);
             }
             self.sleep(most)?;
-            next = self.merge.next();
+            next = self.merge.next()?;
         }
     }
 
@@ -340,4 +361,22 @@ impl Live {
             places.push(place as u32);
         }
     }
+}
+
+/// A ring for each interface.
+fn rings(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Source>, Error> {
+    let (wanted, told) = interface::find(&options.interfaces)?;
+    notes.extend(told);
+    let mut rings = Vec::with_capacity(wanted.len());
+    for wanted in &wanted {
+        let setup = Setup {
+            wanted,
+            promiscuous: options.promiscuous,
+            buffer: options.buffer,
+            pass: &options.pass,
+            numbers: &options.numbers,
+        };
+        rings.push(Source::Ring(Box::new(Ring::open(&setup, notes)?)));
+    }
+    Ok(rings)
 }

@@ -19,7 +19,9 @@ use socket::Socket;
 
 use super::filter::{self, Devices, Instruction};
 use super::interface::{ANY, Link, Wanted, shown};
+use super::merge::SLACK;
 use super::{Dropped, Event, InterfaceStatistics, Lent, Numbers, Pass, Via};
+use crate::host::capability;
 use crate::{Error, Interface};
 
 /// Size of a block. A block that is handed over early is used up like a full one, so that many small blocks bear a reader
@@ -32,8 +34,6 @@ const RETIRE: u32 = 8;
 /// Nanoseconds after which a frame is surely in a block that was handed over. A timer of the kernel may be late by as much as
 /// its slowest clock ticks, a hundredth of a second.
 pub(crate) const HOLD: i64 = (RETIRE as i64 + 12) * 1_000_000;
-/// Nanoseconds from a frame's stamp until it is in the ring.
-const SLACK: i64 = 1_000_000;
 /// As many interfaces are told apart when all are captured; containers come and go.
 const MOST_INTERFACES: usize = 4096;
 
@@ -105,7 +105,10 @@ impl Ring {
             }
         };
         let socket = Socket::open().map_err(|cause| match cause.kind() {
-            io::ErrorKind::PermissionDenied => Error::missing_capability(name.clone()),
+            io::ErrorKind::PermissionDenied => Error::MissingCapability {
+                interface: name.clone(),
+                how: capability::how_to_grant("cap_net_raw"),
+            },
             _ => fault("cannot open a packet socket")(cause),
         })?;
         // In this order no frame gets in that the filter would not pass: nothing is received until the socket is bound.
