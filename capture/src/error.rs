@@ -175,6 +175,20 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// A live source could not be opened or read.
+    #[error("{name}: {cause}")]
+    Receive {
+        /// The interface, or the kind of source.
+        name: String,
+        /// What the system said, or what is missing.
+        cause: String,
+    },
+    /// No interface is known by this name, number or address.
+    #[error("{interface}: no such interface; mirrorscope interfaces lists them")]
+    NoSuchInterface {
+        /// As given.
+        interface: String,
+    },
 }
 
 impl Error {
@@ -187,6 +201,11 @@ impl Error {
             _ => Self::Open { file, cause },
         }
     }
+}
+
+/// The text of a system error as people read it: lower case, without its number.
+pub(crate) fn plain(error: &io::Error) -> String {
+    Plain(error).to_string()
 }
 
 /// A system error as people read it: lower case, without its number.
