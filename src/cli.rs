@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
+mod decap;
 mod encap;
 mod follow;
 mod live;
@@ -14,6 +15,7 @@ use clap::{
 use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
+pub use decap::{DecapArgs, OutputArgs};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
@@ -97,12 +99,7 @@ Examples:
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
     /// Write the mirrored packets without their encapsulation
-    #[command(after_help = "\
-Examples:
-  mirrorscope decap -w inner.pcapng capture.pcap        one interface for each mirror session, named
-  mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
-  mirrorscope decap -w - capture.pcap | tshark -r -     into another program
-  mirrorscope decap --filter asymmetric -w bad.pcapng capture.pcap      packets of some flows only")]
+    #[command(after_help = decap::EXAMPLES)]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
@@ -412,38 +409,6 @@ pub struct FlowsArgs {
     /// How to write them
     #[arg(long, value_enum, default_value_t = FlowFormat::Table)]
     pub format: FlowFormat,
-}
-
-/// A capture file to write.
-#[derive(Debug, Args)]
-pub struct OutputArgs {
-    /// File to write, there only once it is complete (or stopped by Ctrl-C); - for standard output
-    #[arg(short = 'w', long = "write", value_name = "FILE")]
-    pub write: PathBuf,
-
-    /// File format [default: pcap if the name ends in .pcap, else pcapng]
-    #[arg(long, value_enum)]
-    pub format: Option<CaptureFormat>,
-}
-
-/// Arguments of `decap`.
-#[derive(Debug, Args)]
-pub struct DecapArgs {
-    /// Input and how to follow flows.
-    #[command(flatten)]
-    pub analysis: AnalysisArgs,
-
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-
-    /// Write at most this many bytes of each packet
-    #[arg(short = 's', long, value_name = "BYTES")]
-    pub snaplen: Option<u32>,
-
-    /// Write frames that came without encapsulation too, as they are
-    #[arg(long)]
-    pub plain: bool,
 }
 
 /// Formats of a report.

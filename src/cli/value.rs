@@ -57,6 +57,14 @@ pub fn size(text: &str) -> Result<usize, &'static str> {
     Ok(size as usize)
 }
 
+/// Size as bytes, of something that cannot be empty.
+pub fn extent(text: &str) -> Result<u64, &'static str> {
+    match size(text)? {
+        0 => Err("must be larger than nothing"),
+        size => Ok(size as u64),
+    }
+}
+
 /// A machine, by whichever address is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -136,6 +144,14 @@ mod tests {
         assert!(host("2001:db8::/64").is_ok());
         for wrong in ["", "vm1", "10.20.0", "02:aa:00:00:00", "02:aa:00:00:00:zz"] {
             assert!(host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_extent_is_not_empty() {
+        assert_eq!(extent("100M"), Ok(104_857_600));
+        for wrong in ["0", "0G", "0.4", "x"] {
+            assert!(extent(wrong).is_err(), "{wrong}");
         }
     }
 

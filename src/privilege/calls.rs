@@ -100,9 +100,9 @@ const OWN: &[i64] = &[
     libc::SYS_modify_ldt,
     libc::SYS_uselib,
     // The x32 ABI has numbers of its own for execve, ptrace and execveat.
-    X32 | 520,
-    X32 | 521,
-    X32 | 545,
+    X32 | 0x208,
+    X32 | 0x209,
+    X32 | 0x221,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OWN: &[i64] = &[];

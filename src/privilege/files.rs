@@ -28,16 +28,16 @@ const WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
 /// Refuses to begin what would fail at the end: without privileges, the user must be able to write there.
 pub fn check_writable(places: &[PathBuf]) -> Result<()> {
     for place in places.iter().filter(|place| place.as_os_str() != "-") {
-        let folder = folder_of(place);
-        // What is not there is told by whoever creates the file.
-        if !folder.is_dir() {
+        let place = written(&real(place));
+        // What is not there is told by whoever creates the file, and a device by whoever opens it.
+        if !place.is_dir() {
             continue;
         }
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        if rustix::fs::accessat(CWD, &folder, access, AtFlags::EACCESS).is_err() {
-            let (uid, folder) = (geteuid().as_raw(), printable(&folder.to_string_lossy()));
+        if rustix::fs::accessat(CWD, &place, access, AtFlags::EACCESS).is_err() {
+            let (uid, place) = (geteuid().as_raw(), printable(&place.to_string_lossy()));
             bail!(
-                "{folder}: user {uid} may not write there, and privileges are given up before packets are read; write to a \
+                "{place}: user {uid} may not write there, and privileges are given up before packets are read; write to a \
                  folder of that user, or choose its owner with --user"
             );
         }
