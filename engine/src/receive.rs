@@ -361,7 +361,8 @@ impl Receiver {
         joins: u8,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
-        let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
+        let mut stripped = Stripped::whole(frame.link, frame.bytes);
+        stripped.decapsulate(&self.state.options);
         let Some(fragment) = outer_fragment(&stripped) else {
             self.state.accept(frame, &stripped, uncaptured, sink);
             return;
