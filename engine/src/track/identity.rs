@@ -204,8 +204,9 @@ pub(super) struct Look {
     pub stations: u16,
 }
 
-fn word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+fn word([first, second, rest @ ..]: [u8; 6]) -> u64 {
+    let high = u16::from_be_bytes([first, second]);
+    u64::from(high) << 32 | u64::from(u32::from_be_bytes(rest))
 }
 
 impl Look {
