@@ -36,6 +36,9 @@ const LOAD: Load = Load {
     packets: 200_000,
     flows: 2_000,
     seed: 1,
+    first: 0,
+    train: 1,
+    small: false,
 };
 
 const SITES: &str = include_str!("../tests/generated/two-sites-erspan.toml");

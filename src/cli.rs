@@ -1,22 +1,27 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
+mod decap;
 mod encap;
 mod follow;
+mod live;
 mod value;
 
 use std::path::PathBuf;
 
 use clap::{
-    Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+    Arg, ArgAction, ArgGroup, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum,
+    value_parser,
 };
 use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
+pub use decap::{DecapArgs, OutputArgs};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
+pub use live::{LiveArgs, Via};
 pub use value::Host;
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
@@ -36,7 +41,7 @@ Examples:
   mirrorscope report capture.pcap
   mirrorscope report --site dc1=10.60.0.1 --site dc2=10.60.0.3 capture.pcap
   mirrorscope flows --format json dc1.pcap.gz dc2.pcap.zst | jq 'select(.verdict == \"asymmetric\")'
-  ssh collector tcpdump -U -i eth1 -w - proto gre | mirrorscope report -
+  sudo mirrorscope report -i eth1 --interval 10s
   mirrorscope follow --flow 10.0.0.1:1234-10.0.0.2:80 capture.pcap
   mirrorscope decap -w inner.pcapng capture.pcap
 
@@ -94,36 +99,32 @@ Examples:
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
     /// Write the mirrored packets without their encapsulation
-    #[command(after_help = "\
-Examples:
-  mirrorscope decap -w inner.pcapng capture.pcap        one interface for each mirror session, named
-  mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
-  mirrorscope decap -w - capture.pcap | tshark -r -     into another program
-  mirrorscope decap --filter asymmetric -w bad.pcapng capture.pcap      packets of some flows only")]
+    #[command(after_help = decap::EXAMPLES)]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
     Encap(EncapArgs),
 }
 
-/// What is read.
+/// What every subcommand takes that reads mirrored packets.
 #[derive(Debug, Args)]
-pub struct SourceArgs {
+#[command(group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true))]
+pub struct InputArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "live", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Stop after this many frames
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
-}
 
-/// What every subcommand takes that reads mirrored packets.
-#[derive(Debug, Args)]
-pub struct InputArgs {
-    /// Files.
+    /// Who analyses, when started as root: nothing of a packet is read before [default: who called sudo]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+
+    /// Interfaces.
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub live: LiveArgs,
 
     /// TOML file that names sites and observation points
     #[arg(long, value_name = "FILE")]
@@ -408,38 +409,6 @@ pub struct FlowsArgs {
     /// How to write them
     #[arg(long, value_enum, default_value_t = FlowFormat::Table)]
     pub format: FlowFormat,
-}
-
-/// A capture file to write.
-#[derive(Debug, Args)]
-pub struct OutputArgs {
-    /// File to write, there only once it is complete (or stopped by Ctrl-C); - for standard output
-    #[arg(short = 'w', long = "write", value_name = "FILE")]
-    pub write: PathBuf,
-
-    /// File format [default: pcap if the name ends in .pcap, else pcapng]
-    #[arg(long, value_enum)]
-    pub format: Option<CaptureFormat>,
-}
-
-/// Arguments of `decap`.
-#[derive(Debug, Args)]
-pub struct DecapArgs {
-    /// Input and how to follow flows.
-    #[command(flatten)]
-    pub analysis: AnalysisArgs,
-
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-
-    /// Write at most this many bytes of each packet
-    #[arg(short = 's', long, value_name = "BYTES")]
-    pub snaplen: Option<u32>,
-
-    /// Write frames that came without encapsulation too, as they are
-    #[arg(long)]
-    pub plain: bool,
 }
 
 /// Formats of a report.

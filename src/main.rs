@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod output;
 mod pipeline;
+mod privilege;
 mod random;
 
 use std::process::ExitCode;

@@ -219,6 +219,18 @@ impl Options {
             .try_for_each(|&port| numbers.lead(port, protocol))
     }
 
+    /// Every number that leads somewhere, and where.
+    pub fn selectors(&self) -> impl Iterator<Item = (Selector, Protocol)> {
+        let ip = self.ip.iter().zip(0..=u8::MAX).filter_map(|(to, number)| {
+            let selector = Selector::IpProtocol(number);
+            to.map(|protocol| (selector, protocol))
+        });
+        ip.chain(self.ether_types.all(Selector::EtherType))
+            .chain(self.gre_types.all(Selector::GreType))
+            .chain(self.udp_ports.all(Selector::UdpPort))
+            .chain(self.tcp_ports.all(Selector::TcpPort))
+    }
+
     /// UDP or TCP ports that lead to a protocol.
     pub fn ports(&self, protocol: Protocol) -> impl Iterator<Item = u16> {
         let [udp, tcp] = [&self.udp_ports, &self.tcp_ports].map(|numbers| numbers.of(protocol));
@@ -274,6 +286,11 @@ impl Numbers {
         self.protocols.retain(|other| *other != protocol);
     }
 
+    fn all(&self, kind: fn(u16) -> Selector) -> impl Iterator<Item = (Selector, Protocol)> {
+        let pairs = self.numbers.iter().zip(&self.protocols);
+        pairs.map(move |(&number, &protocol)| (kind(number), protocol))
+    }
+
     fn of(&self, protocol: Protocol) -> impl Iterator<Item = u16> {
         let pairs = self.numbers.iter().zip(&self.protocols);
         pairs.filter_map(move |(&number, &other)| (other == protocol).then_some(number))
@@ -290,8 +307,15 @@ mod tests {
         for &protocol in Protocol::ALL {
             for &selector in protocol.selectors() {
                 assert_eq!(options.protocol(selector), Some(protocol), "{selector}");
+                assert!(
+                    options
+                        .selectors()
+                        .any(|known| known == (selector, protocol))
+                );
             }
         }
+        let numbers = Protocol::ALL.iter().flat_map(|p| p.selectors());
+        assert_eq!(options.selectors().count(), numbers.count());
     }
 
     #[test]

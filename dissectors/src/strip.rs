@@ -29,22 +29,36 @@ pub(crate) fn decapsulate_from<'a>(
     bytes: &'a [u8],
     options: &Options,
 ) -> Stripped<'a> {
-    let mut stripped = Stripped {
-        layers: Layers::new_const(),
-        inner: InnerFrame {
-            link,
-            bytes,
-            offset: 0,
-            link_layer: 0,
-            ip_seen: false,
-            network: None,
-        },
-        openings: Openings::default(),
-        stamped: false,
-        stop: Stop::Inner,
-    };
+    let mut stripped = Stripped::whole(link, bytes);
     stripped.stop = walk(first, &mut stripped, options);
     stripped
+}
+
+impl<'a> Stripped<'a> {
+    /// A captured frame of which nothing is taken off yet.
+    #[inline(always)]
+    pub fn whole(link: LinkType, bytes: &'a [u8]) -> Self {
+        Self {
+            layers: Layers::new_const(),
+            inner: InnerFrame {
+                link,
+                bytes,
+                offset: 0,
+                link_layer: 0,
+                ip_seen: false,
+                network: None,
+            },
+            openings: Openings::default(),
+            stamped: false,
+            stop: Stop::Inner,
+        }
+    }
+
+    /// Decapsulates it where it is: to move all its layers costs more than to read two headers.
+    pub fn decapsulate(&mut self, options: &Options) {
+        let first = first_header(self.inner.link, self.inner.bytes);
+        self.stop = walk(first, self, options);
+    }
 }
 
 fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Options) -> Stop<'a> {

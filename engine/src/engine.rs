@@ -1,5 +1,8 @@
 //! The pieces put together: frames in, report out.
 
+mod live;
+mod losses;
+
 use std::convert::Infallible;
 
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
@@ -13,20 +16,19 @@ use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
 use crate::matrix;
 use crate::observation::FlowObserved;
-use crate::observer::{Context, Losses, PointFacts};
-use crate::point::{Point, PointId, session_name};
+use crate::observer::{Context, PointFacts};
+use crate::point::{InterfaceName, Point, PointId, session_name};
 use crate::propose::Seen;
 use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
     SessionReport, Totals, WayReport,
 };
-use crate::sequence::{Assigned, Counter};
+use crate::sequence::Assigned;
 use crate::session::{Registry, Session, SessionId, Ways};
 use crate::site::{Sites, Tenants};
-use crate::stream::MirrorLosses;
 use crate::table::{Map, Set};
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
 use crate::track::{Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
@@ -74,6 +76,8 @@ pub struct Engine {
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
     period: Option<(Timestamp, Timestamp)>,
+    /// The time that was told, while no frame came.
+    clock: Option<Timestamp>,
 }
 
 impl Engine {
@@ -89,6 +93,7 @@ impl Engine {
             firewalls: Firewalls::new(config.limits.flows),
             packets: Vec::new(),
             period: None,
+            clock: None,
         }
     }
 
@@ -135,23 +140,6 @@ impl Engine {
     /// Packets of sessions for which the table had no room.
     pub fn refused_by_sessions(&self) -> u64 {
         self.receiver.sessions().refused
-    }
-
-    /// When the mirrors lost packets, as far as their sequence numbers tell by now.
-    pub fn mirror_losses(&self) -> MirrorLosses {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let points = self.receiver.points().all().iter().zip(0..);
-        MirrorLosses::new(points.map(|(point, id)| {
-            // Losses are noted by arrival, packets by the clock that was chosen.
-            let behind = match self.time {
-                TimeSource::Arrival => 0,
-                TimeSource::Mirror => self.behind(PointId(id)),
-            };
-            let counters = point.sessions.iter().filter_map(|s| assigned.get(s));
-            let episodes = counters.flat_map(|a| a.counter.episodes());
-            let periods = episodes.map(|e| (e.from.plus(-behind), e.to.plus(-behind)));
-            periods.collect()
-        }))
     }
 
     /// Takes one frame.
@@ -256,11 +244,12 @@ impl Engine {
         Report {
             filter: filter.map(Filter::to_string),
             totals,
-            findings: collector.finish(&context, &sessions),
+            findings: collector.finish(&context, &sessions, &self.dropped_here()),
             sites_matrix: matrix.finish(),
             advice: advice.finish(&context),
             sessions,
             hints: self.hints(),
+            live: None,
         }
     }
 
@@ -332,19 +321,13 @@ impl Engine {
     fn context(&self, assigned: &Map<SessionId, Assigned<'_>>) -> (Context, Vec<PointEvidence>) {
         let points = self.receiver.points().all();
         let evidence = self.tracker.evidence(points.len());
-        let (lost, burst) = lost(assigned);
+        let (lost, burst) = losses::share(assigned);
+        let here = losses::Here::new(self);
         let facts = points
             .iter()
             .zip(&evidence)
             .enumerate()
             .map(|(index, (point, evidence))| {
-                let mut counters: Vec<&Assigned<'_>> = point
-                    .sessions
-                    .iter()
-                    .filter_map(|s| assigned.get(s))
-                    .collect();
-                counters.sort_by_key(|a| a.id);
-                counters.dedup_by_key(|a| a.id);
                 let unnumbered = point.sessions.iter().any(|s| !assigned.contains_key(s));
                 let sessions = || {
                     point
@@ -358,6 +341,9 @@ impl Engine {
                 } else {
                     0.0
                 };
+                // What this host dropped was no sample.
+                let dropped = here.share(self, point);
+                let unsent = 1.0 - (1.0 - unseen) / (1.0 - dropped);
                 let (packets, portless) = self.packets.get(index).copied().unwrap_or_default();
                 PointFacts {
                     name: point.name.clone(),
@@ -366,13 +352,11 @@ impl Engine {
                     carries: point.carries,
                     firewall: point.firewall.as_deref().copied(),
                     sampled: point.sampling.is_some_and(|n| n > 1)
-                        || (unseen > SAMPLED && unnumbered),
-                    losses: counters
-                        .into_iter()
-                        .map(|a| self.losses(a.counter))
-                        .collect(),
+                        || (unsent > SAMPLED && unnumbered),
+                    losses: self.losses_at(point, assigned, &here),
                     unnumbered,
-                    lived: sessions().map(|s| (s.first, s.last)).collect(),
+                    lived: lived(point, sessions()),
+                    tracks_since: point.tracks_since,
                     unseen: unseen.max(lost),
                     burst,
                     unopened: point.unopened,
@@ -387,8 +371,7 @@ impl Engine {
                     },
                 }
             });
-        let end = self.period.unwrap_or_default().1;
-        let context = Context::new(facts.collect(), end)
+        let context = Context::new(facts.collect(), self.time_reached())
             .of_tenants(self.tracker.tenants())
             .with_translated(self.tracker.translated())
             .with_routers(self.inventory.routers());
@@ -408,22 +391,6 @@ impl Engine {
         let clocks = ids.filter_map(|id| sessions.get(*id)?.clock.as_ref());
         let offsets = clocks.filter_map(|clock| clock.offset());
         offsets.max().unwrap_or_default()
-    }
-
-    fn losses(&self, counter: &Counter) -> Losses {
-        let sent = (counter.received + counter.missing) as f64;
-        let (from, to) = self.period.unwrap_or_default();
-        let seconds = (to.since(from) as f64 / SECOND as f64).max(1e-3);
-        Losses {
-            rate: if sent > 0.0 {
-                counter.missing as f64 / sent
-            } else {
-                0.0
-            },
-            pace: sent / seconds,
-            period: counter.period(),
-            episodes: counter.episodes().copied().collect(),
-        }
     }
 
     /// The sessions so far.
@@ -505,10 +472,14 @@ impl Engine {
     }
 
     fn session_reports(&self, assigned: &Map<SessionId, Assigned<'_>>) -> Vec<SessionReport> {
-        self.receiver
-            .sessions()
-            .iter()
-            .map(|(id, session)| self.session(id, session, assigned.get(&id)))
+        let here = self.gaps_made_here(assigned);
+        let sessions = self.receiver.sessions().iter();
+        sessions
+            .map(|(id, session)| {
+                let assigned = assigned.get(&id);
+                let here = assigned.and_then(|a| here.get(&a.id));
+                self.session(id, session, assigned, here.copied().unwrap_or_default())
+            })
             .collect()
     }
 
@@ -517,8 +488,11 @@ impl Engine {
         id: SessionId,
         session: &Session,
         assigned: Option<&Assigned<'_>>,
+        missing_here: u64,
     ) -> SessionReport {
         let point = self.receiver.points().of_session(id);
+        let lost_here = self.receiver.losses_here();
+        let dropped = session.interfaces.iter().filter_map(|i| lost_here.at(i));
         SessionReport {
             name: self.name(session),
             encapsulation: session.key.encapsulation.map_or("plain", |e| e.as_str()),
@@ -539,6 +513,7 @@ impl Engine {
             sequence: assigned.map(|a| SequenceReport {
                 received: a.counter.received,
                 missing: a.counter.missing,
+                dropped_here: missing_here,
                 duplicate: a.counter.duplicate,
                 reordered: a.counter.reordered,
                 restarts: a.counter.restarts,
@@ -570,6 +545,10 @@ impl Engine {
                     .map(|key| session_name(key, None))
                     .collect(),
             }),
+            dropped_here: dropped.map(|at| at.packets).sum(),
+            recent: None,
+            number: id,
+            interfaces: session.interfaces.iter().collect(),
             counter: assigned.map(|a| a.id),
             cut: Cut {
                 largest: session.largest_cut,
@@ -633,10 +612,10 @@ impl Engine {
             (format!("{}: {}", protocol.as_str(), reason.as_str()), count)
         };
         let file = |interface: u32| {
-            self.receiver
-                .interfaces()
+            let interfaces = self.receiver.interfaces();
+            interfaces
                 .get(interface as usize)
-                .map_or("?", |i| i.file.as_str())
+                .map_or("?", InterfaceName::origin)
         };
         let mut counters: Vec<(usize, u64)> = sessions
             .iter()
@@ -684,20 +663,14 @@ impl Engine {
     }
 }
 
-/// The share of packets that numbers show to be lost, 0 to 1, and how many are lost in a row.
-fn lost(assigned: &Map<SessionId, Assigned<'_>>) -> (f64, u64) {
-    let mut counters: Vec<&Assigned<'_>> = assigned.values().collect();
-    counters.sort_by_key(|a| a.id);
-    counters.dedup_by_key(|a| a.id);
-    let sum = |of: fn(&Counter) -> u64| counters.iter().map(|a| of(a.counter)).sum::<u64>();
-    let (missing, received) = (sum(|c| c.missing), sum(|c| c.received));
-    let bursts = || {
-        let episodes = counters.iter().flat_map(|a| a.counter.episodes());
-        episodes.filter(|e| e.at_once()).map(|e| e.missing)
-    };
-    let burst = bursts().sum::<u64>().checked_div(bursts().count() as u64);
-    let share = missing as f64 / (missing + received).max(1) as f64;
-    (share, burst.unwrap_or(1))
+/// First and last packet of each session of a point, as long as the point was described as it is.
+fn lived<'a>(
+    point: &Point,
+    sessions: impl Iterator<Item = &'a Session>,
+) -> Vec<(Timestamp, Timestamp)> {
+    let (since, until) = point.period;
+    let lived = sessions.map(|s| (s.first.max(since), s.last.min(until)));
+    lived.filter(|(first, last)| first <= last).collect()
 }
 
 /// The flow in words, if a filter wants it. `names` are those of the sessions.

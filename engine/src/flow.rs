@@ -1,5 +1,6 @@
 //! What makes a flow: the inner 5-tuple, the same for both directions, and the names that it goes by.
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -36,7 +37,7 @@ pub struct Endpoint {
 }
 
 /// A bidirectional 5-tuple of inner addresses, in a scope. `low` sorts before `high`, so that both directions agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FlowKey {
     /// Keeps tenants with equal addresses apart; 0 where all sessions share one scope.
     pub scope: u32,
@@ -48,6 +49,31 @@ pub struct FlowKey {
     pub low: Endpoint,
     /// The other endpoint.
     pub high: Endpoint,
+}
+
+/// In as few words as possible: each packet is looked up by it.
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let kind = u64::from(self.protocol) << 8 | u64::from(self.icmp_type);
+        let ports = u64::from(self.low.port) << 16 | u64::from(self.high.port);
+        state.write_u64(kind << 32 | ports);
+        match (self.low.address, self.high.address) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => {
+                let addresses = u64::from(low.to_bits()) << 32 | u64::from(high.to_bits());
+                state.write_u64(addresses);
+            }
+            (low, high) => {
+                for address in [low, high] {
+                    state.write_u128(match address {
+                        IpAddr::V4(address) => address.to_bits().into(),
+                        IpAddr::V6(address) => address.to_bits(),
+                    });
+                }
+            }
+        }
+        state.write_u32(self.scope);
+    }
 }
 
 /// The sender's place in a [`FlowKey`]: 0 is `low`, 1 is `high`.

@@ -12,6 +12,7 @@
 //! assert_eq!(engine.report().totals.frames, 0);
 //! ```
 
+pub mod activity;
 mod advice;
 pub mod clock;
 pub mod correlate;
@@ -25,9 +26,12 @@ pub mod flow;
 pub mod fragment;
 pub mod hint;
 pub mod inventory;
+pub mod live;
+pub mod lost_here;
 pub mod matrix;
 pub mod observation;
 pub mod observer;
+mod pause;
 pub mod point;
 mod propose;
 pub mod receive;

@@ -3,6 +3,8 @@
 //! The rule above all others: never blame the network for what the mirror lost. A place counts as evidence for a
 //! missing direction only if it is known to see that direction, takes every packet, and lost too few to explain it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::firewall::Settings;
@@ -15,7 +17,7 @@ use crate::table::{Map, Set};
 use crate::time::{SECOND, Timestamp};
 use crate::verdict::Cause;
 
-/// Losses of one sequence counter, owned, so that they can travel with observations.
+/// Losses of one sequence counter, or of one interface of this host, owned, so that they can travel with observations.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// Packets missing of all that were numbered, 0 to 1.
@@ -41,11 +43,13 @@ pub struct PointFacts {
     pub carries: Option<Carries>,
     /// For a firewall: how it tracks connections.
     pub firewall: Option<Settings>,
+    /// It counts as a firewall from this time on.
+    pub tracks_since: Timestamp,
     /// Its mirror takes some packets only: its owner's word, or more TCP bytes unseen than seen and no numbers to say
     /// that they were lost.
     pub sampled: bool,
-    /// Counters of its sessions.
-    pub losses: Vec<Losses>,
+    /// Counters of its sessions, and what this host dropped of those that came unnumbered.
+    pub losses: Vec<Arc<Losses>>,
     /// Some of its sessions have no sequence numbers.
     pub unnumbered: bool,
     /// First and last packet of each of its sessions.

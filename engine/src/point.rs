@@ -1,12 +1,17 @@
 //! Observation points: places whose packets the sessions carry, and what each is able to see.
 
+mod reload;
+
 use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::firewall::Settings;
 use crate::session::{SessionId, SessionKey, Way};
-use crate::site::{Carries, Origin, Role, Sites};
+use crate::site::{Carries, Origin, PointRule, Role, Site, Sites};
 use crate::table::{Map, Set};
+use crate::time::Timestamp;
+
+pub use reload::Known;
 
 /// Source MACs remembered for all points together.
 const MAX_MACS: usize = 1 << 20;
@@ -45,15 +50,21 @@ pub struct Point {
     pub unopened: u64,
     /// Sessions that show it.
     pub sessions: Vec<SessionId>,
+    /// What it saw began no earlier than this, and ended no later: the sites were described anew then.
+    pub period: (Timestamp, Timestamp),
+    /// It counts as a firewall from this time on.
+    pub tracks_since: Timestamp,
     /// Stations that were seen to send through it.
     pub senders: Senders,
 }
 
 impl Point {
-    fn new(name: String, site: String) -> Self {
+    fn new(name: String, site: String, since: Timestamp) -> Self {
         Self {
             name,
             site,
+            period: (since, Timestamp(i64::MAX)),
+            tracks_since: since,
             role: Role::default(),
             described: false,
             carries: None,
@@ -64,6 +75,21 @@ impl Point {
             sessions: Vec::new(),
             senders: Senders::default(),
         }
+    }
+
+    /// Makes it what a rule says.
+    fn describe(&mut self, site: &Site, rule: &PointRule, sites: &Sites) {
+        self.name.clone_from(&rule.name);
+        self.site.clone_from(&site.name);
+        self.role = rule.role;
+        self.firewall = (rule.role == Role::Firewall).then(|| {
+            let rule = rule.firewall.unwrap_or_default();
+            Box::new(rule.settings(sites.firewall))
+        });
+        self.described = true;
+        self.carries = rule.carries;
+        self.sampling = rule.sampling;
+        self.reversed_direction = rule.reversed_direction;
     }
 
     /// The way of a packet through the mirrored port: into the mirroring switch, or out of it.
@@ -104,28 +130,63 @@ impl Senders {
         room && self.macs.insert(mac)
     }
 
+    /// Whether nearly all of these stations are among others too; a gateway alone shows nearly everywhere. `None` if there
+    /// are none.
+    pub(crate) fn are_known_to(&self, others: &Self) -> Option<bool> {
+        let known = self
+            .macs
+            .iter()
+            .filter(|mac| others.contains(**mac))
+            .count();
+        (!self.macs.is_empty()).then_some(known * 4 >= self.macs.len() * 3)
+    }
+
     /// Whether the station was seen to send.
     pub fn contains(&self, mac: [u8; 6]) -> bool {
         self.macs.contains(&mac)
     }
 }
 
+/// What stands in the place of a capture file for interfaces of this host.
+pub const LIVE: &str = "live";
+/// The site of frames that arrived bare by an interface of this host.
+const LOCAL: &str = "local";
+
 /// A capture interface, as the rules of the sites file see it.
 #[derive(Clone, Debug, Default)]
 pub struct InterfaceName {
-    /// Path of the capture file as given.
+    /// Path of the capture file as given; [`LIVE`] for an interface of this host.
     pub file: String,
     /// Name of the interface within it.
     pub name: Option<String>,
 }
 
 impl InterfaceName {
-    /// What to call frames that arrived bare: the file, and the interface if it has a name.
-    fn label(&self) -> String {
+    /// What to call frames that arrived bare: the file, and the interface if it has a name. An interface of this host is
+    /// called by its name alone.
+    pub(crate) fn label(&self) -> String {
         let file = self.stem();
         match &self.name {
+            Some(name) if self.file == LIVE => name.clone(),
             Some(name) => format!("{file}:{name}"),
             None => file.to_owned(),
+        }
+    }
+
+    /// Where frames came from, in messages about them: the file as given, or the interface of this host.
+    pub(crate) fn origin(&self) -> &str {
+        match &self.name {
+            Some(name) if self.file == LIVE => name,
+            _ => &self.file,
+        }
+    }
+
+    /// The site of frames that arrived bare.
+    fn site(&self) -> &str {
+        if self.file == LIVE && self.name.is_some() {
+            LOCAL
+        } else {
+            self.stem()
         }
     }
 
@@ -199,6 +260,8 @@ pub struct Points {
     by_place: Map<(SessionId, Way), PointId>,
     /// MACs remembered by all points.
     macs: usize,
+    /// When the sites were last described anew.
+    since: Timestamp,
 }
 
 impl Points {
@@ -216,6 +279,7 @@ impl Points {
             own: Map::default(),
             tunnels: Map::default(),
             macs: 0,
+            since: Timestamp(i64::MIN),
             sites,
             by_packet,
             all: Vec::new(),
@@ -243,7 +307,8 @@ impl Points {
         if let Some(point) = known {
             return point;
         }
-        let point = self.choose(session, key, mirror, interface);
+        let way = mirror.map_or((None, None), |m| (m.facts.port_index, m.facts.direction));
+        let point = self.choose(session, key, way, interface);
         if self.by_session.len() <= index {
             self.by_session.resize(index + 1, None);
         }
@@ -262,32 +327,17 @@ impl Points {
         &mut self,
         session: SessionId,
         key: &SessionKey,
-        mirror: Option<&Mirror>,
+        way: Way,
         interface: Option<&InterfaceName>,
     ) -> PointId {
-        let origin = Origin {
-            file: interface.map_or("", |i| i.file.as_str()),
-            interface: interface.and_then(|i| i.name.as_deref()),
-            port_index: mirror.and_then(|m| m.facts.port_index),
-            direction: mirror.and_then(|m| m.facts.direction),
-        };
+        let origin = origin(way, interface);
         let id = if let Some((site, rule)) = self.sites.point(key, &origin) {
             let next = PointId(self.all.len() as u32);
             let id = *self.described.entry(rule.name.clone()).or_insert(next);
             if id == next {
-                let firewall = (rule.role == Role::Firewall).then(|| {
-                    let rule = rule.firewall.unwrap_or_default();
-                    Box::new(rule.settings(self.sites.firewall))
-                });
-                self.all.push(Point {
-                    role: rule.role,
-                    firewall,
-                    described: true,
-                    carries: rule.carries,
-                    sampling: rule.sampling,
-                    reversed_direction: rule.reversed_direction,
-                    ..Point::new(rule.name.clone(), site.name.clone())
-                });
+                let mut point = Point::new(rule.name.clone(), site.name.clone(), self.since);
+                point.describe(site, rule, &self.sites);
+                self.all.push(point);
             }
             id
         } else if let Some(id) = self.own.get(&session).copied().or_else(|| self.tunnel(key)) {
@@ -339,14 +389,18 @@ impl Points {
             .find(|name| !self.taken.contains(name))
             .unwrap_or(longer);
         self.taken.insert(name.clone());
-        let site = match key.addresses {
+        Point::new(name, self.site_of(key, interface), self.since)
+    }
+
+    /// The site of a session that no point describes.
+    fn site_of(&self, key: &SessionKey, interface: Option<&InterfaceName>) -> String {
+        match key.addresses {
             Some((source, _)) => self
                 .sites
                 .site_of(source)
                 .map_or_else(|| source.to_string(), str::to_owned),
-            None => interface.map_or_else(|| "local".to_owned(), |i| i.stem().to_owned()),
-        };
-        Point::new(name, site)
+            None => interface.map_or(LOCAL, InterfaceName::site).to_owned(),
+        }
     }
 
     /// Notes what a packet shows of its point: who sent it, and whether it hides others.
@@ -376,6 +430,16 @@ impl Points {
     /// All points in order of appearance; a [`PointId`] is the index.
     pub fn all(&self) -> &[Point] {
         &self.all
+    }
+}
+
+/// Where a packet came from, as far as rules may ask.
+fn origin(way: Way, interface: Option<&InterfaceName>) -> Origin<'_> {
+    Origin {
+        file: interface.map_or("", |i| i.file.as_str()),
+        interface: interface.and_then(|i| i.name.as_deref()),
+        port_index: way.0,
+        direction: way.1,
     }
 }
 
@@ -421,6 +485,7 @@ mod tests {
         assert_eq!(named("captures/dc1.pcap.gz", None), "dc1");
         assert_eq!(named("dc1.pcapng", Some("eth0")), "dc1:eth0");
         assert_eq!(named("-", None), "-");
+        assert_eq!(named(LIVE, Some("eth1")), "eth1");
         assert_eq!(named(".pcap", None), ".pcap");
     }
 }

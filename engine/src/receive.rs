@@ -7,7 +7,8 @@ use mirrorscope_dissectors::{
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
 use crate::hint::{Hint, Hints};
-use crate::point::{InterfaceName, Point, PointId, Points, printable};
+use crate::lost_here::LostHere;
+use crate::point::{InterfaceName, Known, Point, PointId, Points, printable};
 use crate::session::{Loop, Registry, Session, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
@@ -250,6 +251,8 @@ struct State {
     hints: Hints,
     /// Joins fragments of mirrored packets, for each point by itself.
     inner: Reassembler,
+    /// What this host dropped.
+    lost: LostHere,
 }
 
 impl Receiver {
@@ -266,6 +269,7 @@ impl Receiver {
             counts: Counts::default(),
             hints: Hints::default(),
             inner: Reassembler::default(),
+            lost: LostHere::default(),
         };
         Self {
             fragments: Reassembler::default(),
@@ -297,6 +301,43 @@ impl Receiver {
         }
     }
 
+    /// Notes that this host dropped packets of an interface between two moments. Tell it before the next report is
+    /// asked for: nothing may be said of the network that this could explain.
+    pub fn lost_here(&mut self, interface: u32, from: Timestamp, to: Timestamp, packets: u64) {
+        self.state.lost.note(interface, from, to, packets);
+    }
+
+    /// What this host dropped.
+    pub fn losses_here(&self) -> &LostHere {
+        &self.state.lost
+    }
+
+    /// Describes the points anew from a time on; true if that changed anything. Numbers that lead to protocols stay as
+    /// they were at the start.
+    pub(crate) fn reload(&mut self, sites: Sites, now: Timestamp) -> bool {
+        let State {
+            sessions,
+            points,
+            interfaces,
+            by_interface,
+            ..
+        } = &mut self.state;
+        if sites.by_interface() && !*by_interface {
+            *by_interface = true;
+            sessions.tell_interfaces_apart();
+        }
+        let known: Vec<Known<'_>> = sessions
+            .iter()
+            .map(|(id, session)| Known {
+                id,
+                key: &session.key,
+                ways: &session.ways,
+                interface: interfaces.get(session.interface as usize),
+            })
+            .collect();
+        points.reload(sites, &known, now)
+    }
+
     /// Interfaces named so far.
     pub fn interfaces(&self) -> &[InterfaceName] {
         &self.state.interfaces
@@ -320,7 +361,8 @@ impl Receiver {
         joins: u8,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
-        let stripped = decapsulate(frame.link, frame.bytes, &self.state.options);
+        let mut stripped = Stripped::whole(frame.link, frame.bytes);
+        stripped.decapsulate(&self.state.options);
         let Some(fragment) = outer_fragment(&stripped) else {
             self.state.accept(frame, &stripped, uncaptured, sink);
             return;
@@ -476,7 +518,7 @@ impl State {
         let mut segment = None;
         let mut mirrored_at = None;
         if let Some(s) = self.sessions.get_mut(session) {
-            s.count(frame.time, frame.wire_len, faulty);
+            s.count(frame.time, frame.interface, frame.wire_len, faulty);
             if let Some(looped) = looped {
                 s.count_loop(looped, frame.time);
             }
@@ -485,12 +527,13 @@ impl State {
                 Some(mirror) if !stripped.is_nested() => mirror.segment(),
                 _ => carry(s, mirror.as_ref(), stripped),
             };
-            if cut && let Some(mirror) = &mirror {
-                s.cut(
+            match &mirror {
+                Some(mirror) if cut => s.cut(
                     inner_len,
                     stripped.inner.bytes.len() as u32,
                     mirror.outer_len,
-                );
+                ),
+                _ => s.whole = s.whole.max(inner_len),
             }
         }
         if looped.is_some() {

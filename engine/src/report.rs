@@ -12,9 +12,11 @@ use crate::firewall::{Explained, Policy};
 use crate::flow::community_id;
 use crate::fragment::FragmentCounts;
 use crate::hint::Hint;
+use crate::live::{LiveReport, Recent};
 use crate::matrix::Matrix;
 use crate::observation::{FlowObserved, QuotedBy, Seen, Sum};
 use crate::observer::Context;
+use crate::session::SessionId;
 use crate::tcp::Summary;
 use crate::time::Timestamp;
 use crate::track::Evicted;
@@ -38,6 +40,9 @@ pub struct Report {
     pub advice: Vec<String>,
     /// Encapsulations on numbers that nobody told of, and the options that would read them.
     pub hints: Vec<Hint>,
+    /// Of a run over live interfaces: how that goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveReport>,
 }
 
 /// Frames and what became of them.
@@ -177,6 +182,12 @@ pub struct SessionReport {
     pub malformed: u64,
     /// GRE sequence numbers, if it has them.
     pub sequence: Option<SequenceReport>,
+    /// Packets that this host dropped on the interfaces that it comes by: any of them may have been its own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_here: u64,
+    /// What it brought lately, while packets still come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Recent>,
     /// Encapsulations inside its own.
     pub carries: Vec<Carried>,
     /// The device's clock, if its encapsulation tells its time.
@@ -188,6 +199,12 @@ pub struct SessionReport {
     /// Packets that are the output of mirrors themselves, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looped: Option<LoopReport>,
+    /// Its place in the order of appearance.
+    #[serde(skip)]
+    pub number: SessionId,
+    /// Capture interfaces that it comes by, the first few.
+    #[serde(skip)]
+    pub interfaces: Vec<u32>,
     /// Equal for sessions that share a sequence counter.
     #[serde(skip)]
     pub counter: Option<usize>,
@@ -214,6 +231,9 @@ pub struct SequenceReport {
     pub received: u64,
     /// Numbers that never arrived.
     pub missing: u64,
+    /// Of those, the ones that went missing while this host dropped packets of the interface: most likely its doing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_here: u64,
     /// Packets whose number had arrived before.
     pub duplicate: u64,
     /// Packets that came after a later number.
@@ -228,6 +248,11 @@ pub struct SequenceReport {
     /// Separate gaps.
     #[serde(skip)]
     pub gaps: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Mirrored packets that are the output of mirrors themselves.

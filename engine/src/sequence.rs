@@ -35,6 +35,16 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// Packets that are known to be missing though nothing numbers them: all at once, as far as anybody can tell.
+    pub(crate) fn unnumbered(from: Timestamp, to: Timestamp, missing: u64) -> Self {
+        Self {
+            from,
+            to,
+            missing,
+            range: (0, missing),
+        }
+    }
+
     /// Whether all of it was lost at once; neighbours that were merged had packets between them.
     pub fn at_once(&self) -> bool {
         self.range.1 - self.range.0 <= self.missing.saturating_mul(2)

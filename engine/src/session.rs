@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use dashmap::DashMap;
 use mirrorscope_dissectors::{Direction, Encapsulation, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::pause::Pauses;
 use crate::sequence::Sequences;
 use crate::table::{Map, Seed};
 use crate::time::Timestamp;
@@ -25,6 +27,8 @@ const MAX_WAYS: usize = 64;
 const MAX_LOOPED: usize = 4;
 /// Inner encapsulations listed for a session.
 const MAX_CARRIED: usize = 16;
+/// Interfaces that are told apart for a session.
+const MAX_INTERFACES: usize = 8;
 
 /// Names a session within one run, in order of appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +101,8 @@ pub struct Session {
     pub key: SessionKey,
     /// Capture interface of its first frame.
     pub interface: u32,
+    /// Capture interfaces of all its frames.
+    pub interfaces: Interfaces,
     /// Frames (a datagram joined from fragments counts once).
     pub packets: u64,
     /// Bytes on the wire, outer headers included.
@@ -105,6 +111,8 @@ pub struct Session {
     pub first: Timestamp,
     /// Arrival of the last frame.
     pub last: Timestamp,
+    /// How long it was silent between two frames lately, at most.
+    pub pauses: Pauses,
     /// Frames whose inner packet was cut: by the mirror's word, or because its IP header claims more than arrived.
     pub truncated: u64,
     /// Frames in which something below the encapsulation could not be read.
@@ -113,6 +121,8 @@ pub struct Session {
     pub largest_cut: u32,
     /// The longest inner frame that a cut left over.
     pub cut_to: u32,
+    /// The longest inner frame that came whole since one was cut.
+    pub whole: u32,
     /// Outer headers in front of the mirrored frame, from the outer IP header on, in bytes.
     pub overhead: u32,
     /// Encapsulations inside the session's own: kind, id, frames.
@@ -123,6 +133,46 @@ pub struct Session {
     pub ways: Ways,
     /// Packets that are the output of mirrors themselves.
     pub looped: Option<Box<Looped>>,
+}
+
+/// Capture interfaces that a session comes by.
+#[derive(Clone, Debug)]
+pub struct Interfaces {
+    /// That of the last frame.
+    recent: u32,
+    all: ArrayVec<u32, MAX_INTERFACES>,
+    /// There are more than are told apart.
+    more: bool,
+}
+
+impl Interfaces {
+    fn new(first: u32) -> Self {
+        Self {
+            recent: first,
+            all: ArrayVec::from_iter([first]),
+            more: false,
+        }
+    }
+
+    fn note(&mut self, interface: u32) {
+        if self.recent == interface {
+            return;
+        }
+        self.recent = interface;
+        if !self.all.contains(&interface) {
+            self.more |= self.all.try_push(interface).is_err();
+        }
+    }
+
+    /// Whether frames came by an interface, or may have.
+    pub fn contains(&self, interface: u32) -> bool {
+        self.more || self.all.contains(&interface)
+    }
+
+    /// The interfaces, the first few.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.all.iter().copied()
+    }
 }
 
 /// Mirrored packets that were on their way to the collector already: the output of this session or of others.
@@ -202,14 +252,17 @@ impl Session {
         Self {
             key,
             interface,
+            interfaces: Interfaces::new(interface),
             packets: 0,
             bytes: 0,
             first: time,
             last: time,
+            pauses: Pauses::default(),
             truncated: 0,
             malformed: 0,
             largest_cut: 0,
             cut_to: 0,
+            whole: 0,
             overhead: 0,
             carries: Vec::new(),
             clock: None,
@@ -219,9 +272,11 @@ impl Session {
     }
 
     /// Counts one frame.
-    pub fn count(&mut self, time: Timestamp, wire_len: u32, malformed: bool) {
+    pub fn count(&mut self, time: Timestamp, interface: u32, wire_len: u32, malformed: bool) {
         self.packets += 1;
         self.bytes += u64::from(wire_len);
+        self.pauses.note(time.since(self.last), time);
+        self.interfaces.note(interface);
         self.first = self.first.min(time);
         self.last = self.last.max(time);
         self.malformed += u64::from(malformed);
@@ -233,6 +288,7 @@ impl Session {
         self.largest_cut = self.largest_cut.max(before);
         self.cut_to = self.cut_to.max(left);
         self.overhead = self.overhead.max(overhead);
+        self.whole = 0;
     }
 
     /// Takes what the device tells of a frame: counts it by port and way, and gives the time of mirroring as far as
@@ -346,6 +402,21 @@ impl Sessions {
             *slot = Some((key, id));
         }
         Some(id)
+    }
+
+    /// From now on the interface is part of what makes a session: those that are known are those of the interface that
+    /// they came by first.
+    pub(crate) fn tell_interfaces_apart(&mut self) {
+        self.recent = [None; RECENT];
+        for (session, id) in self.all.iter_mut().zip((0..).map(SessionId)) {
+            if session.key.interface.is_none() {
+                self.known.remove(&session.key);
+                self.registry.remove(&session.key);
+                session.key.interface = Some(session.interface);
+                self.known.insert(session.key, id);
+                self.registry.insert(session.key, id);
+            }
+        }
     }
 
     /// The session of a key, if there is one.

@@ -1,10 +1,12 @@
-//! A large ERSPAN II capture: many TCP flows, interleaved, each packet mirrored at two points.
+//! A large ERSPAN II load: many TCP flows, interleaved, each packet mirrored at two points; written as a capture, or handed
+//! over frame by frame.
 //!
 //! Only headers differ between packets, so that making them costs little. TCP checksums are zero, as on hosts that
 //! leave them to the network card.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 use mirrorscope_capture::writer::PcapWriter;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
@@ -35,7 +37,18 @@ pub struct Load {
     /// TCP flows; with fewer than 16 packets each, some stay unfinished.
     pub flows: u32,
     pub seed: u64,
+    /// Number of the first flow: its addresses and ports follow from it.
+    pub first: u32,
+    /// Packets of one flow in a row. One is the hardest: nothing of a flow is still in a cache when its next packet comes.
+    pub train: u32,
+    /// Nothing but acknowledgements: the most frames that a link can carry.
+    pub small: bool,
 }
+
+/// Who hears of a frame: its time, and its bytes. It may say that it wants no more.
+pub trait Each: FnMut(i64, &[u8]) -> ControlFlow<io::Result<()>> {}
+
+impl<F: FnMut(i64, &[u8]) -> ControlFlow<io::Result<()>>> Each for F {}
 
 /// One flow's numbers: of the client and the server.
 #[derive(Clone, Copy)]
@@ -54,34 +67,60 @@ impl Load {
     /// Writes the capture.
     pub fn write<W: Write>(&self, out: W) -> io::Result<W> {
         let mut writer = PcapWriter::new(out, 1, 0)?;
+        let ends = [(1, 101), (3, 201)].map(|(source, session)| {
+            let outer = Outer::new([10, 60, 0, source].into(), [10, 60, 0, 9].into());
+            (outer, session)
+        });
+        self.frames(ends, |time, frame| {
+            match writer.write(time, frame.len() as u32, frame) {
+                Ok(()) => ControlFlow::Continue(()),
+                error => ControlFlow::Break(error),
+            }
+        })?;
+        writer.finish()
+    }
+
+    /// Makes the frames one after the other. `points`: the outer addresses and the id of each point's session.
+    pub fn frames(&self, points: [(Outer, u16); 2], mut each: impl Each) -> io::Result<()> {
+        match self.make(points, &mut each) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(result) => result,
+        }
+    }
+
+    fn make(&self, points: [(Outer, u16); 2], each: &mut impl Each) -> ControlFlow<io::Result<()>> {
         let mut random = Random::new(self.seed);
         let distinct = self.packets / 2;
-        let each = (distinct / u64::from(self.flows.max(1))).max(1);
+        let share = (distinct / u64::from(self.flows.max(1))).max(1);
         let mut flows: Vec<Flow> = (0..self.flows)
             .map(|_| Flow {
                 next: [random.next() as u32, random.next() as u32],
-                left: each,
+                left: share,
                 step: 0,
             })
             .collect();
         let mut active: Vec<u32> = (0..self.flows).collect();
-        let mut frames = Frames::new();
+        let mut frames = Frames::new(points);
         let mut time = START;
         // Whole rounds leave a rest, which goes to the first flow.
         if let Some(first) = flows.first_mut() {
-            first.left += distinct.saturating_sub(each * u64::from(self.flows));
+            first.left += distinct.saturating_sub(share * u64::from(self.flows));
         }
-        for _ in 0..distinct {
+        let mut slot = 0;
+        for packet in 0..distinct {
             // Flows live in a window of the table, so that they begin and end all the time.
             let window = active.len().min((self.flows as usize / 4).max(64)) as u64;
             if window == 0 {
                 break;
             }
-            let slot = random.below(window) as usize;
+            if slot as u64 >= window || packet % u64::from(self.train) == 0 {
+                slot = random.below(window) as usize;
+            }
             let number = active[slot];
             let flow = &mut flows[number as usize];
-            let (side, flags, len) = flow.step(&mut random);
-            frames.send(&mut writer, time, number, flow, side, flags, len)?;
+            let number = self.first.wrapping_add(number);
+            let (side, flags, len) = flow.step(&mut random, self.small);
+            frames.send(each, time, number, flow, side, flags, len)?;
             let taken = len as u32 + u32::from(flags & (SYN | 1) != 0);
             flow.next[side] = flow.next[side].wrapping_add(taken);
             flow.left -= 1;
@@ -93,14 +132,14 @@ impl Load {
             }
             time += GAP;
         }
-        while frames.forward(&mut writer)? {}
-        writer.finish()
+        while frames.forward(each)? {}
+        ControlFlow::Continue(())
     }
 }
 
 impl Flow {
     /// Who sends what next: flags and payload bytes.
-    fn step(&mut self, random: &mut Random) -> (usize, u8, usize) {
+    fn step(&mut self, random: &mut Random, small: bool) -> (usize, u8, usize) {
         self.step = self.step.saturating_add(1);
         match (self.step, self.left) {
             (1, _) => (0, SYN, 0),
@@ -109,6 +148,7 @@ impl Flow {
             (_, 3) => (0, FIN_ACK, 0),
             (_, 2) => (1, FIN_ACK, 0),
             // Requests are small, answers fill segments, and every other packet only acknowledges.
+            _ if small => (random.below(2) as usize, ACK, 0),
             _ => match random.below(100) {
                 0..35 => (0, ACK, 0),
                 35..50 => (1, ACK, 0),
@@ -130,11 +170,11 @@ struct Frames {
 }
 
 impl Frames {
-    fn new() -> Self {
-        let templates = [(1, 101), (3, 201)].map(|(source, session)| {
+    fn new(points: [(Outer, u16); 2]) -> Self {
+        let templates = points.map(|(outer, session)| {
             let outer = Outer {
                 dont_fragment: true,
-                ..Outer::new([10, 60, 0, source].into(), [10, 60, 0, 9].into())
+                ..outer
             };
             let erspan = Wrap::Erspan2 {
                 session,
@@ -158,16 +198,16 @@ impl Frames {
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that a packet consists of")]
-    fn send<W: Write>(
+    fn send(
         &mut self,
-        writer: &mut PcapWriter<W>,
+        each: &mut impl Each,
         time: i64,
         number: u32,
         flow: &Flow,
         side: usize,
         flags: u8,
         len: usize,
-    ) -> io::Result<()> {
+    ) -> ControlFlow<io::Result<()>> {
         let client = [10, 9, (number >> 8) as u8, number as u8];
         let server = [10, 20, 0, 50 + (number % 100) as u8];
         let port = (32_768 + (number >> 16)) as u16;
@@ -207,33 +247,33 @@ impl Frames {
         copy.extend_from_slice(&frame[OUTER..OUTER + HEADERS]);
         self.waiting
             .push_back((time + BEHIND * GAP + GAP / 2, copy));
-        self.write(writer, 0, time, HEADERS + len)?;
+        self.give(each, 0, time, HEADERS + len)?;
         if self.waiting.len() > BEHIND as usize {
-            self.forward(writer)?;
+            self.forward(each)?;
         }
-        Ok(())
+        ControlFlow::Continue(())
     }
 
     /// Lets the second point see the packet that waits longest.
-    fn forward<W: Write>(&mut self, writer: &mut PcapWriter<W>) -> io::Result<bool> {
+    fn forward(&mut self, each: &mut impl Each) -> ControlFlow<io::Result<()>, bool> {
         let Some((time, copy)) = self.waiting.pop_front() else {
-            return Ok(false);
+            return ControlFlow::Continue(false);
         };
         put(&mut self.templates[1], OUTER, &copy);
         let len = usize::from(u16::from_be_bytes([copy[16], copy[17]])) + 14;
         self.spare.push(copy);
-        self.write(writer, 1, time, len)?;
-        Ok(true)
+        self.give(each, 1, time, len)?;
+        ControlFlow::Continue(true)
     }
 
-    /// Fills in the outer headers.
-    fn write<W: Write>(
+    /// Fills in the outer headers and hands the frame over.
+    fn give(
         &mut self,
-        writer: &mut PcapWriter<W>,
+        each: &mut impl Each,
         point: usize,
         time: i64,
         inner_len: usize,
-    ) -> io::Result<()> {
+    ) -> ControlFlow<io::Result<()>> {
         let frame = &mut self.templates[point];
         let len = OUTER + inner_len;
         put(frame, 16, &((len - 14) as u16).to_be_bytes());
@@ -242,7 +282,7 @@ impl Frames {
         put(frame, 24, &sum.to_be_bytes());
         put(frame, 38, &self.sequence[point].to_be_bytes());
         self.sequence[point] = self.sequence[point].wrapping_add(1);
-        writer.write(time, len as u32, &frame[..len])
+        each(time, &frame[..len])
     }
 }
 

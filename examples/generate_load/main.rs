@@ -46,6 +46,9 @@ fn run(options: &Options) -> anyhow::Result<()> {
         packets: options.packets,
         flows: options.flows,
         seed: options.seed,
+        first: 0,
+        train: 1,
+        small: false,
     };
     let file = load
         .write(OutputFile::create(&options.out)?)

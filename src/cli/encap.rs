@@ -1,12 +1,13 @@
 //! The command line of `encap`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, value_parser};
 use ipnet::IpNet;
 
+use super::OutputArgs;
 use super::value::duration;
-use super::{OutputArgs, SourceArgs};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -29,9 +30,13 @@ standard error.";
 /// Arguments of `encap`.
 #[derive(Debug, Args)]
 pub struct EncapArgs {
-    /// Input.
-    #[command(flatten)]
-    pub source: SourceArgs,
+    /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Stop after this many frames
+    #[arg(short = 'c', long, value_name = "N")]
+    pub count: Option<u64>,
 
     /// Output.
     #[command(flatten)]

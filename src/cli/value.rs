@@ -31,6 +31,14 @@ pub fn duration(text: &str) -> Result<i64, &'static str> {
     Ok(time as i64)
 }
 
+/// Time that passes: not zero.
+pub fn span(text: &str) -> Result<i64, &'static str> {
+    match duration(text)? {
+        0 => Err("must be longer than nothing"),
+        time => Ok(time),
+    }
+}
+
 /// Size as bytes; units are powers of 1024.
 pub fn size(text: &str) -> Result<usize, &'static str> {
     let (number, unit) = split(text).ok_or("not a size such as 512M or 2G")?;
@@ -49,6 +57,14 @@ pub fn size(text: &str) -> Result<usize, &'static str> {
     Ok(size as usize)
 }
 
+/// Size as bytes, of something that cannot be empty.
+pub fn extent(text: &str) -> Result<u64, &'static str> {
+    match size(text)? {
+        0 => Err("must be larger than nothing"),
+        size => Ok(size as u64),
+    }
+}
+
 /// A machine, by whichever address is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -58,10 +74,17 @@ pub enum Host {
     Mac(String),
 }
 
+/// An IP address or a prefix.
+pub fn net(text: &str) -> Result<IpNet, &'static str> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "neither an IP address nor a prefix such as 10.60.0.0/24")
+}
+
 /// An IP address, a prefix, or a MAC address in any of the usual forms.
 pub fn host(text: &str) -> Result<Host, &'static str> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    if let Ok(net) = text.parse::<IpNet>().or_else(|_| address()) {
+    if let Ok(net) = net(text) {
         return Ok(Host::Net(net));
     }
     let digits: String = text.chars().filter(|c| !":-.".contains(*c)).collect();
@@ -121,6 +144,14 @@ mod tests {
         assert!(host("2001:db8::/64").is_ok());
         for wrong in ["", "vm1", "10.20.0", "02:aa:00:00:00", "02:aa:00:00:00:zz"] {
             assert!(host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_extent_is_not_empty() {
+        assert_eq!(extent("100M"), Ok(104_857_600));
+        for wrong in ["0", "0G", "0.4", "x"] {
+            assert!(extent(wrong).is_err(), "{wrong}");
         }
     }
 

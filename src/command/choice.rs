@@ -2,25 +2,31 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::track::{Tracked, Tracker};
 
 use super::filter;
-use crate::cli::{AnalysisArgs, SourceArgs};
-use crate::pipeline::Input;
+use crate::cli::{AnalysisArgs, InputArgs};
+use crate::pipeline::{Input, Plan};
 
 /// What a filter asks for may be known only at the end: then everything is read twice, which a pipe cannot be.
-fn refuse_to_read_twice(filter: &Filter, source: &SourceArgs) -> Result<()> {
+fn refuse_to_read_twice(filter: &Filter, input: &InputArgs) -> Result<()> {
     let Some(word) = filter.late_word() else {
         return Ok(());
     };
+    if input.live.is_live() {
+        bail!(
+            "--filter: `{word}` is known only at the end of the capture, and what comes live cannot be read twice; filter by \
+             host, port and protocol alone, or write everything and choose from the file"
+        );
+    }
     let passing = |path: &&PathBuf| {
         path.as_os_str() == "-" || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir())
     };
-    if let Some(path) = source.files.iter().find(passing) {
+    if let Some(path) = input.files.iter().find(passing) {
         let name = if path.as_os_str() == "-" {
             "standard input".into()
         } else {
@@ -45,21 +51,27 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// The flows that the filter wants, if there is one; reads all input if only its end tells which these are.
-    pub fn new(args: &AnalysisArgs) -> Result<Self> {
-        let Some(filter) = filter(args)? else {
-            return Ok(Self::All);
-        };
-        if filter.is_static() {
-            return Ok(Self::ByKey(filter));
+    /// Opens the input, and knows the flows that the filter wants, if there is one; reads all input before if only its
+    /// end tells which these are. `writes` is what the command writes.
+    pub fn open(args: &AnalysisArgs, writes: &[&Path]) -> Result<(Self, Input)> {
+        let filter = filter(args)?;
+        let twice = filter.as_ref().is_some_and(|filter| !filter.is_static());
+        if let Some(filter) = &filter {
+            refuse_to_read_twice(filter, &args.input)?;
         }
-        refuse_to_read_twice(&filter, &args.input.source)?;
-        let input = Input::open(&args.input)?;
-        let mut engine = input.engine(args);
-        input.run_ahead(&mut engine)?;
-        engine.finish();
+        let mut input = Input::open(&args.input, Plan { twice, writes })?;
+        let choice = match filter {
+            None => Self::All,
+            Some(filter) if !twice => Self::ByKey(filter),
+            Some(filter) => Self::ahead(&filter, &mut input, args)?,
+        };
+        Ok((choice, input))
+    }
+
+    fn ahead(filter: &Filter, input: &mut Input, args: &AnalysisArgs) -> Result<Self> {
+        let engine = input.run_ahead(args)?;
         let mut serials = HashSet::new();
-        let Ok(()) = engine.flows_matching::<Infallible>(&filter, |flow| {
+        let Ok(()) = engine.flows_matching::<Infallible>(filter, |flow| {
             serials.insert(flow.serial);
             Ok(())
         });

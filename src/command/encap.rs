@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{APPLICATION, Outcome, capture_format, refuse_own_input};
 use crate::cli::{CaptureFormat, EncapArgs, Summary};
-use crate::pipeline::{Consumer, Input};
+use crate::pipeline::{self, Consumer, Input};
 use impair::{Arrival, Damage, Faults, Path};
 use original::Original;
 use plan::{Plan, Wire};
@@ -24,8 +24,12 @@ use select::Selection;
 /// Runs the command.
 pub fn run(args: &EncapArgs) -> Result<Outcome> {
     let plan = Plan::new(args)?;
-    refuse_own_input(&args.output.write, &args.source)?;
-    let input = Input::open_plain(&args.source)?;
+    refuse_own_input(&args.output.write, &args.files)?;
+    let writes = pipeline::Plan {
+        writes: &[&args.output.write],
+        ..pipeline::Plan::default()
+    };
+    let input = Input::open_plain(&args.files, args.count, writes)?;
     let mut encap = Encap {
         options: Options::default(),
         selection: Selection::new(&args.select),

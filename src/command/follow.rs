@@ -20,7 +20,6 @@ use super::{Outcome, refuse_own_input, tell};
 use crate::cli::{self, FollowArgs, FollowFormat, Gaps};
 use crate::output::follow::{Conversation, Item, Replay, WAYS, ascii, because, end, hex, yaml};
 use crate::output::{self, Screen};
-use crate::pipeline::Input;
 use collect::{Collected, Collector, Store};
 use spool::Spools;
 
@@ -65,8 +64,9 @@ fn collect<S: Store>(
     args: &FollowArgs,
     store: impl FnOnce() -> Result<S>,
 ) -> Result<(Collected<S>, bool)> {
-    let choice = Choice::new(&args.analysis)?;
-    let input = Input::open(&args.analysis.input)?;
+    let writes = [args.write.as_deref(), args.save_all.as_deref()];
+    let writes: Vec<&Path> = writes.into_iter().flatten().collect();
+    let (choice, input) = Choice::open(&args.analysis, &writes)?;
     let store = store()?;
     let engine = input.engine(&args.analysis);
     let mut collector = Collector::new(engine, (args.flow.clone(), choice), policy(args), store);
@@ -85,7 +85,7 @@ fn collect<S: Store>(
 /// Tells why nothing is there to be followed.
 fn nothing(others: &BTreeMap<u8, u64>, args: &FollowArgs) -> anyhow::Error {
     let meant = meant(args);
-    let files = &args.analysis.input.source.files;
+    let files = &args.analysis.input.files;
     let files: Vec<String> = files
         .iter()
         .map(|file| file.display().to_string())
@@ -125,7 +125,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
         );
     }
     if let Some(path) = &args.write {
-        refuse_own_input(path, &args.analysis.input.source)?;
+        refuse_own_input(path, &args.analysis.input.files)?;
     }
     let (mut collected, sound) = collect(args, || Ok(Spools::default()))?;
     tell(&collected.engine.hints());

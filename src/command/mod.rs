@@ -11,7 +11,7 @@ pub mod report;
 pub mod sessions;
 pub mod sites;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mirrorscope_engine::Engine;
@@ -22,8 +22,8 @@ use mirrorscope_engine::report::{FlowReport, Report, SessionReport};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::track::MAX_POINTS;
 
-use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, SourceArgs, TableArgs};
-use crate::pipeline::Input;
+use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, TableArgs};
+use crate::pipeline::{Input, Plan};
 
 /// What pcapng files say of who wrote them.
 const APPLICATION: &str = concat!("mirrorscope ", env!("CARGO_PKG_VERSION"));
@@ -61,7 +61,7 @@ struct Analysis {
 impl Analysis {
     fn run(args: &AnalysisArgs) -> Result<Self> {
         let filter = filter(args)?;
-        let input = Input::open(&args.input)?;
+        let input = Input::open(&args.input, Plan::default())?;
         let mut engine = input.engine(args);
         let sound = input.run(&mut engine)?;
         engine.finish();
@@ -177,14 +177,13 @@ fn capture_format(output: &OutputArgs) -> CaptureFormat {
 }
 
 /// Reading and writing one file at once would destroy it.
-fn refuse_own_input(output: &Path, source: &SourceArgs) -> Result<()> {
+fn refuse_own_input(output: &Path, files: &[PathBuf]) -> Result<()> {
     let identity = |path: &Path| path.canonicalize().ok();
     let Some(written) = identity(output) else {
         return Ok(());
     };
     let is_read = || {
-        source
-            .files
+        files
             .iter()
             .any(|file| identity(file).as_ref() == Some(&written))
     };

@@ -81,13 +81,29 @@ const SESSIONS: &[Column<SessionReport>] = &[
     Column::new("last", WIDEST, |s| clock(&s.last.to_string())),
 ];
 
+/// Columns of a session up to those that count its packets; behind them stand rates.
+const COUNTED: usize = 7;
+
+/// What sessions bring now, while packets still come.
+const RATES: &[Column<SessionReport>] = &[
+    Column::figures("packets/s", MIDDLE, |s| {
+        or_dash(s.recent.map(|recent| figure(recent.pace())))
+    }),
+    Column::figures("bit/s", WIDE, |s| {
+        or_dash(s.recent.map(|recent| figure(recent.bits())))
+    }),
+];
+
 /// Writes sessions; wide screens get more columns.
 pub fn sessions(out: &mut dyn Write, screen: Screen, sessions: &[SessionReport]) -> Result<()> {
     if sessions.is_empty() {
         writeln!(out, "no mirror session")?;
         return Ok(());
     }
-    let mut table = Fitted::new(screen, SESSIONS);
+    let live = sessions.iter().any(|s| s.recent.is_some());
+    let rates = RATES.iter().filter(|_| live);
+    let (front, back) = SESSIONS.split_at(COUNTED);
+    let mut table = Fitted::of(screen, front.iter().chain(rates).chain(back));
     // A name is copied into commands and files: as long as there is room, it stays in one piece.
     let longest = sessions.iter().map(|s| s.name.len()).max();
     table.keep_first(longest.unwrap_or_default());
@@ -324,7 +340,11 @@ struct Fitted<T: 'static> {
 
 impl<T> Fitted<T> {
     fn new(screen: Screen, columns: &'static [Column<T>]) -> Self {
-        let columns: Vec<_> = columns.iter().filter(|c| screen.width >= c.from).collect();
+        Self::of(screen, columns.iter())
+    }
+
+    fn of(screen: Screen, columns: impl Iterator<Item = &'static Column<T>>) -> Self {
+        let columns: Vec<_> = columns.filter(|c| screen.width >= c.from).collect();
         let mut table = Table::new();
         table
             .load_style(comfy_table::presets::NOTHING)
@@ -385,6 +405,23 @@ pub(super) fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String 
 
 fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// A rate with three digits: `0.25`, `12.3`, `540`, `1.25M`.
+fn figure(number: f64) -> String {
+    let units = [(1e9, "G"), (1e6, "M"), (1e4, "k")];
+    let unit = units.iter().find(|(least, _)| number >= *least);
+    let (value, unit) = match unit {
+        Some((_, "k")) => (number / 1e3, "k"),
+        Some((factor, unit)) => (number / factor, *unit),
+        None => (number, ""),
+    };
+    let digits = match value {
+        v if v == 0.0 || v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}{unit}")
 }
 
 /// The time of day, to milliseconds, of an RFC 3339 time.

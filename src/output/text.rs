@@ -14,7 +14,7 @@ use mirrorscope_engine::track::MAX_POINTS;
 use mirrorscope_tui::theme::Meaning;
 use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
-use super::{Screen, table};
+use super::{Screen, live, table};
 
 /// Sessions that a report lists.
 const MAX_LISTED: usize = 50;
@@ -33,6 +33,9 @@ pub fn report(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()
     matrix(out, screen, &report.sites_matrix)?;
     heading(out, screen, "Mirror sessions")?;
     sessions(out, screen, &report.sessions)?;
+    if let Some(live) = &report.live {
+        live::changes(out, screen, live)?;
+    }
     advice(out, screen, report)?;
     for hint in &report.hints {
         paragraph(out, screen, "hint: ", "      ", &hint.summary)?;
@@ -278,6 +281,9 @@ fn summary(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
         flows = format!("{flows} ({})", causes.join(", "));
     }
     paragraph(out, screen, "", "", &flows)?;
+    if let Some(live) = &report.live {
+        live::interfaces(out, screen, live)?;
+    }
     for (reason, count) in t.malformed_reasons.iter().chain(&t.opaque_reasons) {
         paragraph(out, screen, "  ", "    ", &format!("{count} × {reason}"))?;
     }
@@ -375,7 +381,7 @@ fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
+pub(super) fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
     writeln!(out, "\n{}", screen.theme.paint(Meaning::Heading, text))?;
     Ok(())
 }

@@ -1,12 +1,20 @@
 //! Writers for pcap and pcapng, and the file they write into.
 
+mod encoder;
+mod names;
 mod output;
+mod own;
 mod pcap;
 mod pcapng;
+mod queue;
+mod series;
 
+pub use encoder::{Format, Packet};
 pub use output::OutputFile;
 pub use pcap::PcapWriter;
 pub use pcapng::{Direction, InterfaceDescription, PcapngWriter};
+pub use queue::Queue;
+pub use series::{Options, Rotation, Series, Totals};
 
 use std::io;
 

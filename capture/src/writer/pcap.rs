@@ -1,9 +1,8 @@
 //! pcap files with nanoseconds, little-endian.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
-use pcap_file::pcap::{self, PcapHeader, RawPcapPacket};
+use pcap_file::pcap::{self, PcapHeader};
 use pcap_file::{DataLink, Endianness, TsResolution};
 
 use super::{captured, io_error, since_epoch};
@@ -14,7 +13,7 @@ use super::{captured, io_error, since_epoch};
 ///
 /// [`OutputFile`]: super::OutputFile
 pub struct PcapWriter<W: Write> {
-    inner: pcap::PcapWriter<W>,
+    writer: W,
 }
 
 impl<W: Write> PcapWriter<W> {
@@ -33,7 +32,9 @@ impl<W: Write> PcapWriter<W> {
             ..PcapHeader::default()
         };
         let inner = pcap::PcapWriter::with_header(writer, header).map_err(io_error)?;
-        Ok(Self { inner })
+        Ok(Self {
+            writer: inner.into_writer(),
+        })
     }
 
     /// Writes a frame: its time in nanoseconds since the Unix epoch, its length on the wire in
@@ -47,16 +48,24 @@ impl<W: Write> PcapWriter<W> {
     pub fn write(&mut self, time: i64, wire_len: u32, bytes: &[u8]) -> io::Result<()> {
         let time = since_epoch(time);
         let captured = captured(bytes)?;
-        // The checked `write_packet` would refuse a frame that the snap length cut.
-        let packet = RawPcapPacket {
-            ts_sec: u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX),
-            ts_frac: (time % 1_000_000_000) as u32,
-            incl_len: captured,
-            orig_len: wire_len.max(captured),
-            data: Cow::Borrowed(bytes),
-        };
-        self.inner.write_raw_packet(&packet).map_err(io_error)?;
-        Ok(())
+        let fields = [
+            u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX),
+            (time % 1_000_000_000) as u32,
+            captured,
+            wire_len.max(captured),
+        ];
+        let mut head = [0; 16];
+        for (room, field) in head.chunks_exact_mut(4).zip(fields) {
+            room.copy_from_slice(&field.to_le_bytes());
+        }
+        // `pcap-file` would refuse a frame that the snap length cut.
+        self.writer.write_all(&head)?;
+        self.writer.write_all(bytes)
+    }
+
+    /// What is written to.
+    pub(super) fn get_mut(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     /// Flushes, and gives the writer back.
@@ -64,9 +73,8 @@ impl<W: Write> PcapWriter<W> {
     /// # Errors
     ///
     /// Those of `writer`.
-    pub fn finish(self) -> io::Result<W> {
-        let mut writer = self.inner.into_writer();
-        writer.flush()?;
-        Ok(writer)
+    pub fn finish(mut self) -> io::Result<W> {
+        self.writer.flush()?;
+        Ok(self.writer)
     }
 }

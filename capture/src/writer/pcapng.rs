@@ -151,6 +151,11 @@ impl<W: Write> PcapngWriter<W> {
         writer.write_all(&len.to_le_bytes())
     }
 
+    /// What is written to.
+    pub(super) fn get_mut(&mut self) -> &mut W {
+        self.inner.get_mut()
+    }
+
     /// Flushes, and gives the writer back.
     ///
     /// # Errors

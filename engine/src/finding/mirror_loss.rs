@@ -20,7 +20,8 @@ pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
     for session in sessions {
         // The numbers of PPTP are those of its two ends, who do not mirror anything.
         let mirrors = session.encapsulation != Encapsulation::Pptp.as_str();
-        let lossy = mirrors && session.sequence.as_ref().is_some_and(|s| s.missing > 0);
+        let sequence = session.sequence.as_ref();
+        let lossy = mirrors && sequence.is_some_and(|s| on_the_way(s) > 0);
         if let Some(collector) = session.destination.filter(|_| lossy) {
             collectors.entry(collector).or_default().push(session);
         }
@@ -30,6 +31,11 @@ pub(super) fn findings(sessions: &[SessionReport]) -> Vec<Finding> {
         .collect()
 }
 
+/// Packets that are missing but for those that this host dropped, which another finding tells of.
+fn on_the_way(sequence: &SequenceReport) -> u64 {
+    sequence.missing.saturating_sub(sequence.dropped_here)
+}
+
 /// A counter that has gaps, and the sessions that it numbers.
 struct Lossy<'a> {
     sequence: &'a SequenceReport,
@@ -37,6 +43,10 @@ struct Lossy<'a> {
 }
 
 impl Lossy<'_> {
+    fn lost(&self) -> u64 {
+        on_the_way(self.sequence)
+    }
+
     fn sent(&self) -> u64 {
         self.sequence.received + self.sequence.missing
     }
@@ -60,8 +70,8 @@ impl Lossy<'_> {
             "{}{shared}: {} received, {} missing ({:.2} %) in {}, {} repeated, {} late",
             join_and(&names),
             self.sequence.received,
-            self.sequence.missing,
-            percent(self.sequence.missing, self.sent()),
+            self.lost(),
+            percent(self.lost(), self.sent()),
             count(self.sequence.gaps as u64, "gap"),
             self.sequence.duplicate,
             self.sequence.reordered
@@ -81,19 +91,26 @@ fn finding(sessions: &[&SessionReport], collector: IpAddr) -> Option<Finding> {
         }
     }
     let counters: Vec<Lossy<'_>> = by_counter.into_values().collect();
-    let missing: u64 = counters.iter().map(|c| c.sequence.missing).sum();
+    let missing: u64 = counters.iter().map(Lossy::lost).sum();
+    let here: u64 = counters.iter().map(|c| c.sequence.dropped_here).sum();
     let sent: u64 = counters.iter().map(Lossy::sent).sum();
     let periods = || counters.iter().filter_map(|c| c.sequence.loss_period);
     let (first, last) = (periods().map(|p| p.0).min()?, periods().map(|p| p.1).max()?);
     let members = || counters.iter().flat_map(|c| &c.sessions);
     let much = counters
         .iter()
-        .any(|c| percent(c.sequence.missing, c.sent()) > MUCH * 100.0);
+        .any(|c| percent(c.lost(), c.sent()) > MUCH * 100.0);
     let mut evidence: Vec<String> = counters.iter().take(TOLD).map(Lossy::fact).collect();
     if counters.len() > TOLD {
         evidence.push(format!("and {} more", counters.len() - TOLD));
     }
     evidence.push(format!("GRE sequence numbers; gaps from {first} to {last}"));
+    if here > 0 {
+        evidence.push(format!(
+            "{} more went missing while this host itself dropped packets, and are not counted here",
+            count(here, "packet")
+        ));
+    }
     Some(Finding {
         kind: Kind::MirrorLoss,
         severity: Severity::Warning,

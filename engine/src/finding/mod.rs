@@ -9,6 +9,7 @@ mod firewall_out_of_state;
 mod incomplete_close;
 mod incomplete_handshake;
 mod inconsistent_sequence;
+mod lost_here;
 mod mirror_blind_spot;
 mod mirror_duplicates;
 mod mirror_loop;
@@ -38,6 +39,8 @@ use crate::report::SessionReport;
 use crate::table::Set;
 use crate::time::Timestamp;
 use crate::verdict::Confidence;
+
+pub(crate) use lost_here::DroppedHere;
 
 /// Example flows listed with a finding.
 const EXAMPLES: usize = 5;
@@ -236,7 +239,12 @@ impl Collector {
     }
 
     /// All findings, the gravest first.
-    pub fn finish(self, context: &Context, sessions: &[SessionReport]) -> Vec<Finding> {
+    pub fn finish(
+        self,
+        context: &Context,
+        sessions: &[SessionReport],
+        dropped: &[DroppedHere],
+    ) -> Vec<Finding> {
         let mut findings = self.asymmetric_path.finish(context);
         findings.extend(self.address_conflict.finish(context));
         findings.extend(self.endpoint_moved.finish(context, sessions));
@@ -252,6 +260,7 @@ impl Collector {
         findings.extend(self.mirror_silent.finish(context));
         findings.extend(self.mirror_blind_spot.finish(context, sessions));
         findings.extend(mirror_loop::findings(sessions));
+        findings.extend(lost_here::findings(dropped, sessions));
         findings.extend(mirror_loss::findings(sessions));
         findings.extend(mirror_duplicates::findings(context, sessions));
         findings.extend(mirror_truncation::findings(sessions));

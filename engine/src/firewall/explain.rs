@@ -224,6 +224,8 @@ impl Case<'_> {
         match self.unmatched.doubt {
             Some(Doubt::Evicted) => Some(Cause::TableFull),
             Some(Doubt::Cut) => Some(Cause::Truncated),
+            // The model began in the midst of the flow.
+            None if self.flow.first < facts.tracks_since => Some(Cause::CaptureStart),
             None if facts.sampled => Some(Cause::Sampled),
             None if facts.portless > 0.01 => Some(Cause::Truncated),
             None if facts.carries == Some(Carries::One) => Some(Cause::BlindSpot),

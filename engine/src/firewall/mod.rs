@@ -151,6 +151,19 @@ impl Firewalls {
         }
     }
 
+    /// Judges what waits no longer at a time, though no packet came.
+    pub(crate) fn pass_time(&mut self, now: Timestamp, tracker: &mut Tracker) {
+        while let Some(packet) = self.order.next(Some(now)) {
+            self.settle(&packet, tracker);
+        }
+    }
+
+    /// The points are described anew: what waits is judged as before, what comes by their new settings.
+    pub(crate) fn reload(&mut self, tracker: &mut Tracker) {
+        self.finish(tracker);
+        self.settings.clear();
+    }
+
     /// Judges a packet of a flow at once, in the order of arrival.
     pub fn judge(
         &mut self,

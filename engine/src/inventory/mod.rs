@@ -210,9 +210,29 @@ impl Inventory {
 
     /// Ends the capture: no more copies will come.
     pub fn finish(&mut self) {
-        let keys: Vec<Key> = self.stations.keys().collect();
+        self.settle_all(None);
+    }
+
+    /// Draws conclusions from frames whose copies must have arrived by now, though their senders are silent since.
+    pub(crate) fn pass_time(&mut self, now: Timestamp) {
+        self.settle_all(Some(now));
+    }
+
+    fn settle_all(&mut self, now: Option<Timestamp>) {
+        let waiting = self.stations.iter().filter(|(_, s)| !s.pending.is_empty());
+        let keys: Vec<Key> = waiting.map(|(key, _)| *key).collect();
         for key in keys {
-            self.settle(key, None);
+            self.settle(key, now);
+        }
+    }
+
+    /// Points have other sites or roles from now on: where stations are is learned anew.
+    pub(crate) fn forget_places(&mut self) {
+        self.places.clear();
+        self.sites.clear();
+        self.interconnects.clear();
+        for station in self.stations.values_mut() {
+            station.forget_places();
         }
     }
 

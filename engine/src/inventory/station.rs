@@ -251,6 +251,14 @@ impl Station {
         }
     }
 
+    /// Forgets where it is and was.
+    pub fn forget_places(&mut self) {
+        self.edges.clear();
+        self.beliefs.clear();
+        self.crossed.clear();
+        self.pending.clear();
+    }
+
     /// Looks at more of its frames again once fewer come.
     pub fn relax(&mut self, arrival: Timestamp) {
         let second = arrival.0.div_euclid(SECOND);

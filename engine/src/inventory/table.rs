@@ -57,8 +57,8 @@ impl<K: Copy + Eq + Hash, V: Default> Table<K, V> {
     }
 
     /// All values.
-    pub fn keys(&self) -> impl Iterator<Item = K> {
-        self.young.keys().chain(self.old.keys()).copied()
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.young.values_mut().chain(self.old.values_mut())
     }
 }
 

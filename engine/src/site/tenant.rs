@@ -51,6 +51,25 @@ impl Tenants {
         all
     }
 
+    /// Describes tenants anew. One that keeps its name keeps its flows; one that is gone keeps those that it had.
+    pub(crate) fn reload(&mut self, tenants: &[Tenant]) {
+        let mut names = std::mem::take(&mut self.names);
+        for tenant in tenants {
+            if !names.contains(&tenant.name) {
+                names.push(tenant.name.clone());
+            }
+        }
+        let described = |name: &String| {
+            let found = tenants.iter().find(|tenant| tenant.name == *name);
+            found.cloned().unwrap_or_else(|| Tenant {
+                name: name.clone(),
+                ..Tenant::default()
+            })
+        };
+        let all: Vec<Tenant> = names.iter().map(described).collect();
+        *self = Self::new(&all);
+    }
+
     /// The scope of the tenant that a packet belongs to. The point that it was seen at tells more than its tags, and the
     /// network that carried it more than a tag inside.
     pub(crate) fn of(&self, packet: &Mirrored<'_>) -> Option<u32> {

@@ -135,7 +135,7 @@ impl Identity {
         };
         let position = ip.fragment.map_or(0, place);
         let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
-        let id = seed.hash_one((flow, side, [content, position, length]));
+        let id = seed.hash_one((flow, side, content, position, length));
         Self { id, kind, cut }
     }
 }
@@ -147,7 +147,7 @@ fn udp_len(payload_len: u32) -> [u8; 8] {
 fn segment(seed: &FixedState, tcp: &Tcp<'_>, options: u64) -> u64 {
     let numbers = u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement);
     let shape = u64::from(tcp.flags.0) << 48 | u64::from(tcp.window) << 32;
-    seed.hash_one([numbers, shape | u64::from(tcp.payload_len), options])
+    seed.hash_one((numbers, shape | u64::from(tcp.payload_len), options))
 }
 
 /// Time stamps and selective acknowledgements differ from packet to packet. Of a SYN only the time stamp counts:
@@ -204,10 +204,17 @@ pub(super) struct Look {
     pub stations: u16,
 }
 
+fn word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
 impl Look {
     pub(super) fn of(packet: &Mirrored<'_>, ip: &Ip<'_>) -> Self {
         let macs = packet.packet.macs;
-        let stations = macs.map(|m| FixedState::with_seed(0).hash_one((m.source, m.destination)));
+        let stations = macs.map(|m| {
+            let words = (word(m.source), word(m.destination));
+            FixedState::with_seed(0).hash_one(words)
+        });
         Self {
             ttl: ip.ttl,
             stations: stations.map_or(0, |hash| hash as u16 | 1),

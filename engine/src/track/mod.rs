@@ -18,7 +18,7 @@ use crate::flow::{
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
 use crate::point::{Point, PointId};
 use crate::receive::{Delivery, Mirrored};
-use crate::site::{Role, Tenants, untenanted};
+use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
@@ -176,6 +176,11 @@ impl Tracker {
     /// The tenants.
     pub fn tenants(&self) -> &Tenants {
         &self.tenants
+    }
+
+    /// Describes tenants anew.
+    pub(crate) fn reload(&mut self, tenants: &[Tenant]) {
+        self.tenants.reload(tenants);
     }
 
     /// Flows in the table.

@@ -1,0 +1,289 @@
+//! Where `decap` writes, and what it leaves out.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use mirrorscope_capture::writer::{
+    Direction, Format, InterfaceDescription, Options, Packet, Queue, Rotation, Series, Totals,
+};
+use mirrorscope_dissectors::{Direction as Way, LinkType};
+use mirrorscope_engine::point::{printable, session_name};
+use mirrorscope_engine::receive::{Delivery, Mirrored};
+use mirrorscope_engine::session::SessionId;
+use mirrorscope_engine::time::Timestamp;
+
+use crate::cli::{CaptureFormat, DecapArgs};
+use crate::command::{APPLICATION, capture_format};
+
+/// What is written, and what was left out.
+pub struct Output {
+    writer: Writer,
+    path: PathBuf,
+    rotates: bool,
+    interfaces: HashMap<(SessionId, LinkType), u32>,
+    /// When the frame at hand arrived.
+    now: i64,
+    snaplen: u32,
+    plain: bool,
+    skipped: u64,
+    flowless: u64,
+    totals: Totals,
+}
+
+/// Who writes.
+enum Writer {
+    /// The thread that reads: files can wait.
+    Here(Box<Series>),
+    /// A thread of its own: packets that come live cannot.
+    Apart(Queue, usize),
+}
+
+impl Output {
+    /// Prepares the output; packets may come live.
+    pub fn create(args: &DecapArgs, live: bool) -> Result<Self> {
+        let rotation = Rotation {
+            size: args.rotation.rotate_size,
+            time: args.rotation.rotate_time,
+            keep: args.rotation.keep.map(usize::from),
+        };
+        // A limit of the file size is an error of a write then, and does not end the process.
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+        let series = Series::create(
+            Options {
+                path: args.output.write.clone(),
+                format: match capture_format(&args.output) {
+                    CaptureFormat::Pcapng => Format::Pcapng,
+                    CaptureFormat::Pcap => Format::Pcap,
+                },
+                application: APPLICATION.to_owned(),
+                snaplen: args.snaplen.unwrap_or(0),
+                rotation,
+                live,
+            },
+            clock(),
+        )?;
+        let deleted = |file: &&PathBuf| rotation.keep.is_some() && series.rotates(file);
+        if let Some(file) = args.analysis.input.files.iter().find(deleted) {
+            bail!(
+                "{}: is an input file, and --keep would delete it as one of an earlier run; write to another name",
+                file.display()
+            );
+        }
+        let room = args.rotation.write_buffer;
+        Ok(Self {
+            writer: if live {
+                let queue =
+                    Queue::start(series, room).context("cannot start the thread that writes")?;
+                Writer::Apart(queue, room)
+            } else {
+                Writer::Here(Box::new(series))
+            },
+            path: args.output.write.clone(),
+            rotates: rotation.is_some(),
+            interfaces: HashMap::new(),
+            now: clock(),
+            snaplen: args.snaplen.unwrap_or(u32::MAX),
+            plain: args.plain,
+            skipped: 0,
+            flowless: 0,
+            totals: Totals::default(),
+        })
+    }
+
+    /// The time of the frame whose packets come next.
+    pub fn arrived(&mut self, time: Timestamp) {
+        self.now = time.0;
+    }
+
+    /// Writes one packet, unless an earlier one failed.
+    pub fn keep(&mut self, result: &mut Result<()>, mirrored: &Mirrored<'_>, wanted: Option<bool>) {
+        if result.is_ok() {
+            *result = self.write(mirrored, wanted).context("writing stopped");
+        }
+    }
+
+    fn write(&mut self, mirrored: &Mirrored<'_>, wanted: Option<bool>) -> io::Result<()> {
+        // Fragments are written as the mirror brought them.
+        if mirrored.delivery != Delivery::Whole {
+            return Ok(());
+        }
+        // Labels and sessions of the link are an encapsulation too, though no mirror's.
+        if mirrored.mirror.is_none() && mirrored.inner.offset == 0 && !self.plain {
+            self.skipped += 1;
+            return Ok(());
+        }
+        match wanted {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => {
+                self.flowless += 1;
+                return Ok(());
+            }
+        }
+        let bytes = mirrored.inner.bytes;
+        let said = mirrored.mirror.and_then(|m| m.facts.direction);
+        let packet = Packet {
+            interface: self.interface(mirrored),
+            time: mirrored.time.0,
+            wire_len: mirrored.inner_len,
+            bytes: bytes.get(..self.snaplen as usize).unwrap_or(bytes),
+            direction: said.map(|said| direction(mirrored.place.direction(said))),
+        };
+        match &mut self.writer {
+            Writer::Here(series) => series.write(self.now, &packet),
+            Writer::Apart(queue, _) => queue.write(self.now, &packet),
+        }
+    }
+
+    /// The number of a session's interface.
+    fn interface(&mut self, mirrored: &Mirrored<'_>) -> u32 {
+        let key = (mirrored.session, mirrored.inner.link);
+        let writer = &mut self.writer;
+        *self.interfaces.entry(key).or_insert_with(|| {
+            let description = format!(
+                "{} at {} ({})",
+                mirrored.place.role.as_str(),
+                mirrored.place.name,
+                mirrored.place.site
+            );
+            let interface = InterfaceDescription {
+                name: &session_name(&mirrored.key, mirrored.interface),
+                description: &description,
+                link_type: mirrored.inner.link.number(),
+                snaplen: if self.snaplen == u32::MAX {
+                    0
+                } else {
+                    self.snaplen
+                },
+            };
+            match writer {
+                Writer::Here(series) => series.add_interface(&interface),
+                Writer::Apart(queue, _) => queue.add_interface(&interface),
+            }
+        })
+    }
+
+    /// Once a second, of live packets: what waits is written, and what failed tried again.
+    pub fn tick(&mut self) -> Result<()> {
+        let now = clock();
+        match &mut self.writer {
+            Writer::Here(series) => series.tick(now)?,
+            Writer::Apart(queue, _) => queue.tick(now)?,
+        }
+        self.tell_notes();
+        Ok(())
+    }
+
+    fn tell_notes(&mut self) {
+        let notes = match &mut self.writer {
+            Writer::Here(series) => series.take_notes(),
+            Writer::Apart(queue, _) => queue.take_notes(),
+        };
+        for note in notes {
+            eprintln!("mirrorscope: {}", printable(&note));
+        }
+    }
+
+    /// Writes what waits, and puts the file in its place; true if all packets are in it.
+    pub fn finish(&mut self) -> Result<bool> {
+        let finished = match &mut self.writer {
+            Writer::Here(series) => {
+                let other_link = series.totals().other_link;
+                if other_link > 0 && !self.rotates {
+                    bail!(
+                        "{other_link} packets of another link type do not fit into one pcap file; write pcapng instead"
+                    );
+                }
+                series.finish(clock())
+            }
+            Writer::Apart(queue, _) => queue.finish(clock()),
+        };
+        self.tell_notes();
+        self.totals = finished.context("writing stopped")?;
+        let dropped = self.dropped();
+        if let Writer::Apart(_, room) = self.writer
+            && dropped > 0
+        {
+            eprintln!(
+                "mirrorscope: {dropped} packets were not written because the disk is too slow; raise --write-buffer (now {} \
+                 MiB), or write less: --snaplen, --filter",
+                room >> 20
+            );
+        }
+        if self.totals.unwritten > 0 {
+            eprintln!(
+                "mirrorscope: {} packets could not be written",
+                self.totals.unwritten
+            );
+        }
+        if self.totals.other_link > 0 {
+            eprintln!(
+                "mirrorscope: {} packets of another link type do not fit into a pcap file and were left out; write pcapng \
+                 instead",
+                self.totals.other_link
+            );
+        }
+        Ok(dropped + self.totals.unwritten + self.totals.other_link == 0)
+    }
+
+    fn dropped(&self) -> u64 {
+        match &self.writer {
+            Writer::Here(_) => 0,
+            Writer::Apart(queue, _) => queue.dropped(),
+        }
+    }
+
+    /// Tells what was not to be written.
+    pub fn tell_left_out(&self, frames: u64) {
+        let Self {
+            skipped, flowless, ..
+        } = self;
+        if *skipped > 0 {
+            eprintln!(
+                "mirrorscope: {skipped} of {frames} frames are not encapsulated and were left out (--plain writes them too)"
+            );
+        }
+        if *flowless > 0 {
+            eprintln!(
+                "mirrorscope: {flowless} packets belong to no flow that a filter could choose (ARP, fragments whose first is missing) \
+                 and were left out"
+            );
+        }
+    }
+
+    /// Tells what was written.
+    pub fn tell_written(&self) {
+        if self.path.as_os_str() == "-" {
+            return;
+        }
+        let name = printable(&self.path.to_string_lossy());
+        let Totals { written, files, .. } = self.totals;
+        if self.rotates {
+            eprintln!("mirrorscope: {name}: {written} packets in {files} files");
+        } else {
+            eprintln!("mirrorscope: {name}: {written} packets");
+        }
+    }
+}
+
+/// The time of day, in nanoseconds since the epoch.
+fn clock() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The switch's ingress is what the mirrored station sends: outbound as the station's own capture would call it,
+/// but pcapng means the capturing interface, which is the switch's port.
+fn direction(way: Way) -> Direction {
+    match way {
+        Way::Ingress => Direction::Inbound,
+        Way::Egress => Direction::Outbound,
+    }
+}

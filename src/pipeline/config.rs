@@ -1,0 +1,65 @@
+//! What the command line and the sites file say of the analysis.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use mirrorscope_dissectors::Options;
+use mirrorscope_engine::Config;
+use mirrorscope_engine::point::printable;
+use mirrorscope_engine::receive::TimeSource;
+use mirrorscope_engine::site::Sites;
+
+use crate::cli::{self, InputArgs};
+
+/// The sites file, and what the command line adds to it.
+pub fn sites(args: &InputArgs) -> Result<Sites> {
+    let mut sites = match &args.sites {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot read the sites file", path.display()))?;
+            Sites::parse(&text).with_context(|| path.display().to_string())?
+        }
+        None => Sites::default(),
+    };
+    for assignment in &args.site {
+        sites.assign(assignment).context("--site")?;
+    }
+    sites.firewall = args.firewall;
+    Ok(sites)
+}
+
+/// All settings but those of the flow table.
+pub fn config(args: &InputArgs) -> Result<Config> {
+    let sites = sites(args)?;
+    let mut dissect = Options::default();
+    sites
+        .decode(&mut dissect)
+        .context("the sites file's ports")?;
+    let mut taken: Vec<(u16, &str)> = Vec::new();
+    for (protocol, ports) in &args.decode.ports {
+        let option = protocol.port_option().unwrap_or_default();
+        for port in ports {
+            if let Some((_, other)) = taken.iter().find(|(known, _)| known == port) {
+                bail!("port {port} is given to both --{other} and --{option}");
+            }
+        }
+        taken.extend(ports.iter().map(|port| (*port, option)));
+        dissect
+            .set_ports(*protocol, ports)
+            .with_context(|| format!("--{option}"))?;
+    }
+    for rule in &args.decode.decode_as {
+        dissect
+            .decode_as(rule)
+            .with_context(|| format!("--decode-as {}", printable(rule)))?;
+    }
+    Ok(Config {
+        dissect,
+        sites,
+        time: match args.clock {
+            cli::Clock::Mirror => TimeSource::Mirror,
+            cli::Clock::Arrival => TimeSource::Arrival,
+        },
+        ..Config::default()
+    })
+}

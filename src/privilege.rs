@@ -1,0 +1,133 @@
+//! Giving privileges up: once everything is open, nothing that reads packets may do more than read packets.
+//!
+//! What the sockets needed – root, or a capability of the program's file – is gone before the first packet is parsed: the
+//! process is the caller's (under sudo), holds no capabilities, can gain none, cannot start programs or call anybody, and opens files
+//! only where it was told to read or write. docs/collector.md has the list for people.
+
+mod calls;
+mod files;
+mod user;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+pub use user::is_sudo;
+
+/// What the rest of the run still needs.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Who to become when started as root, by name, number or `UID:GID`; the caller of sudo if it is not said.
+    pub user: Option<String>,
+    /// Files or folders that are written, and `-` for standard output. Beside a file others may be made.
+    pub write: Vec<PathBuf>,
+    /// Files or folders that are read again: the sites file when it is reloaded.
+    pub read: Vec<PathBuf>,
+}
+
+/// Gives up what the rest of the run does not need. The process must have one thread only: each has privileges of its own.
+///
+/// What the system does not have – landlock in an old kernel – is left out. What was asked for and fails is an error.
+pub fn drop(needs: &Needs) -> Result<()> {
+    // Without its capabilities root could no longer do this.
+    for capability in CapabilitySet::all().iter() {
+        // Not root, or a capability that this kernel does not know.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    if let Some(user) = user::wanted(needs.user.as_deref())? {
+        user.become_it()?;
+    }
+    give_up_capabilities().context("cannot give up capabilities")?;
+    files::check_writable(&needs.write)?;
+    rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")?;
+    files::confine(&needs.read, &needs.write)
+        .context("cannot confine the process with landlock")?;
+    calls::forbid().context("cannot set the filter of system calls")
+}
+
+/// Effective, permitted, inheritable and ambient ones.
+fn give_up_capabilities() -> rustix::io::Result<()> {
+    // Kernels before 4.3 have none.
+    let _ = rustix::thread::clear_ambient_capability_set();
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+    use std::process::Command;
+    use std::thread;
+
+    use landlock::RulesetStatus;
+
+    use super::*;
+
+    /// What is given up is the calling thread's, so a test can do it in a thread of its own.
+    #[test]
+    fn what_is_not_needed_is_refused_afterwards() {
+        let (inside, outside) = (
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir_in(".").unwrap(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                drop(&Needs {
+                    write: vec![inside.path().join("out.pcapng")],
+                    ..Needs::default()
+                })
+                .unwrap();
+                fs::write(inside.path().join("out_00001.pcapng"), b"packets").unwrap();
+                fs::read(inside.path().join("out_00001.pcapng")).unwrap();
+                fs::remove_file(inside.path().join("out_00001.pcapng")).unwrap();
+
+                let denied = |result: std::io::Result<()>| {
+                    assert_eq!(result.unwrap_err().kind(), ErrorKind::PermissionDenied);
+                };
+                denied(Command::new("/bin/true").status().map(|_| ()));
+                denied(TcpStream::connect(address).map(|_| ()));
+                if files::confine(&[], &[]).unwrap() != RulesetStatus::NotEnforced {
+                    denied(fs::write(outside.path().join("file"), b""));
+                    denied(File::open("/etc/passwd").map(|_| ()));
+                }
+                let held = rustix::thread::capabilities(None).unwrap();
+                assert!(held.effective.is_empty() && held.permitted.is_empty());
+                assert!(rustix::thread::no_new_privs().unwrap());
+            });
+            confined.join().unwrap();
+        });
+        // The rest of the process is as it was.
+        fs::write(outside.path().join("file"), b"").unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                drop(&Needs {
+                    write: vec![
+                        PathBuf::from("/proc/self/out.pcapng"),
+                        folder.path().to_owned(),
+                    ],
+                    ..Needs::default()
+                })
+            });
+            confined.join().unwrap()
+        });
+        let text = refused.unwrap_err().to_string();
+        assert!(text.starts_with("/proc/self: user "), "{text}");
+    }
+}
