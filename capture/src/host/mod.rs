@@ -6,6 +6,7 @@ pub mod capability;
 pub mod clock;
 pub mod ethtool;
 pub mod firewall;
+pub mod interface;
 pub mod limit;
 pub mod link;
 pub mod port;
