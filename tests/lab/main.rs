@@ -11,11 +11,17 @@ mod conntrack;
 mod firewall;
 mod frames;
 mod lab;
+mod live;
+#[allow(dead_code, reason = "the example writes files, too")]
+#[path = "../../examples/generate_load/load.rs"]
+mod load;
 mod machine;
 mod network;
 mod page;
 mod run;
 mod scenario;
+#[path = "../../examples/send_load/sender.rs"]
+mod sender;
 mod switch;
 mod traffic;
 mod truth;
