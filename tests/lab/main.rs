@@ -8,12 +8,14 @@
 
 mod capture;
 mod conntrack;
+mod disk;
 mod firewall;
 mod frames;
 mod lab;
 mod machine;
 mod network;
 mod page;
+mod privilege;
 mod run;
 mod scenario;
 mod switch;
