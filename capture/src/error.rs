@@ -1,9 +1,9 @@
-//! Everything that can go wrong with capture files, in words for the person who gave them.
+//! Everything that can go wrong with capture files and live sources, in words for the person who gave them.
 
 use std::fmt;
 use std::io;
 
-/// A fault of one file. Its text names the file, the place and the reason, in one line.
+/// A fault of one file or interface. Its text names the file, the place and the reason, in one line.
 ///
 /// Byte offsets count from the start of the capture data: in a compressed file, of what it unpacks
 /// to. Packets are numbered from 1, as in Wireshark.
@@ -183,11 +183,47 @@ pub enum Error {
         /// What the system said, or what is missing.
         cause: String,
     },
-    /// No interface is known by this name, number or address.
-    #[error("{interface}: no such interface; mirrorscope interfaces lists them")]
+    /// A live source was asked for without an interface.
+    #[error("no interface given: {}", Known(known))]
+    NoInterface {
+        /// The interfaces that there are.
+        known: Vec<String>,
+    },
+    /// No interface has this name, number or address.
+    #[error("{interface}: no such interface: {}", Known(known))]
     NoSuchInterface {
-        /// As given.
+        /// The interface as given.
         interface: String,
+        /// The interfaces that there are.
+        known: Vec<String>,
+    },
+    /// The system lets only programs with a capability capture.
+    #[error("{interface}: cannot capture: {how}, or receive without it: --via endpoint")]
+    MissingCapability {
+        /// The interface as given.
+        interface: String,
+        /// What is missing, and how it is granted.
+        how: String,
+    },
+    /// An interface cannot be captured, for another reason.
+    #[error("{interface}: {what}: {}", Plain(cause))]
+    Live {
+        /// The interface as given.
+        interface: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// So many prefixes or ports were given that the kernel takes no filter for them.
+    #[error(
+        "the kernel filter would have {needed} instructions, {most} at most are possible: give fewer prefixes or ports"
+    )]
+    FilterTooLong {
+        /// Instructions of the filter.
+        needed: usize,
+        /// The kernel's bound.
+        most: usize,
     },
 }
 
@@ -206,6 +242,18 @@ impl Error {
 /// The text of a system error as people read it: lower case, without its number.
 pub(crate) fn plain(error: &io::Error) -> String {
     Plain(error).to_string()
+}
+
+/// The interfaces that there are.
+struct Known<'a>(&'a [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => write!(f, "there is none"),
+            names => write!(f, "there are {}, and any", names.join(", ")),
+        }
+    }
 }
 
 /// A system error as people read it: lower case, without its number.

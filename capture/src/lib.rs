@@ -1,7 +1,7 @@
 //! Packet sources and writers.
 //!
 //! [`Files`] lends the frames of capture files – pcap and pcapng, plain or compressed, regular files
-//! and pipes – merged in time order. [`writer`] writes both formats.
+//! and pipes – merged in time order. [`live::Live`] lends frames as they arrive. [`writer`] writes both formats.
 //!
 //! ```
 //! use std::sync::Arc;

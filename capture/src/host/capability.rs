@@ -6,11 +6,20 @@ use std::fs;
 pub fn how_to_grant(capability: &str) -> String {
     let program = std::env::current_exe().ok();
     let program = program.and_then(|path| path.into_os_string().into_string().ok());
-    let program = program.as_deref().unwrap_or("mirrorscope");
+    let program = quoted(program.as_deref().unwrap_or("mirrorscope"));
     format!(
         "that needs {}: sudo setcap {capability}+ep {program}, or start it with sudo",
         capability.to_uppercase()
     )
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if path.bytes().all(harmless) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 /// Numbers of capabilities, as linux/capability.h has them.
@@ -54,6 +63,12 @@ mod tests {
             1 << Capability::NetBindService as u32 | 1 << Capability::NetRaw as u32
         );
         assert_eq!(effective("CapEff:\tnone\n"), None);
+    }
+
+    #[test]
+    fn a_path_can_be_pasted() {
+        assert_eq!(quoted("/opt/mirror-scope_1.0/x"), "/opt/mirror-scope_1.0/x");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
     }
 
     #[test]

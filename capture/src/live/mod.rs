@@ -1,120 +1,382 @@
-//! Live sources: sockets and rings.
-
-#![expect(dead_code, reason = "nobody opens a source yet")]
+//! Live sources: the packet ring of Linux, sockets that are a mirror's destination, and pnet's datalink.
+//!
+//! [`Live`] merges what they deliver by time. Frames of different interfaces come in order, as far as their stamps do; so a
+//! SYN by one interface is in front of the SYN-ACK by another.
+//!
+//! Nothing is lost in silence: frames for which a ring or socket buffer was too small are counted for each interface, see
+//! [`Live::statistics`].
 
 mod clock;
 mod endpoint;
+mod filter;
 mod find;
 mod hold;
+mod interface;
+mod merge;
 mod opened;
+mod options;
 mod outer;
 mod portable;
+mod ring;
 mod socket;
+mod statistics;
 mod tap;
 
-use ipnet::IpNet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-/// How frames are received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// The packet ring.
-    Ring,
-    /// Sockets that are the mirror's destination.
-    Endpoint,
-    /// pnet's datalink.
-    Portable,
-}
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What to receive, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How.
-    pub via: Via,
-    /// Names, indexes, addresses, or "any"; none is possible with an endpoint only: all addresses.
-    pub interfaces: Vec<String>,
-    /// Take what is for other stations, too.
-    pub promiscuous: bool,
-    /// Bytes of ring or socket buffer for each interface.
-    pub buffer: usize,
-    /// Threads that receive.
-    pub threads: usize,
-    /// Bytes of the queue between several threads and the reader.
-    pub queue: usize,
-    /// Stamps of the card, where it makes them.
-    pub hardware_time: bool,
-    /// What the kernel lets through.
-    pub pass: Pass,
-    /// What leads to a mirror's encapsulation.
-    pub numbers: Numbers,
-    /// Hold the endpoint's sockets open, so that the host answers no mirror with ICMP unreachable.
-    pub hold: bool,
-}
+use clock::now;
+use endpoint::Endpoint;
+use hold::Hold;
+use merge::{Merge, Next, Source};
+pub use options::{Numbers, Options, Pass, Via};
+use portable::Portable;
+use ring::{HOLD, Ring, Setup};
+pub use statistics::{Dropped, Event, InterfaceStatistics};
 
-/// What the kernel lets through.
-#[derive(Clone, Debug, Default)]
-pub struct Pass {
-    /// Everything.
-    pub all: bool,
-    /// Outer source prefixes that may send; none: any.
-    pub sources: Vec<IpNet>,
-}
+use crate::{Error, Frame, Interface};
 
-/// Numbers that lead to a mirror's encapsulation.
-#[derive(Clone, Debug, Default)]
-pub struct Numbers {
-    /// UDP ports.
-    pub udp: Vec<u16>,
-    /// TCP ports.
-    pub tcp: Vec<u16>,
-    /// IP protocols.
-    pub ip: Vec<u8>,
-    /// Ethernet types.
-    pub ethertypes: Vec<u16>,
-}
-
-/// What an interface received and lost.
-#[derive(Clone, Debug)]
-pub struct InterfaceStatistics {
-    /// Local index.
-    pub interface: u32,
-    /// Name.
-    pub name: String,
-    /// How.
-    pub via: Via,
-    /// It exists.
-    pub present: bool,
-    /// Frames delivered.
-    pub frames: u64,
-    /// Frames lost on this host.
-    pub dropped: Dropped,
-}
-
-/// Frames lost on this host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// The ring was full.
-    pub kernel: u64,
-    /// The socket buffer was full.
-    pub socket: u64,
-    /// The own queue was full.
-    pub queue: u64,
-}
-
-/// Something that happened to an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// When, in nanoseconds since the Unix epoch.
-    pub time: i64,
-    /// What, in plain words.
-    pub text: String,
-}
+/// How long is slept before `stop` is looked at again.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often interfaces are looked after.
+const TICK: Duration = Duration::from_millis(500);
+/// Frames after which the clock is looked at, if there is no other reason to.
+const FRAMES: u32 = 4096;
 
 /// A frame, lent by a source until it is asked again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lent<'a> {
+    /// Nanoseconds since the Unix epoch.
     pub time: i64,
     pub wire_len: u32,
     /// Index into the interfaces of its source.
     pub interface: u32,
     pub bytes: &'a [u8],
+}
+
+/// An interface of a live source.
+pub(crate) fn interface(name: &str, link_type: u16) -> Interface {
+    Interface {
+        source: "live".to_owned(),
+        name: Some(name.to_owned()),
+        description: None,
+        link_type,
+    }
+}
+
+/// Frames as they arrive.
+pub struct Live {
+    merge: Merge,
+    via: Via,
+    /// Open as long as frames are received.
+    _hold: Option<Hold>,
+    interfaces: Vec<Interface>,
+    /// For each source, what its interfaces are here.
+    places: Vec<Vec<u32>>,
+    /// Frames handed out, for each interface.
+    frames: Vec<u64>,
+    stop: Arc<AtomicBool>,
+    /// When `stop` was noticed, in nanoseconds since the Unix epoch: later frames are not handed out.
+    end: Option<i64>,
+    ended: bool,
+    /// Frames until the clock is looked at.
+    until_tick: u32,
+    ticked: Instant,
+    events: Vec<Event>,
+    notes: Vec<String>,
+}
+
+impl Live {
+    /// Opens all sockets. This is what needs privileges; no frame is taken before [`Live::start`].
+    ///
+    /// # Errors
+    ///
+    /// An interface that does not exist or cannot be captured, and why.
+    pub fn open(options: &Options, stop: Arc<AtomicBool>) -> Result<Self, Error> {
+        let mut notes = Vec::new();
+        let sources = match options.via {
+            Via::Ring => rings(options, &mut notes)?,
+            Via::Endpoint => {
+                let (endpoint, told) = Endpoint::open(options)?;
+                notes.extend(told);
+                vec![Source::Endpoint(Box::new(endpoint))]
+            }
+            Via::Portable => {
+                let (portable, told) = Portable::open(options)?;
+                notes.extend(told);
+                vec![Source::Portable(Box::new(portable))]
+            }
+        };
+        // An endpoint's own sockets do the same.
+        let hold = (options.hold && options.via != Via::Endpoint).then(|| {
+            let (hold, told) = Hold::open(&options.numbers);
+            notes.extend(told);
+            hold
+        });
+        let mut live = Self {
+            places: vec![Vec::new(); sources.len()],
+            merge: Merge::new(sources),
+            via: options.via,
+            _hold: hold,
+            interfaces: Vec::new(),
+            frames: Vec::new(),
+            stop,
+            end: None,
+            ended: false,
+            until_tick: FRAMES,
+            ticked: Instant::now(),
+            events: Vec::new(),
+            notes,
+        };
+        for source in 0..live.merge.sources.len() {
+            live.adopt(source);
+        }
+        Ok(live)
+    }
+
+    /// Begins to receive. Needs no privileges.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not take the filter.
+    pub fn start(&mut self) -> Result<(), Error> {
+        for source in &mut self.merge.sources {
+            source.start()?;
+        }
+        self.ticked = Instant::now();
+        Ok(())
+    }
+
+    /// The next frame, waited for as long as `patience`; None if none came.
+    ///
+    /// Once `stop` is true, frames that had come until then are handed out, and None says that there are no more.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot wait for frames. What happens to an interface is no error, but an event.
+    #[inline]
+    pub fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame<'_>>, Error> {
+        let Some(source) = self.next_source(patience)? else {
+            return Ok(None);
+        };
+        let Some(lent) = self.merge.sources.get_mut(source).and_then(Source::lend) else {
+            return Ok(None);
+        };
+        let place = self
+            .places
+            .get(source)
+            .and_then(|places| places.get(lent.interface as usize));
+        let Some(&interface) = place else {
+            return Ok(None);
+        };
+        let (Some(origin), Some(number)) = (
+            self.interfaces.get(interface as usize),
+            self.frames.get_mut(interface as usize),
+        ) else {
+            return Ok(None);
+        };
+        *number += 1;
+        Ok(Some(Frame {
+            time: lent.time,
+            wire_len: lent.wire_len,
+            link_type: origin.link_type,
+            interface,
+            origin,
+            number: *number,
+            bytes: lent.bytes,
+        }))
+    }
+
+    /// Where frames come from: the interfaces that were asked for, and with `any` also each one that frames came by.
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
+    /// What each interface delivered and lost since the start. What a ring of `any` lost stands at `any`: it is not known
+    /// which interface it came by.
+    pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
+        let named = self.interfaces.iter().zip(&self.frames).enumerate();
+        let mut all: Vec<InterfaceStatistics> = named
+            .map(|(index, (interface, frames))| InterfaceStatistics {
+                interface: index as u32,
+                name: interface.name.clone().unwrap_or_default(),
+                via: self.via,
+                present: true,
+                frames: *frames,
+                dropped: Dropped::default(),
+            })
+            .collect();
+        for (source, places) in self.merge.sources.iter_mut().zip(&self.places) {
+            for part in source.statistics() {
+                let place = places.get(part.interface as usize);
+                let whole = place.and_then(|place| all.get_mut(*place as usize));
+                if let Some(whole) = whole {
+                    whole.present &= part.present;
+                    whole.dropped.add(part.dropped);
+                }
+            }
+        }
+        all
+    }
+
+    /// What happened to interfaces since this was asked last.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What is to be known from the start: what could not be had, and why.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The source that has the next frame.
+    #[inline]
+    fn next_source(&mut self, patience: Duration) -> Result<Option<usize>, Error> {
+        if self.end.is_none() && self.stop.load(Ordering::Relaxed) {
+            self.end = Some(now());
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        self.until_tick = self.until_tick.saturating_sub(1);
+        if self.until_tick == 0 {
+            self.until_tick = FRAMES;
+            self.look_after(Instant::now());
+        }
+        match self.merge.next()? {
+            Next::Frame(source, time) if self.end.is_none_or(|end| time <= end) => {
+                self.adopt(source);
+                Ok(Some(source))
+            }
+            next => self.wait(next, patience),
+        }
+    }
+
+    /// Waits for a frame.
+    #[cold]
+    fn wait(&mut self, mut next: Next, patience: Duration) -> Result<Option<usize>, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.end.is_none() && self.stop.load(Ordering::Relaxed) {
+                self.end = Some(now());
+            }
+            let moment = Instant::now();
+            let mut most = deadline.saturating_duration_since(moment).min(PATIENCE);
+            match (next, self.end) {
+                (Next::Frame(source, time), end) if end.is_none_or(|end| time <= end) => {
+                    self.adopt(source);
+                    return Ok(Some(source));
+                }
+                (Next::Frame(..), _) => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+                (Next::Wait(nanoseconds), _) => {
+                    most = most.min(Duration::from_nanos(nanoseconds.cast_unsigned()));
+                }
+                // The last frames may be in blocks that are not handed over yet.
+                (Next::Nothing, Some(end)) => {
+                    let left = (end + HOLD).saturating_sub(now());
+                    if left <= 0 {
+                        self.ended = true;
+                        return Ok(None);
+                    }
+                    most = Duration::from_nanos(left.cast_unsigned());
+                }
+                (Next::Nothing, None) => {}
+            }
+            self.look_after(moment);
+            // To the end it is waited whatever the patience: else nobody knows that it is reached.
+            if moment >= deadline && self.end.is_none() {
+                return Ok(None);
+            }
+            self.sleep(most)?;
+            next = self.merge.next()?;
+        }
+    }
+
+    fn sleep(&mut self, most: Duration) -> Result<(), Error> {
+        let fds = self.merge.fds();
+        let mut fds: Vec<PollFd<'_>> = fds
+            .iter()
+            .map(|fd| PollFd::new(fd, PollFlags::IN))
+            .collect();
+        let most = Timespec {
+            tv_sec: most.as_secs().cast_signed(),
+            tv_nsec: most.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&most)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) => {
+                let failed = |fd: &PollFd<'_>| fd.revents().contains(PollFlags::ERR);
+                if fds.iter().any(failed) {
+                    // An interface went away: at once, and so that the same error does not wake us again.
+                    self.tick();
+                }
+                Ok(())
+            }
+            Err(errno) => Err(Error::Live {
+                interface: "live capture".to_owned(),
+                what: "cannot wait for frames",
+                cause: io::Error::from(errno),
+            }),
+        }
+    }
+
+    /// Looks after the interfaces, if it is time.
+    fn look_after(&mut self, moment: Instant) {
+        if moment.saturating_duration_since(self.ticked) >= TICK {
+            self.ticked = moment;
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        let time = now();
+        for source in &mut self.merge.sources {
+            self.events.extend(source.tick(time));
+        }
+    }
+
+    /// Takes over interfaces that a source has met since.
+    #[inline]
+    fn adopt(&mut self, source: usize) {
+        let (Some(from), Some(places)) =
+            (self.merge.sources.get(source), self.places.get_mut(source))
+        else {
+            return;
+        };
+        let known = places.len();
+        for interface in from.interfaces().iter().skip(known) {
+            let place = self.interfaces.iter().position(|one| one == interface);
+            let place = place.unwrap_or_else(|| {
+                self.interfaces.push(interface.clone());
+                self.frames.push(0);
+                self.interfaces.len() - 1
+            });
+            places.push(place as u32);
+        }
+    }
+}
+
+/// A ring for each interface.
+fn rings(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Source>, Error> {
+    let (wanted, told) = interface::find(&options.interfaces)?;
+    notes.extend(told);
+    let mut rings = Vec::with_capacity(wanted.len());
+    for wanted in &wanted {
+        let setup = Setup {
+            wanted,
+            promiscuous: options.promiscuous,
+            buffer: options.buffer,
+            pass: &options.pass,
+            numbers: &options.numbers,
+        };
+        rings.push(Source::Ring(Box::new(Ring::open(&setup, notes)?)));
+    }
+    Ok(rings)
 }

@@ -1,0 +1,216 @@
+//! The packet socket: what is asked of the kernel, call by call.
+//!
+//! Specification: packet(7), netdevice(7); Linux, `Documentation/networking/packet_mmap.rst`.
+
+#![expect(
+    unsafe_code,
+    reason = "options of packet sockets, and ioctls, have no safe form"
+)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use libc::{
+    SOL_PACKET, c_int, c_short, c_ulong, ifreq, packet_mreq, sockaddr_ll, socklen_t, tpacket_req3,
+    tpacket_stats_v3, tpacket_versions,
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+use socket2::{SockFilter, SockRef};
+
+use super::block::TAG_LEN;
+use crate::live::filter::Instruction;
+
+/// Any `tp_frame_size` that divides a block will do: frames of this version of the ring are as long as they are.
+const FRAME: usize = 2048;
+
+/// A packet socket.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+/// What an interface is, as the kernel says by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    pub up: bool,
+    /// `ARPHRD_…`.
+    pub device_type: u16,
+}
+
+impl Socket {
+    /// A socket that receives nothing yet. This is the one call that needs a capability.
+    pub fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
+        Ok(Self(socket))
+    }
+
+    fn set<T>(&self, name: c_int, value: &T) -> io::Result<()> {
+        // SAFETY: the kernel reads as many bytes as the value has, and keeps no pointer to it.
+        let result = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                SOL_PACKET,
+                name,
+                std::ptr::from_ref(value).cast(),
+                size_of::<T>() as socklen_t,
+            )
+        };
+        checked(result)
+    }
+
+    /// Lets packets through that the program passes; in place of the one before, without a moment in between.
+    pub fn filter(&self, program: &[Instruction]) -> io::Result<()> {
+        let filters: Vec<SockFilter> = program
+            .iter()
+            .map(|step| SockFilter::new(step.code, step.jt, step.jf, step.k))
+            .collect();
+        SockRef::from(&self.0).attach_filter(&filters)
+    }
+
+    /// Leaves out what this host sends; false where the kernel is too old for that (before 4.20).
+    pub fn ignore_outgoing(&self) -> bool {
+        self.set(libc::PACKET_IGNORE_OUTGOING, &1_i32).is_ok()
+    }
+
+    /// The version of the ring, and room in front of frames for the tag that the kernel takes out of them.
+    pub fn prepare(&self) -> io::Result<()> {
+        let version = tpacket_versions::TPACKET_V3 as c_int;
+        self.set(libc::PACKET_VERSION, &version)?;
+        self.set(libc::PACKET_RESERVE, &(TAG_LEN as u32))
+    }
+
+    /// Makes the ring: `count` blocks of `size` bytes, each of which is handed over when it is full, or `patience`
+    /// milliseconds after its first frame.
+    pub fn ring(&self, size: usize, count: usize, patience: u32) -> io::Result<()> {
+        let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        let request = tpacket_req3 {
+            tp_block_size: u32::try_from(size).map_err(too_large)?,
+            tp_block_nr: u32::try_from(count).map_err(too_large)?,
+            tp_frame_size: FRAME as u32,
+            tp_frame_nr: u32::try_from(size / FRAME * count).map_err(too_large)?,
+            tp_retire_blk_tov: patience,
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        self.set(libc::PACKET_RX_RING, &request)
+    }
+
+    /// Receives all packets of an interface, of all interfaces for 0. Needs no capability, also when done anew.
+    pub fn bind(&self, interface: i32) -> io::Result<()> {
+        let address = sockaddr_ll {
+            sll_family: libc::AF_PACKET as u16,
+            sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+            sll_ifindex: interface,
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 0,
+            sll_addr: [0; 8],
+        };
+        // SAFETY: the kernel reads the address, which has this length, and keeps no pointer to it.
+        let result = unsafe {
+            libc::bind(
+                self.0.as_raw_fd(),
+                std::ptr::from_ref(&address).cast(),
+                size_of::<sockaddr_ll>() as socklen_t,
+            )
+        };
+        checked(result)
+    }
+
+    /// Takes frames for other stations, too, as long as the socket and the interface exist.
+    pub fn promiscuous(&self, interface: i32) -> io::Result<()> {
+        let membership = packet_mreq {
+            mr_ifindex: interface,
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        self.set(libc::PACKET_ADD_MEMBERSHIP, &membership)
+    }
+
+    /// Packets that were lost because the ring was full, since this was asked last.
+    pub fn take_drops(&self) -> io::Result<u32> {
+        let mut statistics = tpacket_stats_v3 {
+            tp_packets: 0,
+            tp_drops: 0,
+            tp_freeze_q_cnt: 0,
+        };
+        let mut len = size_of::<tpacket_stats_v3>() as socklen_t;
+        // SAFETY: the kernel writes at most `len` bytes, the value's own length, and any bytes are such a value.
+        let result = unsafe {
+            libc::getsockopt(
+                self.0.as_raw_fd(),
+                SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                std::ptr::from_mut(&mut statistics).cast(),
+                &raw mut len,
+            )
+        };
+        checked(result)?;
+        Ok(statistics.tp_drops)
+    }
+
+    /// The fault that was noted for the socket, as of an interface that went away; it is asked for once.
+    pub fn take_error(&self) {
+        let _ = SockRef::from(&self.0).take_error();
+    }
+
+    /// The number of an interface.
+    pub fn index(&self, name: &str) -> Option<i32> {
+        let index = netdevice::name_to_index(&self.0, name).ok()?;
+        i32::try_from(index).ok()
+    }
+
+    /// The name of an interface; it may hold any characters but blanks, `/` and `:`.
+    pub fn name(&self, index: i32) -> Option<String> {
+        let index = u32::try_from(index).ok()?;
+        netdevice::index_to_name(&self.0, index).ok()
+    }
+
+    /// What an interface is.
+    pub fn state(&self, name: &str) -> io::Result<State> {
+        let flags = self.ask(name, libc::SIOCGIFFLAGS)?;
+        let address = self.ask(name, libc::SIOCGIFHWADDR)?;
+        // SAFETY: the kernel has filled in this member of the union, by that call; any bytes are such a number.
+        let (flags, family) = unsafe {
+            (
+                flags.ifr_ifru.ifru_flags,
+                address.ifr_ifru.ifru_hwaddr.sa_family,
+            )
+        };
+        Ok(State {
+            up: flags & (libc::IFF_UP as c_short) != 0,
+            device_type: family,
+        })
+    }
+
+    fn ask(&self, name: &str, request: c_ulong) -> io::Result<ifreq> {
+        // SAFETY: all bytes zero are a value of every member.
+        let mut asked: ifreq = unsafe { std::mem::zeroed() };
+        // The last byte stays zero.
+        let room = asked.ifr_name.len() - 1;
+        if name.len() > room {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        for (place, byte) in asked.ifr_name.iter_mut().zip(name.bytes()) {
+            *place = byte.cast_signed();
+        }
+        // SAFETY: the requests used here read the name and write a member of the union.
+        let result =
+            unsafe { libc::ioctl(self.0.as_raw_fd(), request as libc::Ioctl, &raw mut asked) };
+        checked(result)?;
+        Ok(asked)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn checked(result: c_int) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
