@@ -8,6 +8,7 @@
 
 mod capture;
 mod conntrack;
+mod disk;
 mod firewall;
 mod frames;
 mod lab;
@@ -18,6 +19,7 @@ mod load;
 mod machine;
 mod network;
 mod page;
+mod privilege;
 mod run;
 mod scenario;
 #[path = "../../examples/send_load/sender.rs"]
