@@ -11,7 +11,7 @@ mod endpoint;
 mod filter;
 mod find;
 mod hold;
-mod interface;
+pub(crate) mod interface;
 mod merge;
 mod opened;
 mod options;
