@@ -204,9 +204,9 @@ pub(super) struct Look {
     pub stations: u16,
 }
 
-fn word([first, second, rest @ ..]: [u8; 6]) -> u64 {
-    let high = u16::from_be_bytes([first, second]);
-    u64::from(high) << 32 | u64::from(u32::from_be_bytes(rest))
+fn word(mac: [u8; 6]) -> u64 {
+    mac.iter()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 impl Look {
