@@ -19,6 +19,7 @@ mod formats;
 mod frames;
 mod generated;
 mod host;
+mod live;
 mod loss;
 mod mirror_time;
 mod output;

@@ -314,7 +314,7 @@ impl Receiver {
 
     /// Describes the points anew from a time on; true if that changed anything. Numbers that lead to protocols stay as
     /// they were at the start.
-    pub(crate) fn reload(&mut self, sites: Sites, now: Timestamp) -> bool {
+    pub fn reload(&mut self, sites: Sites, now: Timestamp) -> bool {
         let State {
             sessions,
             points,

@@ -53,7 +53,7 @@ pub enum Choice {
 impl Choice {
     /// Opens the input, and knows the flows that the filter wants, if there is one; reads all input before if only its
     /// end tells which these are. `writes` is what the command writes.
-    pub fn open(args: &AnalysisArgs, writes: &[&Path]) -> Result<(Self, Input)> {
+    pub fn open<'a>(args: &'a AnalysisArgs, writes: &[&Path]) -> Result<(Self, Input<'a>)> {
         let filter = filter(args)?;
         let twice = filter.as_ref().is_some_and(|filter| !filter.is_static());
         if let Some(filter) = &filter {
@@ -68,7 +68,7 @@ impl Choice {
         Ok((choice, input))
     }
 
-    fn ahead(filter: &Filter, input: &mut Input, args: &AnalysisArgs) -> Result<Self> {
+    fn ahead(filter: &Filter, input: &mut Input<'_>, args: &AnalysisArgs) -> Result<Self> {
         let engine = input.run_ahead(args)?;
         let mut serials = HashSet::new();
         let Ok(()) = engine.flows_matching::<Infallible>(filter, |flow| {

@@ -4,11 +4,16 @@ mod output;
 
 use anyhow::Result;
 use mirrorscope_engine::Engine;
+use mirrorscope_engine::activity::Activity;
+use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::MAX_SESSIONS;
+use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::time::Timestamp;
 
+use super::analysis::tell_refused;
 use super::choice::Choice;
-use super::{Outcome, refuse_own_input, tell, tell_refused};
+use super::{Outcome, refuse_own_input, tell};
 use crate::cli::DecapArgs;
 use crate::pipeline::Consumer;
 use output::Output;
@@ -33,7 +38,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         choice,
         output,
     };
-    let sound = input.run(&mut decap)?;
+    let sound = input.run(&mut decap)?.sound;
     let Decap {
         mut stripper,
         choice,
@@ -126,8 +131,29 @@ impl Consumer for Decap {
         result
     }
 
+    fn engine(&mut self) -> Option<&mut Engine> {
+        match &mut self.stripper {
+            Stripper::Receiver(_) => None,
+            Stripper::Engine(engine) => Some(engine),
+        }
+    }
+
     fn tick(&mut self) -> Result<()> {
         self.output.tick()
+    }
+
+    fn interval(&mut self, _live: &LiveReport, _activity: &Activity) -> Result<()> {
+        self.output.tell_written();
+        Ok(())
+    }
+
+    fn reload(&mut self, sites: Sites, now: Timestamp) {
+        match &mut self.stripper {
+            Stripper::Receiver(receiver) => {
+                receiver.reload(sites, now);
+            }
+            Stripper::Engine(engine) => engine.reload(sites),
+        }
     }
 
     fn flows(&self) -> usize {

@@ -47,7 +47,7 @@ pub fn run(args: &EncapArgs) -> Result<Outcome> {
         done: Done::default(),
         plan,
     };
-    let sound = input.run(&mut encap)?;
+    let sound = input.run(&mut encap)?.sound;
     encap.path.end();
     encap.deliver()?;
     let Encap {

@@ -28,6 +28,7 @@ const LISTED: usize = 20;
 
 /// Runs the command.
 pub fn run(args: &FollowArgs) -> Result<Outcome> {
+    super::analysis::refuse_interval(&args.analysis, "streams are shown at the end")?;
     if let Some(folder) = &args.save_all {
         return save_all(args, folder);
     }
@@ -70,9 +71,9 @@ fn collect<S: Store>(
     let store = store()?;
     let engine = input.engine(&args.analysis);
     let mut collector = Collector::new(engine, (args.flow.clone(), choice), policy(args), store);
-    let sound = input.run(&mut collector)?;
+    let sound = input.run(&mut collector)?.sound;
     let collected = collector.finish()?;
-    super::tell_refused(&collected.engine, &args.analysis);
+    super::analysis::tell_refused(&collected.engine, &args.analysis);
     if collected.refused > 0 {
         eprintln!(
             "mirrorscope: {} segments came after the place of their stream was given to others; raise --stream-memory",

@@ -1,5 +1,6 @@
 //! The subcommands, one a file.
 
+mod analysis;
 mod choice;
 pub mod decap;
 pub mod doctor;
@@ -16,16 +17,11 @@ pub mod sites;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mirrorscope_engine::Engine;
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::hint::Hint;
-use mirrorscope_engine::report::{FlowReport, Report, SessionReport};
-use mirrorscope_engine::session::MAX_SESSIONS;
-use mirrorscope_engine::track::MAX_POINTS;
 
-use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity, TableArgs};
-use crate::pipeline::{Input, Plan};
+use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity};
 
 /// What pcapng files say of who wrote them.
 const APPLICATION: &str = concat!("mirrorscope ", env!("CARGO_PKG_VERSION"));
@@ -52,98 +48,10 @@ impl Outcome {
     }
 }
 
-/// All input, run through an engine.
-struct Analysis {
-    engine: Engine,
-    filter: Option<Filter>,
-    /// Nothing was wrong with the input.
-    sound: bool,
-}
-
-impl Analysis {
-    fn run(args: &AnalysisArgs) -> Result<Self> {
-        let filter = filter(args)?;
-        let input = Input::open(&args.input, Plan::default())?;
-        let mut engine = input.engine(args);
-        let sound = input.run(&mut engine)?;
-        engine.finish();
-        tell_refused(&engine, args);
-        Ok(Self {
-            engine,
-            filter,
-            sound,
-        })
-    }
-
-    fn report(&self) -> Report {
-        match &self.filter {
-            Some(filter) => self.engine.report_matching(filter),
-            None => self.engine.report(),
-        }
-    }
-
-    fn sessions(&self) -> Vec<SessionReport> {
-        match &self.filter {
-            Some(filter) => self.engine.sessions_matching(filter),
-            None => self.engine.sessions(),
-        }
-    }
-
-    fn flows(&self, sink: impl FnMut(FlowReport) -> Result<()>) -> Result<()> {
-        match &self.filter {
-            Some(filter) => self.engine.flows_matching(filter, sink),
-            None => self.engine.flows(sink),
-        }
-    }
-}
-
 /// The filter that was asked for.
 fn filter(args: &AnalysisArgs) -> Result<Option<Filter>> {
     let text = args.filter.as_deref();
     text.map(Filter::parse).transpose().context("--filter")
-}
-
-/// Tells on standard error what found no room in the engine.
-fn tell_refused(engine: &Engine, args: &AnalysisArgs) {
-    tell_of_evicted(engine, &args.table);
-    let (points, sessions) = (engine.refused_by_flows(), engine.refused_by_sessions());
-    if points > 0 {
-        eprintln!(
-            "mirrorscope: {points} packets were seen at points beyond the {MAX_POINTS} that are kept of one flow"
-        );
-    }
-    if sessions > 0 {
-        eprintln!(
-            "mirrorscope: {sessions} packets belong to sessions beyond {MAX_SESSIONS} and were left out"
-        );
-    }
-}
-
-/// Tells which flows are missing for want of room.
-fn tell_of_evicted(engine: &Engine, table: &TableArgs) {
-    let forgotten = engine.forgotten_by_firewalls();
-    if forgotten > 0 {
-        eprintln!(
-            "mirrorscope: {forgotten} connections gave way to others in the tables of firewalls; what is out of state of them \
-             is not judged; raise --max-flows (now {})",
-            table.max_flows
-        );
-    }
-    let evicted = engine.evicted();
-    if evicted.flows() == 0 {
-        return;
-    }
-    eprintln!(
-        "mirrorscope: the flow table was full: {} of {} flows gave way to others ({} that nobody had answered, {} that \
-         were over, {} alive); raise --max-flows (now {}) or --max-flow-memory (now {} MiB)",
-        evicted.flows(),
-        engine.flows_born(),
-        evicted.unanswered,
-        evicted.over,
-        evicted.alive,
-        table.max_flows,
-        table.max_flow_memory >> 20,
-    );
 }
 
 /// Tells on standard error what could be read with another option; a report has it among its own lines.

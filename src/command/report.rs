@@ -2,20 +2,24 @@
 
 use anyhow::Result;
 
-use super::{Analysis, Outcome, reaches};
+use super::{Outcome, analysis, reaches};
 use crate::cli::{ReportArgs, TextFormat};
 use crate::output::{self, text};
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
-    let analysis = Analysis::run(&args.analysis)?;
-    let report = analysis.report();
-    output::write(|out, screen| match args.format {
-        TextFormat::Text => text::report(out, screen, &report),
-        TextFormat::Json => output::document(out, &report),
+    let mut found = false;
+    let sound = analysis::run(&args.analysis, |view| {
+        let report = view.report();
+        found = reaches(&report.findings, args.fail_on);
+        output::write(|out, screen| match args.format {
+            TextFormat::Text => {
+                output::moment(out, screen, view.at())?;
+                text::report(out, screen, &report)
+            }
+            TextFormat::Json if view.at().is_some() => output::line(out, &report),
+            TextFormat::Json => output::document(out, &report),
+        })
     })?;
-    Ok(Outcome::new(
-        analysis.sound,
-        reaches(&report.findings, args.fail_on),
-    ))
+    Ok(Outcome::new(sound, found))
 }

@@ -2,21 +2,28 @@
 
 use anyhow::Result;
 
-use super::{Analysis, Outcome, tell};
+use super::{Outcome, analysis};
 use crate::cli::{SessionFormat, SessionsArgs};
 use crate::output::{self, csv, table};
 
 /// Runs the command.
 pub fn run(args: &SessionsArgs) -> Result<Outcome> {
-    let analysis = Analysis::run(&args.analysis)?;
-    tell(&analysis.engine.hints());
-    let sessions = analysis.sessions();
-    output::write(|out, screen| match args.format {
-        SessionFormat::Table => table::sessions(out, screen, &sessions),
-        SessionFormat::Json => sessions
-            .iter()
-            .try_for_each(|session| output::line(out, session)),
-        SessionFormat::Csv => csv::sessions(out, &sessions),
+    if args.format == SessionFormat::Csv {
+        analysis::refuse_interval(&args.analysis, "CSV is one table")?;
+    }
+    let sound = analysis::run(&args.analysis, |view| {
+        view.tell_hints();
+        let sessions = view.sessions();
+        output::write(|out, screen| match args.format {
+            SessionFormat::Table => {
+                output::moment(out, screen, view.at())?;
+                table::sessions(out, screen, &sessions)
+            }
+            SessionFormat::Json => sessions
+                .iter()
+                .try_for_each(|session| output::line_at(out, view.at(), session)),
+            SessionFormat::Csv => csv::sessions(out, &sessions),
+        })
     })?;
-    Ok(Outcome::new(analysis.sound, false))
+    Ok(Outcome::new(sound, false))
 }

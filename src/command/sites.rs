@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mirrorscope_engine::site::Sites;
 
-use super::{Analysis, Outcome, tell};
+use super::{Outcome, analysis};
 use crate::cli::{SitesArgs, SitesCommand};
 use crate::output::{self, sites};
 
@@ -20,11 +20,13 @@ pub fn run(args: &SitesArgs) -> Result<Outcome> {
 }
 
 fn propose(args: &SitesArgs) -> Result<Outcome> {
-    let analysis = Analysis::run(&args.analysis)?;
-    tell(&analysis.engine.hints());
-    let text = analysis.engine.propose_sites();
-    output::write(|out, _| Ok(out.write_all(text.as_bytes())?))?;
-    Ok(Outcome::new(analysis.sound, false))
+    analysis::refuse_interval(&args.analysis, "a sites file is written once, at the end")?;
+    let sound = analysis::run(&args.analysis, |view| {
+        view.tell_hints();
+        let text = view.engine.propose_sites();
+        output::write(|out, _| Ok(out.write_all(text.as_bytes())?))
+    })?;
+    Ok(Outcome::new(sound, false))
 }
 
 fn check(file: &Path) -> Result<Outcome> {

@@ -42,7 +42,7 @@ pub(super) fn interfaces(out: &mut dyn Write, screen: Screen, live: &LiveReport)
 }
 
 /// What is wrong with an interface, with the option that mends it.
-fn complaint(interface: &InterfaceReport) -> String {
+pub fn complaint(interface: &InterfaceReport) -> String {
     let InterfaceReport {
         name,
         via,

@@ -13,7 +13,8 @@ pub mod zeek;
 use std::io::{self, BufWriter, IsTerminal, Write, stdout};
 
 use anyhow::{Context, Result};
-use mirrorscope_tui::theme::Theme;
+use mirrorscope_engine::time::Timestamp;
+use mirrorscope_tui::theme::{Meaning, Theme};
 use serde::Serialize;
 
 /// Columns where nothing tells: a file, a pipe.
@@ -67,6 +68,18 @@ pub fn write(fill: impl FnOnce(&mut dyn Write, Screen) -> Result<()>) -> Result<
         .context("standard output")
 }
 
+/// Of several views for people, the line that tells when one was taken.
+pub fn moment(out: &mut dyn Write, screen: Screen, at: Option<Timestamp>) -> Result<()> {
+    let Some(at) = at else {
+        return Ok(());
+    };
+    let head = format!("── {} ", at.to_seconds());
+    let rest = usize::from(screen.width).saturating_sub(head.chars().count());
+    let line = head + &"─".repeat(rest);
+    writeln!(out, "{}", screen.theme.paint(Meaning::Heading, &line))?;
+    Ok(())
+}
+
 /// Writes one JSON document.
 pub fn document(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
@@ -79,6 +92,20 @@ pub fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")?;
     Ok(())
+}
+
+/// The same; of several lists that tells when it was taken, each object has the time as `at`.
+pub fn line_at(out: &mut dyn Write, at: Option<Timestamp>, value: &impl Serialize) -> Result<()> {
+    #[derive(Serialize)]
+    struct Taken<'a, T> {
+        at: Timestamp,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    match at {
+        Some(at) => line(out, &Taken { at, value }),
+        None => line(out, value),
+    }
 }
 
 /// Whether an error is only that nobody reads any more.

@@ -3,13 +3,14 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use mirrorscope_dissectors::Options;
+use mirrorscope_capture::live::{Numbers, Options as Capture, Pass, Via};
+use mirrorscope_dissectors::{Options, Protocol, Selector};
 use mirrorscope_engine::Config;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::TimeSource;
 use mirrorscope_engine::site::Sites;
 
-use crate::cli::{self, InputArgs};
+use crate::cli::{self, InputArgs, LiveArgs};
 
 /// The sites file, and what the command line adds to it.
 pub fn sites(args: &InputArgs) -> Result<Sites> {
@@ -62,4 +63,57 @@ pub fn config(args: &InputArgs) -> Result<Config> {
         },
         ..Config::default()
     })
+}
+
+/// How to receive live.
+pub fn capture(args: &LiveArgs, dissect: &Options) -> Capture {
+    let usual = if cfg!(target_os = "linux") {
+        cli::Via::Ring
+    } else {
+        cli::Via::Portable
+    };
+    Capture {
+        via: match args.via.unwrap_or(usual) {
+            cli::Via::Ring => Via::Ring,
+            cli::Via::Endpoint => Via::Endpoint,
+            cli::Via::Portable => Via::Portable,
+        },
+        interfaces: args.interfaces.clone(),
+        promiscuous: args.promiscuous,
+        buffer: args.buffer,
+        threads: args.receive_threads.get(),
+        queue: args.queue,
+        hardware_time: args.hardware_time,
+        pass: Pass {
+            all: args.all,
+            sources: args.capture_filter.clone(),
+        },
+        numbers: numbers(dissect),
+        hold: !args.no_endpoint,
+    }
+}
+
+/// What leads to the encapsulations of mirrors and overlays. What is encrypted cannot be one that is opened here.
+fn numbers(dissect: &Options) -> Numbers {
+    let mut numbers = Numbers::default();
+    for (selector, protocol) in dissect.selectors() {
+        match (selector, protocol) {
+            (Selector::GreType(_), _)
+            | (Selector::EtherType(_), Protocol::Ipv4 | Protocol::Ipv6)
+            | (
+                _,
+                Protocol::Esp
+                | Protocol::IpComp
+                | Protocol::MacSec
+                | Protocol::Udp
+                | Protocol::Vlan
+                | Protocol::Llc,
+            ) => {}
+            (Selector::EtherType(number), _) => numbers.ethertypes.push(number),
+            (Selector::IpProtocol(number), _) => numbers.ip.push(number),
+            (Selector::UdpPort(number), _) => numbers.udp.push(number),
+            (Selector::TcpPort(number), _) => numbers.tcp.push(number),
+        }
+    }
+    numbers
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use mirrorscope_capture::Files;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::session::Registry;
-use mirrorscope_tui::progress::{ProgressBar, State};
+use mirrorscope_tui::progress::{Done, ProgressBar, State};
 
 use super::Consumer;
 use super::frames::Frames;
@@ -35,8 +35,10 @@ pub fn read(
         if frames.taken % BATCH == 0 && progress.is_due() {
             let read = files.progress();
             progress.draw(&State {
-                read: read.read,
-                total: read.total,
+                done: Done::Files {
+                    read: read.read,
+                    total: read.total,
+                },
                 frames: frames.taken,
                 sessions: registry.len(),
                 flows: consumer.flows(),

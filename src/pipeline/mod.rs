@@ -3,30 +3,50 @@
 mod config;
 mod files;
 mod frames;
+mod live;
+mod signals;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use mirrorscope_capture::Files;
+use mirrorscope_capture::live::Live;
+use mirrorscope_engine::activity::Activity;
+use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::session::Registry;
+use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{Limits, Scope, Timeouts};
 use mirrorscope_engine::{Config, Endpoints, Engine};
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
 use crate::privilege::{self, Needs};
+use signals::Signals;
 
 /// Open input with the settings that go with it.
-pub struct Input {
-    files: Files,
+pub struct Input<'a> {
+    source: Source<'a>,
     /// The same files, to be read before.
     ahead: Option<Files>,
     count: u64,
-    stop: Arc<AtomicBool>,
+    signals: Signals,
     registry: Registry,
     config: Config,
+}
+
+enum Source<'a> {
+    Files(Files),
+    Live(Box<Live>, &'a InputArgs),
+}
+
+/// How the input ended.
+pub struct Done {
+    /// Nothing was wrong with it.
+    pub sound: bool,
+    /// How a live run went.
+    pub live: Option<(LiveReport, Activity)>,
 }
 
 /// What a command does besides reading its input once.
@@ -50,10 +70,20 @@ pub trait Consumer {
     fn flows(&self) -> usize {
         0
     }
-    /// Does what is to be done once a second while packets come live.
+    /// The engine in it, if it has one, whose sessions are watched while packets come live.
+    fn engine(&mut self) -> Option<&mut Engine> {
+        None
+    }
+    /// Does what is to be done about once a second while packets come live.
     fn tick(&mut self) -> Result<()> {
         Ok(())
     }
+    /// Shows what is known by now: asked for at every `--interval`.
+    fn interval(&mut self, _live: &LiveReport, _activity: &Activity) -> Result<()> {
+        Ok(())
+    }
+    /// Describes the sites anew, from a time on.
+    fn reload(&mut self, _sites: Sites, _now: Timestamp) {}
 }
 
 impl Consumer for Engine {
@@ -71,16 +101,36 @@ impl Consumer for Engine {
     }
 }
 
-impl Input {
-    /// Opens all input and reads the settings; fails before anything is read or written.
-    pub fn open(args: &InputArgs, plan: Plan<'_>) -> Result<Self> {
+impl<'a> Input<'a> {
+    /// Opens all input, reads the settings, and gives up what privileges that took; fails before anything is read or
+    /// written.
+    pub fn open(args: &'a InputArgs, plan: Plan<'_>) -> Result<Self> {
         let config = config::config(args)?;
-        Self::open_files(&args.files, args.count, config, plan)
+        if !args.live.is_live() {
+            let user = args.user.as_deref();
+            return Self::open_files(&args.files, args.count, config, plan, user);
+        }
+        let signals = Signals::of_listener()?;
+        let options = config::capture(&args.live, &config.dissect);
+        let live = Box::new(Live::open(&options, signals.flag())?);
+        privilege::drop(&Needs {
+            user: args.user.clone(),
+            write: plan.writes.iter().map(PathBuf::from).collect(),
+            read: args.sites.iter().cloned().collect(),
+        })?;
+        Ok(Self {
+            source: Source::Live(live, args),
+            ahead: None,
+            count: args.count.unwrap_or(u64::MAX),
+            signals,
+            registry: Registry::default(),
+            config,
+        })
     }
 
     /// Opens all files of packets that are taken as they are.
     pub fn open_plain(files: &[PathBuf], count: Option<u64>, plan: Plan<'_>) -> Result<Self> {
-        Self::open_files(files, count, Config::default(), plan)
+        Self::open_files(files, count, Config::default(), plan, None)
     }
 
     fn open_files(
@@ -88,23 +138,24 @@ impl Input {
         count: Option<u64>,
         config: Config,
         plan: Plan<'_>,
+        user: Option<&str>,
     ) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        on_interrupt(&stop)?;
-        let open = || Files::open(paths, Arc::clone(&stop));
+        let signals = Signals::of_files()?;
+        let open = || Files::open(paths, signals.flag());
         let ahead = plan.twice.then(open).transpose()?;
         let files = open()?;
-        if privilege::is_sudo() {
+        if privilege::is_sudo() || user.is_some() {
             privilege::drop(&Needs {
+                user: user.map(str::to_owned),
                 write: plan.writes.iter().map(PathBuf::from).collect(),
-                ..Needs::default()
+                read: Vec::new(),
             })?;
         }
         Ok(Self {
-            files,
+            source: Source::Files(files),
             ahead,
             count: count.unwrap_or(u64::MAX),
-            stop,
+            signals,
             registry: Registry::default(),
             config,
         })
@@ -112,7 +163,7 @@ impl Input {
 
     /// Whether packets come live, not from files.
     pub fn is_live(&self) -> bool {
-        false
+        matches!(self.source, Source::Live(..))
     }
 
     /// An engine with the settings.
@@ -155,17 +206,34 @@ impl Input {
         .timed_by(self.config.time)
     }
 
-    /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error; true if nothing was.
-    pub fn run(mut self, consumer: &mut impl Consumer) -> Result<bool> {
-        let read = files::read(&mut self.files, self.count, &self.registry, consumer)?;
-        let sound = read.complain(&self.files)?;
-        if self.stop.load(Ordering::Relaxed) {
+    /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error.
+    pub fn run(self, consumer: &mut impl Consumer) -> Result<Done> {
+        let Self {
+            source,
+            count,
+            signals,
+            registry,
+            ..
+        } = self;
+        let mut files = match source {
+            Source::Files(files) => files,
+            Source::Live(mut live, args) => {
+                let live = live::read(&mut live, args, &signals, &registry, consumer)?;
+                return Ok(Done {
+                    sound: true,
+                    live: Some(live),
+                });
+            }
+        };
+        let read = files::read(&mut files, count, &registry, consumer)?;
+        let sound = read.complain(&files)?;
+        if signals.stopped() {
             eprintln!(
                 "mirrorscope: interrupted after {} frames; the rest was not read",
                 read.frames
             );
         }
-        Ok(sound)
+        Ok(Done { sound, live: None })
     }
 
     /// Reads everything before `run`, which will tell what is wrong with the input; fails if it is interrupted.
@@ -175,20 +243,10 @@ impl Input {
         if let Some(mut files) = self.ahead.take() {
             files::read(&mut files, self.count, &registry, &mut engine)?;
         }
-        if self.stop.load(Ordering::Relaxed) {
+        if self.signals.stopped() {
             bail!("interrupted before anything was written");
         }
         engine.finish();
         Ok(engine)
     }
-}
-
-/// The first Ctrl-C (or a terminal that goes away) ends the reading, the second one the program.
-fn on_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))?;
-        signal_hook::flag::register(signal, Arc::clone(stop))?;
-    }
-    Ok(())
 }

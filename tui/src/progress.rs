@@ -1,4 +1,4 @@
-//! The progress line for long files: on standard error, only where that is a terminal, gone when the work is done.
+//! The progress line of long work: on standard error, only where that is a terminal, gone when the work is done.
 
 use std::io::{IsTerminal, Write as _, stderr};
 use std::time::{Duration, Instant};
@@ -16,16 +16,35 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How far the work has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Bytes of the files read.
-    pub read: u64,
-    /// Bytes of the files, if known.
-    pub total: Option<u64>,
+    /// What of the work is done.
+    pub done: Done,
     /// Frames read.
     pub frames: u64,
     /// Mirror sessions met.
     pub sessions: usize,
     /// Flows met.
     pub flows: usize,
+}
+
+/// What of the work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Files are read.
+    Files {
+        /// Bytes read.
+        read: u64,
+        /// Bytes of all files, if known.
+        total: Option<u64>,
+    },
+    /// Packets come live.
+    Live {
+        /// Seconds since the start.
+        seconds: u64,
+        /// Frames in the last second.
+        rate: u64,
+        /// Frames that this host dropped.
+        dropped: u64,
+    },
 }
 
 /// A line that redraws itself.
@@ -70,14 +89,20 @@ impl ProgressBar {
         self.drawn = true;
         self.next = Instant::now() + INTERVAL;
     }
+
+    /// Takes the line away, so that something else can be told.
+    pub fn clear(&mut self) {
+        if self.drawn {
+            let _ = write!(stderr(), "\r\u{1b}[K");
+            let _ = stderr().flush();
+            self.drawn = false;
+        }
+    }
 }
 
 impl Drop for ProgressBar {
     fn drop(&mut self) {
-        if self.drawn {
-            let _ = write!(stderr(), "\r\u{1b}[K");
-            let _ = stderr().flush();
-        }
+        self.clear();
     }
 }
 
@@ -89,9 +114,12 @@ pub fn line(state: &State, width: u16) -> String {
         "{} frames  {} sessions  {} flows",
         state.frames, state.sessions, state.flows
     );
-    match state.total.filter(|total| *total > 0) {
-        Some(total) => {
-            let ratio = (state.read as f64 / total as f64).clamp(0.0, 1.0);
+    match state.done {
+        Done::Files {
+            read,
+            total: Some(total @ 1..),
+        } => {
+            let ratio = (read as f64 / total as f64).clamp(0.0, 1.0);
             let label = format!("{:3.0} %  {counts} ", ratio * 100.0);
             // The line has no colours, so its two parts differ in weight.
             LineGauge::default()
@@ -101,8 +129,24 @@ pub fn line(state: &State, width: u16) -> String {
                 .ratio(ratio)
                 .render(area, &mut buffer);
         }
-        None => Line::from(format!("{:.1} MB  {counts}", state.read as f64 / 1e6))
-            .render(area, &mut buffer),
+        Done::Files { read, .. } => {
+            Line::from(format!("{:.1} MB  {counts}", read as f64 / 1e6)).render(area, &mut buffer);
+        }
+        Done::Live {
+            seconds,
+            rate,
+            dropped,
+        } => {
+            let (minutes, seconds) = (seconds / 60, seconds % 60);
+            let dropped = match dropped {
+                0 => "none dropped".to_owned(),
+                dropped => format!("▲ {dropped} dropped"),
+            };
+            Line::from(format!(
+                "{minutes}:{seconds:02}  {rate}/s  {dropped}  {counts}"
+            ))
+            .render(area, &mut buffer);
+        }
     }
     let text: String = buffer
         .content()
@@ -117,8 +161,10 @@ mod tests {
     use super::*;
 
     const STATE: State = State {
-        read: 50,
-        total: Some(200),
+        done: Done::Files {
+            read: 50,
+            total: Some(200),
+        },
         frames: 1234,
         sessions: 3,
         flows: 56,
@@ -140,13 +186,32 @@ mod tests {
     fn without_a_total_it_shows_what_was_read() {
         let text = line(
             &State {
-                read: 5_000_000,
-                total: None,
+                done: Done::Files {
+                    read: 5_000_000,
+                    total: None,
+                },
                 ..STATE
             },
             79,
         );
         assert_eq!(text, "5.0 MB  1234 frames  3 sessions  56 flows");
+    }
+
+    #[test]
+    fn live_it_shows_time_rate_and_drops() {
+        let live = |dropped| State {
+            done: Done::Live {
+                seconds: 65,
+                rate: 80_000,
+                dropped,
+            },
+            ..STATE
+        };
+        assert_eq!(
+            line(&live(0), 79),
+            "1:05  80000/s  none dropped  1234 frames  3 sessions  56 flows"
+        );
+        assert!(line(&live(7), 79).contains("▲ 7 dropped"));
     }
 
     #[test]

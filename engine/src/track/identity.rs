@@ -204,8 +204,9 @@ pub(super) struct Look {
     pub stations: u16,
 }
 
-fn word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+fn word(mac: [u8; 6]) -> u64 {
+    mac.iter()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 impl Look {

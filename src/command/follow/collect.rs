@@ -8,6 +8,7 @@ use mirrorscope_engine::Engine;
 use mirrorscope_engine::flow::{Endpoint, Side, community_id, protocol};
 use mirrorscope_engine::point::PointId;
 use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
+use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::stream::{Cause, Counts, Event, Gap, Policy, Segment, Streams};
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{FlowHandle, Sight, Tracked, Tracker};
@@ -326,6 +327,14 @@ impl Followed {
 impl<S: Store> Consumer for Collector<S> {
     fn receiver(&mut self) -> Option<&mut Receiver> {
         Some(self.engine.receiver())
+    }
+
+    fn engine(&mut self) -> Option<&mut Engine> {
+        Some(&mut self.engine)
+    }
+
+    fn reload(&mut self, sites: Sites, _now: Timestamp) {
+        self.engine.reload(sites);
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {

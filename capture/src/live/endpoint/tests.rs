@@ -211,7 +211,9 @@ fn an_interface_is_listened_to_by_name_number_or_address() {
     let mut options = options(&[4789]);
     options.interfaces = vec!["nonesuch".to_owned()];
     let error = Endpoint::open(&options).err().unwrap();
-    assert!(error.to_string().starts_with("nonesuch: no such interface"));
+    let text = error.to_string();
+    let start = "nonesuch: no such interface: there are lo";
+    assert!(text.starts_with(start), "{text}");
 }
 
 #[test]
