@@ -108,10 +108,13 @@ Examples:
 
 /// What every subcommand takes that reads mirrored packets.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true))]
+#[command(
+    group = ArgGroup::new("source").args(["files", "interfaces", "via"]).required(true).multiple(true),
+    group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true),
+)]
 pub struct InputArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
-    #[arg(required_unless_present = "live", value_name = "FILE")]
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Stop after this many frames

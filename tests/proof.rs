@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mirrorscope_engine::Config;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::Scope;
+use mirrorscope_engine::{Config, Engine};
 use serde_json::Value;
 
 use crate::frames::Random;
@@ -22,9 +22,9 @@ use crate::frames::Random;
 type Key = (String, [(String, u64); 2]);
 
 /// A recording and what is true of it.
-struct Recording {
-    name: String,
-    frames: Vec<(i64, Vec<u8>)>,
+pub struct Recording {
+    pub name: String,
+    pub frames: Vec<(i64, Vec<u8>)>,
     sites: String,
     scope: Scope,
     verdicts: BTreeMap<Key, BTreeSet<String>>,
@@ -51,8 +51,8 @@ struct Impairment {
 
 /// How much of the truth was told.
 #[derive(Clone, Copy, Debug, Default)]
-struct Recall {
-    symmetric: (usize, usize),
+pub struct Recall {
+    pub symmetric: (usize, usize),
     /// Asymmetric flows, and those that moved.
     split: (usize, usize),
     unanswered: (usize, usize),
@@ -61,7 +61,7 @@ struct Recall {
 
 impl Recording {
     /// All recordings that are there, in the order of their names.
-    fn all() -> Vec<Self> {
+    pub fn all() -> Vec<Self> {
         let folder = std::env::var_os("MIRRORSCOPE_RECORDINGS");
         let folder = folder.map_or_else(|| PathBuf::from("samples"), PathBuf::from);
         let files = std::fs::read_dir(&folder)
@@ -154,26 +154,42 @@ impl Recording {
             }
         }
         arrivals.sort_by_key(|(time, _)| *time);
-        let config = Config {
+        said(&crate::frames::analyse(self.config(), arrivals))
+    }
+
+    /// The settings that it is analysed with.
+    pub fn config(&self) -> Config {
+        Config {
             sites: Sites::parse(&self.sites).unwrap(),
             scope: self.scope,
             ..Config::default()
-        };
-        let engine = crate::frames::analyse(config, arrivals);
-        let mut flows = Vec::new();
-        let Ok(()) = engine.flows::<std::convert::Infallible>(|flow| {
-            flows.push(flow);
-            Ok(())
-        });
-        (flows, engine.report())
+        }
     }
 
     /// What was said that is not true, and how much of the truth was said.
     fn compare(&self, impairment: Impairment, seed: u64, wrong: &mut String) -> Recall {
         let (flows, report) = self.analyse(impairment, seed);
+        let by_mirror = |kind: &str| match kind {
+            "mirror-loss" => impairment.lost > 0,
+            "mirror-duplicates" => impairment.doubled > 0,
+            _ => false,
+        };
+        let how = format!("{impairment:?}, seed {seed}");
+        self.judge(&flows, &report, by_mirror, &how, wrong)
+    }
+
+    /// The same of flows and a report that came of it; `by_mirror` tells kinds of findings that are true besides.
+    pub fn judge(
+        &self,
+        flows: &[FlowReport],
+        report: &Report,
+        by_mirror: impl Fn(&str) -> bool,
+        how: &str,
+        wrong: &mut String,
+    ) -> Recall {
         let mut recall = Recall::default();
         let mut said: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
-        for flow in &flows {
+        for flow in flows {
             let key = of(flow);
             let Some(right) = self.verdicts.get(&key) else {
                 continue;
@@ -189,7 +205,11 @@ impl Recording {
             if verdict != "unknown" && !right.contains(&verdict) && !part {
                 let name = &self.name;
                 let why = &flow.why;
-                writeln!(wrong, "{name}, {impairment:?}, seed {seed}: {key:?} is {verdict} ({why}), in truth {right:?}").unwrap();
+                writeln!(
+                    wrong,
+                    "{name}, {how}: {key:?} is {verdict} ({why}), in truth {right:?}"
+                )
+                .unwrap();
             }
             said.entry(key).or_default().insert(verdict);
         }
@@ -221,16 +241,11 @@ impl Recording {
             })
             .collect();
         for (kind, sites) in &found {
-            let by_mirror = match kind.as_str() {
-                "mirror-loss" => impairment.lost > 0,
-                "mirror-duplicates" => impairment.doubled > 0,
-                _ => false,
-            };
             let right = |(k, s): &(String, BTreeSet<String>)| {
                 k == kind && (s.is_empty() || sites.is_subset(s))
             };
             let true_one = self.findings.iter().chain(&self.also).any(right);
-            if !by_mirror && !true_one {
+            if !by_mirror(kind) && !true_one {
                 let name = &self.name;
                 let summary: Vec<&str> = report
                     .findings
@@ -238,7 +253,11 @@ impl Recording {
                     .filter(|f| f.kind.as_str() == kind)
                     .map(|f| f.summary.as_str())
                     .collect();
-                writeln!(wrong, "{name}, {impairment:?}, seed {seed}: {kind} at {sites:?} is not true: {summary:#?}").unwrap();
+                writeln!(
+                    wrong,
+                    "{name}, {how}: {kind} at {sites:?} is not true: {summary:#?}"
+                )
+                .unwrap();
             }
         }
         for right in &self.findings {
@@ -250,6 +269,16 @@ impl Recording {
         }
         recall
     }
+}
+
+/// Flows and report of an engine.
+pub fn said(engine: &Engine) -> (Vec<FlowReport>, Report) {
+    let mut flows = Vec::new();
+    let Ok(()) = engine.flows::<std::convert::Infallible>(|flow| {
+        flows.push(flow);
+        Ok(())
+    });
+    (flows, engine.report())
 }
 
 /// The key of a flow as it was found; of ICMP the addresses alone.

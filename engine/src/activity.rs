@@ -217,6 +217,8 @@ impl Activity {
                     if let Some(course) = self.sessions.get_mut(before.0 as usize) {
                         course.replaced();
                     }
+                    // That it is silent since is said with it.
+                    told.retain(|(id, turn)| *id != before || !matches!(turn, Turn::Silent(_)));
                     told.push((id, Turn::Follows(before)));
                 }
             }

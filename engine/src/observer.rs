@@ -484,18 +484,27 @@ impl PointFacts {
         let wider = |(from, to): (Timestamp, Timestamp)| (from.plus(-DELAYED), to.plus(DELAYED));
         let (within, meanwhile) = (wider(within), wider(meanwhile));
         // Numbers that others have tell how many are lost in a row.
-        let events = expected.div_ceil(self.burst.max(1));
-        let power = i32::try_from(events).unwrap_or(i32::MAX);
-        if self.unnumbered && self.unseen.max(UNNUMBERED).powi(power) > CHANCE {
-            return true;
-        }
-        let mut losses = self.losses.iter();
-        losses.any(|losses| losses.chance(expected, within, meanwhile) > CHANCE)
+        let unnoticed = |packets: u64| {
+            let events = packets.div_ceil(self.burst.max(1));
+            let power = i32::try_from(events).unwrap_or(i32::MAX);
+            match packets {
+                0 => 1.0,
+                _ if self.unnumbered => self.unseen.max(UNNUMBERED).powi(power),
+                _ => 0.0,
+            }
+        };
+        // What is known to be lost may be a part of it only.
+        let known = self.losses.iter().any(|losses| {
+            let (chance, rest) = losses.chance(expected, within, meanwhile);
+            chance * unnoticed(rest) > CHANCE
+        });
+        known || unnoticed(expected) > CHANCE
     }
 }
 
 impl Losses {
-    /// How likely it is that packets that passed in a period are all among those that were lost; 0 if too few were.
+    /// How likely it is that packets that passed in a period are among those that were lost, as many of them as were lost;
+    /// and the rest.
     ///
     /// Packets of a flow come in a row, and so do lost ones: a burst counts as one event, however many it takes.
     fn chance(
@@ -503,7 +512,7 @@ impl Losses {
         expected: u64,
         (from, to): (Timestamp, Timestamp),
         meanwhile: (Timestamp, Timestamp),
-    ) -> f64 {
+    ) -> (f64, u64) {
         let touching = || {
             let mut episodes = self.episodes.iter();
             std::iter::from_fn(move || episodes.find(|e| e.from <= to && e.to >= from))
@@ -515,9 +524,7 @@ impl Losses {
         let unnumbered = ends.into_iter().filter(|at| *at).filter_map(|_| burst);
         let missing: u64 =
             touching().map(|e| e.missing).sum::<u64>() + unnumbered.clone().sum::<u64>();
-        if missing < expected {
-            return 0.0;
-        }
+        let covered = missing.min(expected);
         // When much was lost in the period, the average says nothing.
         let period = to.since(from).max(0) as f64 / SECOND as f64;
         let sent = (self.pace * period).max(missing as f64).max(1.0);
@@ -528,7 +535,7 @@ impl Losses {
             .chain(unnumbered)
             .collect();
         bursts.sort_unstable_by(|a, b| b.cmp(a));
-        let (mut left, mut chance) = (expected, 1.0);
+        let (mut left, mut chance) = (covered, 1.0);
         for burst in bursts {
             if left == 0 {
                 break;
@@ -539,7 +546,8 @@ impl Losses {
         // Of neighbours that were merged only the average is known.
         let scattered = touching().filter(|e| !e.at_once()).map(Episode::density);
         let density = scattered.fold(rate, f64::max);
-        chance * density.powi(i32::try_from(left).unwrap_or(i32::MAX))
+        let scattered = density.powi(i32::try_from(left).unwrap_or(i32::MAX));
+        (chance * scattered, expected - covered)
     }
 }
 

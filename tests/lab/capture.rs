@@ -1,13 +1,13 @@
-//! The collector: tcpdump, and what it captures, into a file and into mirrorscope while it happens.
+//! The collector: tcpdump, which records, and mirrorscope, which listens beside it.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
 
+use crate::live::listener::{self, Heard, Listener, PROGRAM};
 use crate::machine::Machine;
 
 /// What mirrorscope says: its report, and its flows.
@@ -20,33 +20,31 @@ pub struct Said {
 /// A running capture.
 pub struct Capture {
     tcpdump: Child,
-    copier: Option<JoinHandle<()>>,
     messages: Option<JoinHandle<String>>,
-    live: Vec<JoinHandle<String>>,
+    live: [Listener; 3],
+}
+
+/// What came of it.
+pub struct Captured {
+    /// What mirrorscope said while it ran.
+    pub live: Said,
+    /// How many packets tcpdump got.
+    pub recorded: u64,
+    /// How many packets `decap` wrote.
+    pub stripped: u64,
 }
 
 impl Capture {
-    /// Starts it; comes back when it captures. `sites` are mirrorscope's options.
+    /// Starts it; comes back when all of it captures. `options` are mirrorscope's.
     pub fn start(collector: &Machine, file: &Path, options: &[String]) -> Self {
         let mut tcpdump = collector.inside(|| {
             Command::new("tcpdump")
-                .args([
-                    "-i",
-                    "eth0",
-                    "-n",
-                    "-U",
-                    "-w",
-                    "-",
-                    "-Z",
-                    "root",
-                    "-B",
-                    "65536",
-                    "--immediate-mode",
-                ])
-                .args(["--time-stamp-precision=nano", "-s", "0"])
+                .args(["-i", "eth0", "-n", "-U", "-Z", "root", "-B", "65536"])
+                .args(["--immediate-mode", "--time-stamp-precision=nano", "-s", "0"])
+                .arg("-w")
+                .arg(file)
                 .arg("ip proto 47 or udp port 4789")
                 .stdin(Stdio::null())
-                .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap()
@@ -65,110 +63,95 @@ impl Capture {
             messages.read_to_string(&mut text).unwrap();
             text
         });
-        let mut inputs: Vec<Box<dyn std::io::Write + Send>> =
-            vec![Box::new(File::create(file).unwrap())];
-        let mut live = Vec::new();
-        for words in LIVE {
-            let mut child = mirrorscope(words, options, "-");
-            inputs.push(Box::new(child.stdin.take().unwrap()));
-            live.push(std::thread::spawn(move || finish(child)));
-        }
-        let mut packets = tcpdump.stdout.take().unwrap();
-        let copier = std::thread::spawn(move || {
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                match packets.read(&mut buffer).unwrap() {
-                    0 => break,
-                    length => {
-                        for input in &mut inputs {
-                            input.write_all(&buffer[..length]).unwrap();
-                        }
-                    }
-                }
-            }
+        let stripped = file.with_extension("inner.pcapng");
+        let live = [
+            "report --format json --interval 1s".to_owned(),
+            "flows --format json".to_owned(),
+            format!("decap -w {}", stripped.display()),
+        ];
+        let live = live.map(|words| {
+            let mut command = listener::command(PROGRAM, &words);
+            command.args(["-i", "eth0"]).args(options);
+            Listener::spawn(collector, command)
         });
+        for listener in &live {
+            listener.wait_until_it_listens();
+        }
         Self {
             tcpdump,
-            copier: Some(copier),
             messages: Some(messages),
             live,
         }
     }
 
-    /// Ends it; gives what mirrorscope said while it ran, and how many packets there were. A capture that lost packets
-    /// is worth nothing.
-    pub fn finish(mut self) -> (Said, u64) {
-        self.interrupt();
-        self.copier.take().unwrap().join().unwrap();
+    /// Ends it. A capture that lost packets is worth nothing.
+    pub fn finish(mut self) -> Captured {
+        interrupt(&mut self.tcpdump);
         let messages = self.messages.take().unwrap().join().unwrap();
         assert!(
             messages.contains("\n0 packets dropped by kernel"),
             "tcpdump lost packets:\n{messages}"
         );
-        let mut said = self.live.drain(..).map(|child| child.join().unwrap());
-        let said = read(&said.next().unwrap(), &said.next().unwrap());
-        let captured = messages
+        let recorded = messages
             .lines()
             .find_map(|line| line.strip_suffix(" packets captured"))
             .unwrap();
-        (said, captured.parse().unwrap())
-    }
-
-    fn interrupt(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.tcpdump.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        }
-        let _ = self.tcpdump.wait();
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        if self.copier.is_some() {
-            self.interrupt();
+        let [report, flows, decap] = self.live.map(|listener| {
+            let heard = listener.interrupt();
+            assert!(heard.status.success(), "mirrorscope: {}", heard.err);
+            heard
+        });
+        Captured {
+            live: Said {
+                report: report.last(),
+                flows: lines(&flows.out),
+            },
+            recorded: recorded.parse().unwrap(),
+            stripped: written(&decap),
         }
     }
 }
 
-const LIVE: [[&str; 3]; 2] = [
-    ["report", "--format", "json"],
-    ["flows", "--format", "json"],
-];
-
-fn mirrorscope(words: [&str; 3], options: &[String], input: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_mirrorscope"))
-        .args(words)
-        .args(options)
-        .arg(input)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap()
-}
-
-fn finish(child: Child) -> String {
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "mirrorscope: {}", output.status);
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn read(report: &str, flows: &str) -> Said {
-    Said {
-        report: serde_json::from_str(report).unwrap(),
-        flows: flows
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect(),
+/// Ends tcpdump as Ctrl-C does.
+pub fn interrupt(tcpdump: &mut Child) {
+    if let Some(pid) = rustix::process::Pid::from_raw(tcpdump.id().cast_signed()) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
     }
+    let _ = tcpdump.wait();
+}
+
+/// How many packets `decap` says that it wrote.
+pub fn written(decap: &Heard) -> u64 {
+    let said = decap
+        .err
+        .lines()
+        .find_map(|line| line.strip_suffix(" packets"));
+    let said = said.unwrap_or_else(|| panic!("decap does not say what it wrote: {}", decap.err));
+    said.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+fn lines(lines: &[String]) -> Vec<Value> {
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// What mirrorscope says of a recording.
 pub fn replay(file: &Path, options: &[String]) -> Said {
-    let [report, flows] = LIVE.map(|words| {
-        let mut child = mirrorscope(words, options, file.to_str().unwrap());
-        drop(child.stdin.take());
-        finish(child)
+    let [report, flows] = ["report --format json", "flows --format json"].map(|words| {
+        let output = listener::command(PROGRAM, words)
+            .args(options)
+            .arg(file)
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "mirrorscope: {}", output.status);
+        String::from_utf8(output.stdout).unwrap()
     });
-    read(&report, &flows)
+    let flows: Vec<String> = flows.lines().map(str::to_owned).collect();
+    Said {
+        report: serde_json::from_str(&report).unwrap(),
+        flows: lines(&flows),
+    }
 }

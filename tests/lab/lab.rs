@@ -1,10 +1,13 @@
 //! A scenario on the network: who talks to whom, what happens, and what must be said of it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::capture::{self, Capture, Said};
 use crate::machine::Machine;
@@ -70,7 +73,11 @@ pub struct Lab {
     capture: Option<Capture>,
     recording: PathBuf,
     options: Vec<String>,
+    /// Mirrored packets that reached the collector before it listened.
     mirrored_before: u64,
+    /// Likewise what each session's sender counted.
+    sent_before: BTreeMap<String, u64>,
+    unreachable_before: u64,
     /// Connections that must not be closed before all is frozen.
     open: Vec<TcpStream>,
     /// Goes last: it takes everything away.
@@ -112,8 +119,9 @@ impl Lab {
         let more: Vec<String> = plan.options.iter().map(|word| (*word).to_owned()).collect();
         options.extend(more.clone());
         let recording = run.folder().join(format!("{}.pcap", scenario.name));
-        let mirrored_before = network.mirrored().1;
+        let (mirrored_before, sent_before) = (network.mirrored().1, network.sent());
         let capture = Capture::start(&network.collector, &recording, &options);
+        let unreachable_before = network.unreachable();
         Self {
             network,
             stop,
@@ -132,6 +140,8 @@ impl Lab {
             recording,
             options,
             mirrored_before,
+            sent_before,
+            unreachable_before,
             open: Vec::new(),
             run,
         }
@@ -377,8 +387,25 @@ impl Lab {
         }
         let arrived = passed - self.mirrored_before;
         self.truth.mirror = Mirror { lost, arrived };
-        let (live, captured) = self.capture.take().unwrap().finish();
-        assert_eq!(captured, arrived, "mirrored packets that tcpdump saw");
+        let unreachable = self.network.unreachable();
+        let captured = self.capture.take().unwrap().finish();
+        let live = captured.live;
+        assert_eq!(
+            captured.recorded, arrived,
+            "mirrored packets that tcpdump saw"
+        );
+        assert_eq!(captured.stripped, arrived, "packets that decap wrote");
+        assert_eq!(
+            unreachable, self.unreachable_before,
+            "ICMP unreachable messages that left the collector"
+        );
+        if lost == 0 {
+            assert_eq!(
+                received(&live.report),
+                self.sent(),
+                "packets of each mirror, as its sender counted them"
+            );
+        }
         self.record(scenario);
         let replayed = capture::replay(&self.recording, &self.options);
         let mut differences = self.differences("live", &live);
@@ -389,6 +416,16 @@ impl Lab {
             scenario.name,
             differences.join("\n")
         );
+    }
+
+    /// What each session's sender counted since the collector listens.
+    fn sent(&self) -> BTreeMap<String, u64> {
+        let mut sent = self.network.sent();
+        for (session, packets) in &mut sent {
+            *packets -= self.sent_before[session];
+        }
+        sent.retain(|_, packets| *packets > 0);
+        sent
     }
 
     fn differences(&self, when: &str, said: &Said) -> Vec<String> {
@@ -412,6 +449,16 @@ impl Lab {
         std::fs::write(folder.join(format!("{name}.truth.json")), truth).unwrap();
         std::fs::write(folder.join(format!("{name}.md")), page::page(&self.truth)).unwrap();
     }
+}
+
+/// Packets of each session, by its id.
+fn received(report: &Value) -> BTreeMap<String, u64> {
+    let mut received = BTreeMap::new();
+    for session in report["sessions"].as_array().unwrap() {
+        let packets = session["packets"].as_u64().unwrap();
+        *received.entry(session["id"].to_string()).or_default() += packets;
+    }
+    received
 }
 
 impl Drop for Lab {

@@ -123,6 +123,22 @@ impl Machine {
         }
     }
 
+    /// Packets that the kernel sent by an interface.
+    pub fn sent(&self, interface: &str) -> u64 {
+        self.counted(interface, "tx")
+    }
+
+    /// Packets that the kernel got by an interface.
+    pub fn arrived(&self, interface: &str) -> u64 {
+        self.counted(interface, "rx")
+    }
+
+    fn counted(&self, interface: &str, way: &str) -> u64 {
+        let text = self.run(&format!("ip -j -s link show dev {interface}"));
+        let links: serde_json::Value = serde_json::from_str(&text).unwrap();
+        links[0]["stats64"][way]["packets"].as_u64().unwrap()
+    }
+
     /// The address of an interface.
     pub fn mac(&self, interface: &str) -> [u8; 6] {
         let line = self.run(&format!("ip -br link show dev {interface}"));

@@ -12,12 +12,18 @@ mod disk;
 mod firewall;
 mod frames;
 mod lab;
+mod live;
+#[allow(dead_code, reason = "the example writes files, too")]
+#[path = "../../examples/generate_load/load.rs"]
+mod load;
 mod machine;
 mod network;
 mod page;
 mod privilege;
 mod run;
 mod scenario;
+#[path = "../../examples/send_load/sender.rs"]
+mod sender;
 mod switch;
 mod traffic;
 mod truth;

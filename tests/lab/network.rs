@@ -8,6 +8,7 @@
 //!                                       └─ app, shop
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -147,6 +148,16 @@ pub struct Network {
     vm_at: Site,
     /// Machines that a scenario adds.
     guests: Vec<Machine>,
+    /// What sends mirrored packets, with its session id or VNI.
+    senders: Vec<(usize, Sender)>,
+}
+
+/// What sends mirrored packets, and counts them.
+enum Sender {
+    /// A tunnel port of a bridge of Open vSwitch.
+    Port { bridge: String, port: String },
+    /// A tunnel device of the kernel.
+    Device { machine: Machine, device: String },
 }
 
 impl Network {
@@ -163,13 +174,14 @@ impl Network {
             mirrors.ip(&format!("link set {port} master br0"));
         }
         collector.ip(&format!("addr add {COLLECTOR}/24 dev eth0"));
-        // Nobody listens there: without this, every mirrored packet is answered by ICMP unreachable.
+        // A collector that nobody listens on answers mirrored packets by ICMP unreachable.
         collector.nft(
-            "table ip quiet {\n chain input {\n type filter hook input priority 0\n \
-             meta l4proto { gre, udp } drop\n }\n}\n",
+            "table ip quiet {\n counter unreachable { }\n chain output {\n \
+             type filter hook output priority 0\n \
+             icmp type destination-unreachable counter name unreachable\n }\n}\n",
         );
         let switch = Switch::start(&switches, folder.join("ovs"));
-        let network = Self {
+        let mut network = Self {
             plan: plan.clone(),
             user: machine("user"),
             wan: machine("wan"),
@@ -185,6 +197,7 @@ impl Network {
             switch,
             vm_at: plan.vm,
             guests: Vec::new(),
+            senders: Vec::new(),
         };
         network.underlay();
         network.wan();
@@ -231,6 +244,24 @@ impl Network {
     pub fn mirrored(&self) -> (u64, u64) {
         let counters = firewall::counters(&self.mirrors, "bridge", "mirror");
         (counters["lost"], counters["passed"])
+    }
+
+    /// Mirrored packets that the senders themselves counted, by session id or VNI.
+    pub fn sent(&self) -> BTreeMap<String, u64> {
+        let mut sent = BTreeMap::new();
+        for (session, sender) in &self.senders {
+            let packets = match sender {
+                Sender::Port { bridge, port } => self.switch.tunnelled(bridge, port),
+                Sender::Device { machine, device } => machine.sent(device),
+            };
+            *sent.entry(session.to_string()).or_default() += packets;
+        }
+        sent
+    }
+
+    /// ICMP unreachable messages that the collector sent.
+    pub fn unreachable(&self) -> u64 {
+        firewall::counters(&self.collector, "ip", "quiet")["unreachable"]
     }
 
     /// Users, the WAN, and the routers' outsides.
@@ -459,17 +490,17 @@ impl Network {
     }
 
     /// A session for each observation point.
-    fn mirrors(&self) {
+    fn mirrors(&mut self) {
         for site in self.plan.mirrored {
             let number = site.number();
-            let host = &self.hosts[*site as usize];
+            let host = &self.hosts[*site as usize].clone();
             let address = ["10.60.0.11", "10.60.0.13"][*site as usize];
             self.management(host, &format!("h{number}"), address);
-            Self::vxlan(host, "vx", address, 5003 + number * 100);
+            self.vxlan(host, "vx", address, 5003 + number * 100);
             for (port, place) in [(format!("fw{number}"), 1), (format!("dci{number}"), 2)] {
                 let session = number * 100 + place;
                 if self.plan.mirrored_length > 0 {
-                    Self::vxlan(host, &format!("vx{session}"), address, 5000 + session);
+                    self.vxlan(host, &format!("vx{session}"), address, 5000 + session);
                     self.cut(*site, session, &port);
                     continue;
                 }
@@ -490,14 +521,15 @@ impl Network {
             }
         }
         if self.plan.uplink {
-            self.management(&self.wan, "wan", "10.60.0.5");
-            Self::vxlan(&self.wan, "vx", "10.60.0.5", 5104);
-            copy(&self.wan, "r1", &BOTH_WAYS, "vx");
+            let wan = self.wan.clone();
+            self.management(&wan, "wan", "10.60.0.5");
+            self.vxlan(&wan, "vx", "10.60.0.5", 5104);
+            copy(&wan, "r1", &BOTH_WAYS, "vx");
         }
     }
 
     /// A mirror of a port of a site's switch: type II at dc1, type III at dc2.
-    fn erspan(&self, site: Site, session: usize, port: &str, copy: &str) {
+    fn erspan(&mut self, site: Site, session: usize, port: &str, copy: &str) {
         let number = site.number();
         let source = site.mirror_source();
         let format = match site {
@@ -520,6 +552,11 @@ impl Network {
              -- --id=@m create mirror name=m{session}{copy} {from_port} select-dst-port=@p output-port=@o \
              -- add bridge br-dc{number} mirrors @m"
         ));
+        let sender = Sender::Port {
+            bridge: format!("br-dc{number}"),
+            port: format!("e{session}{copy}"),
+        };
+        self.senders.push((session, sender));
     }
 
     /// A mirror that cuts what it copies. This switch cannot send that by ERSPAN (it loses what it cut), so the copies go
@@ -549,11 +586,16 @@ impl Network {
     }
 
     /// The kernel's own way to send mirrors.
-    fn vxlan(machine: &Machine, device: &str, address: &str, segment: usize) {
+    fn vxlan(&mut self, machine: &Machine, device: &str, address: &str, segment: usize) {
         machine.ip(&format!(
             "link add {device} type vxlan id {segment} local {address} remote {COLLECTOR} dstport 4789 dev mgmt"
         ));
         machine.ip(&format!("link set {device} up"));
+        let sender = Sender::Device {
+            machine: machine.clone(),
+            device: device.to_owned(),
+        };
+        self.senders.push((segment, sender));
     }
 
     /// Lets all switches know where everyone is, as they would after a day: unknown stations are flooded.

@@ -1,7 +1,7 @@
 //! What a run of the lab leaves on the machine, and how it goes away: after success, failure, panic and Ctrl-C, and, of a
 //! run that was killed, when the next one starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,7 +78,17 @@ fn clean(prefix: &str) {
             .status();
     }
     for folder in entries(std::env::temp_dir(), prefix) {
+        unmount(&std::env::temp_dir().join(&folder));
         let _ = std::fs::remove_dir_all(std::env::temp_dir().join(folder));
+    }
+}
+
+/// Takes away file systems in a folder.
+fn unmount(folder: &Path) {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for place in places.filter(|place| Path::new(place).starts_with(folder)) {
+        let _ = Command::new("umount").args(["-l", place]).status();
     }
 }
 
@@ -93,7 +103,10 @@ fn sweep() {
             continue;
         };
         let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        if !command.starts_with("lab-") {
+        if !["lab-", "loss-"]
+            .iter()
+            .any(|name| command.starts_with(name))
+        {
             clean(&of_process(pid));
         }
     }

@@ -37,16 +37,62 @@ pub enum Capability {
 
 /// Whether this thread has it, as far as the system says.
 pub fn has(capability: Capability) -> Option<bool> {
-    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
-    Some(effective(&status)? >> capability as u32 & 1 == 1)
+    own().map(|own| own.has(capability))
 }
 
-/// The effective set in a `status` file of `/proc`.
-fn effective(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
+/// What this program was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The capabilities of this thread that are in force, a bit each.
+    pub effective: u64,
+    /// Those that the program's file gives to who starts it.
+    pub file: u64,
+    /// Files give nothing any more.
+    pub no_new_privileges: bool,
+    /// It runs as root.
+    pub root: bool,
+}
+
+impl Own {
+    /// Whether one is in force.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.effective >> capability as u32 & 1 == 1
+    }
+
+    /// Whether the program's file gives one.
+    pub fn file_has(&self, capability: Capability) -> bool {
+        self.file >> capability as u32 & 1 == 1
+    }
+}
+
+/// What this program was given; unknown where `/proc` is not mounted.
+pub fn own() -> Option<Own> {
+    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
+    let mut attribute = [0; 64];
+    let length = rustix::fs::getxattr("/proc/self/exe", "security.capability", &mut attribute);
+    let attribute = attribute.get(..length.unwrap_or_default());
+    Some(Own {
+        effective: u64::from_str_radix(field(&status, "CapEff")?, 16).ok()?,
+        file: attribute.and_then(of_file).unwrap_or_default(),
+        no_new_privileges: field(&status, "NoNewPrivs") == Some("1"),
+        root: rustix::process::geteuid().is_root(),
+    })
+}
+
+/// The value of a field in a `status` file of `/proc`.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.find(|(known, _)| *known == name)?;
+    Some(value.trim())
+}
+
+/// The permitted set in the attribute of a file: a word with version and flags, then permitted and inheritable sets by halves.
+fn of_file(attribute: &[u8]) -> Option<u64> {
+    let word = |at: usize| {
+        let bytes = attribute.get(at..)?.first_chunk()?;
+        Some(u64::from(u32::from_le_bytes(*bytes)))
+    };
+    Some(word(4)? | word(12).unwrap_or_default() << 32)
 }
 
 #[cfg(test)]
@@ -54,21 +100,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_effective_set_is_read() {
-        let status =
-            "Name:\tcat\nCapPrm:\tffffffffffffffff\nCapEff:\t0000000000002400\nSeccomp:\t0\n";
-        let set = effective(status).unwrap();
-        assert_eq!(
-            set,
-            1 << Capability::NetBindService as u32 | 1 << Capability::NetRaw as u32
-        );
-        assert_eq!(effective("CapEff:\tnone\n"), None);
+    fn fields_of_the_status_are_read() {
+        let status = "Name:\tcat\nCapEff:\t0000000000002400\nNoNewPrivs:\t1\nSeccomp:\t0\n";
+        let own = Own {
+            effective: u64::from_str_radix(field(status, "CapEff").unwrap(), 16).unwrap(),
+            ..Own::default()
+        };
+        assert!(own.has(Capability::NetRaw) && own.has(Capability::NetBindService));
+        assert!(!own.has(Capability::NetAdmin));
+        assert_eq!(field(status, "NoNewPrivs"), Some("1"));
+        assert_eq!(field(status, "Cap"), None);
     }
 
     #[test]
-    fn a_path_can_be_pasted() {
-        assert_eq!(quoted("/opt/mirror-scope_1.0/x"), "/opt/mirror-scope_1.0/x");
-        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
+    fn the_attribute_of_a_file_is_read() {
+        // As `setcap cap_net_raw+ep` writes it: version 2, effective.
+        let attribute = hex_literal::hex!("01000002 00200000 00000000 00000000 00000000");
+        let own = Own {
+            file: of_file(&attribute).unwrap(),
+            ..Own::default()
+        };
+        assert!(own.file_has(Capability::NetRaw) && !own.file_has(Capability::NetAdmin));
+        assert_eq!(of_file(&attribute[..6]), None);
+    }
+
+    #[test]
+    fn this_process_is_known() {
+        let own = own().unwrap();
+        assert_eq!(own.root, rustix::process::geteuid().is_root());
     }
 
     #[test]

@@ -123,6 +123,11 @@ impl Endpoint {
             }
         }
         self.chosen = oldest.map(|(_, tap)| tap);
+        let head = self.chosen.and_then(|tap| self.taps.get(tap)?.head());
+        if let Some(interface) = head.map(|head| head.interface) {
+            // Who takes the frame knows its interface by then.
+            self.place(interface);
+        }
         Ok(oldest.map(|(time, _)| time))
     }
 

@@ -11,7 +11,7 @@ mod endpoint;
 mod filter;
 mod find;
 mod hold;
-mod interface;
+pub(crate) mod interface;
 mod merge;
 mod opened;
 mod options;
@@ -43,7 +43,7 @@ use crate::{Error, Frame, Interface};
 /// How long is slept before `stop` is looked at again.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How often interfaces are looked after.
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(200);
 /// Frames after which the clock is looked at, if there is no other reason to.
 const FRAMES: u32 = 4096;
 

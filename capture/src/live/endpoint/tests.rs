@@ -123,6 +123,14 @@ fn frames_of_several_ports_come_in_the_order_of_their_arrival() {
     let (mut endpoint, _) = Endpoint::open(&options(&ports)).unwrap();
     let (socket, _) = sender("127.0.0.1");
     let (six, _) = sender("::1");
+    // A moment after the first socket asks for it the kernel begins to stamp what arrives; until then it stamps what is read.
+    let mut stamped = false;
+    while !stamped {
+        socket.send_to(&[], ("127.0.0.1", ports[0])).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let before = now();
+        stamped = read(&mut endpoint, 1)[0].0 < before;
+    }
     // More than one batch of each, turn by turn.
     for number in 0..240_u16 {
         let port = ports[usize::from(number) % 3];
@@ -203,10 +211,9 @@ fn an_interface_is_listened_to_by_name_number_or_address() {
     let mut options = options(&[4789]);
     options.interfaces = vec!["nonesuch".to_owned()];
     let error = Endpoint::open(&options).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "nonesuch: no such interface; mirrorscope interfaces lists them"
-    );
+    let text = error.to_string();
+    let start = "nonesuch: no such interface: there are lo";
+    assert!(text.starts_with(start), "{text}");
 }
 
 #[test]

@@ -1,0 +1,16 @@
+//! Live capture through the built command: real interfaces, real senders, and what really happens to them.
+
+mod bench;
+pub mod listener;
+
+mod changes;
+mod counts;
+mod disk;
+mod drops;
+mod filter;
+mod kill;
+mod privileges;
+mod quiet;
+mod reload;
+mod unprivileged;
+mod vanish;

@@ -1,0 +1,160 @@
+//! The engine as it is asked while packets still come, and about what this host itself dropped: nothing may be said of the
+//! network that time or a fuller buffer would have mended.
+
+use std::collections::BTreeMap;
+
+use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
+use mirrorscope_dissectors::{LinkType, Network};
+use mirrorscope_engine::Engine;
+use mirrorscope_engine::flow::FlowKey;
+use mirrorscope_engine::receive::{Frame, Receiver};
+use mirrorscope_engine::session::Registry;
+use mirrorscope_engine::time::{SECOND, Timestamp};
+
+use crate::frames::Random;
+use crate::proof::{Recording, said};
+
+fn feed(engine: &mut Engine, time: i64, bytes: &[u8]) {
+    engine.frame(&Frame {
+        time: Timestamp(time),
+        wire_len: bytes.len() as u32,
+        link: LinkType::Ethernet,
+        interface: 0,
+        number: 1,
+        bytes,
+    });
+}
+
+/// A frame, and what it shows: session, flow and direction.
+struct Shown {
+    time: i64,
+    bytes: Vec<u8>,
+    what: String,
+}
+
+/// The same packets in VXLAN, which numbers nothing: the session's id is the VNI.
+fn unnumbered(recording: &Recording) -> Vec<Shown> {
+    let config = recording.config();
+    let mut receiver = Receiver::new(config.dissect, config.sites, Registry::default());
+    let mut frames = Vec::new();
+    for (time, bytes) in &recording.frames {
+        let frame = Frame {
+            time: Timestamp(*time),
+            wire_len: bytes.len() as u32,
+            link: LinkType::Ethernet,
+            interface: 0,
+            number: 1,
+            bytes,
+        };
+        receiver.receive(&frame, |mirrored| {
+            let (Some(mirror), Some(id)) = (&mirrored.mirror, mirrored.key.id) else {
+                return;
+            };
+            let outer = Outer::new(mirror.source, mirror.destination);
+            let vxlan = Wrap::Vxlan {
+                vni: id as u32,
+                port: 4789,
+            };
+            let mut bytes = Vec::new();
+            wrap(&outer, &vxlan, mirrored.inner.bytes, &mut bytes);
+            let what = match &mirrored.packet.network {
+                Network::Ip(ip) => format!("{:?} {:?}", mirrored.key, FlowKey::of(ip, 0)),
+                _ => String::new(),
+            };
+            frames.push(Shown {
+                time: *time,
+                bytes,
+                what,
+            });
+        });
+    }
+    frames
+}
+
+/// What is said of a recording of which this host drops packets, and whether it admits that.
+fn with_drops(
+    recording: &Recording,
+    frames: &[Shown],
+    mut drops: impl FnMut(&Shown) -> bool,
+    (admits, how): (bool, &str),
+    wrong: &mut String,
+) {
+    let mut engine = Engine::new(recording.config(), Registry::default());
+    let (mut second, mut lost) = (frames[0].time, 0);
+    for frame in frames {
+        // Counters are read once a second.
+        while frame.time >= second + SECOND {
+            if admits {
+                engine.lost_here(0, Timestamp(second), Timestamp(second + SECOND), lost);
+            }
+            (second, lost) = (second + SECOND, 0);
+        }
+        if drops(frame) {
+            lost += 1;
+        } else {
+            feed(&mut engine, frame.time, &frame.bytes);
+        }
+    }
+    if admits {
+        engine.lost_here(0, Timestamp(second), Timestamp(second + SECOND), lost);
+    }
+    engine.finish();
+    let (flows, report) = said(&engine);
+    let by_mirror = |kind: &str| kind == "mirror-loss";
+    recording.judge(&flows, &report, by_mirror, how, wrong);
+}
+
+#[test]
+fn bursts_that_this_host_drops_are_never_blamed_on_the_network() {
+    let mut wrong = String::new();
+    for recording in Recording::all() {
+        let frames = unnumbered(&recording);
+        for seed in 1..=4_u64 {
+            let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+            // A ring that is full stays full for a while.
+            let (mut passing, mut full) = (1 + random.below(80), 0);
+            let drops = |_: &Shown| {
+                if passing > 0 {
+                    passing -= 1;
+                    full = 1 + random.below(25);
+                    return false;
+                }
+                full -= 1;
+                if full == 0 {
+                    passing = 1 + random.below(160);
+                }
+                true
+            };
+            let how = format!("bursts, seed {seed}");
+            with_drops(&recording, &frames, drops, (true, &how), &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+}
+
+/// The worst that can happen: of all packets just those of one direction of a flow at one point.
+#[test]
+fn one_direction_that_this_host_drops_is_never_blamed_on_the_network() {
+    let (mut wrong, mut not_told) = (String::new(), String::new());
+    for recording in Recording::all() {
+        let frames = unnumbered(&recording);
+        let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+        for frame in &frames {
+            *groups.entry(&frame.what).or_default() += 1;
+        }
+        groups.retain(|what, packets| !what.is_empty() && *packets >= 3);
+        let step = groups.len().div_ceil(8).max(1);
+        for what in groups.into_keys().step_by(step) {
+            let drops = |frame: &Shown| frame.what == what;
+            with_drops(&recording, &frames, drops, (true, what), &mut wrong);
+            with_drops(&recording, &frames, drops, (false, what), &mut not_told);
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+    // Who does not know of the drops says a lot that is not true.
+    assert!(
+        not_told.lines().count() > 100,
+        "{}",
+        not_told.lines().count()
+    );
+}
