@@ -3,6 +3,7 @@
 mod decap;
 mod encap;
 mod follow;
+mod host;
 mod live;
 mod value;
 
@@ -21,6 +22,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
+pub use host::{DoctorArgs, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
 pub use value::Host;
 
@@ -104,14 +106,23 @@ Examples:
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
     Encap(EncapArgs),
+    /// Interfaces that can be listened on: addresses, MTU and what fits through it, driver
+    #[command(after_help = host::INTERFACES)]
+    Interfaces(InterfacesArgs),
+    /// What is wrong with this host as a collector, with the commands that mend it
+    #[command(after_help = host::DOCTOR)]
+    Doctor(DoctorArgs),
 }
 
 /// What every subcommand takes that reads mirrored packets.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true))]
+#[command(
+    group = ArgGroup::new("source").args(["files", "interfaces", "via"]).required(true).multiple(true),
+    group = ArgGroup::new("live").args(["interfaces", "via"]).multiple(true),
+)]
 pub struct InputArgs {
     /// Capture files, merged in time order: pcap or pcapng, also gzip or zstd; - for standard input
-    #[arg(required_unless_present = "live", value_name = "FILE")]
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Stop after this many frames

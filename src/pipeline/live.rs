@@ -163,13 +163,15 @@ impl Watch {
         let started = now();
         let interfaces = live.statistics();
         let names: Vec<String> = interfaces.iter().map(|i| printable(&i.name)).collect();
+        let names = if names.is_empty() {
+            "all addresses".to_owned()
+        } else {
+            names.join(", ")
+        };
         for note in live.notes() {
             eprintln!("mirrorscope: {}", printable(note));
         }
-        eprintln!(
-            "mirrorscope: listening on {}; Ctrl-C ends",
-            names.join(", ")
-        );
+        eprintln!("mirrorscope: listening on {names}; Ctrl-C ends");
         Self {
             started,
             looked: started,
