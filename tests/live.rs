@@ -158,3 +158,55 @@ fn one_direction_that_this_host_drops_is_never_blamed_on_the_network() {
         not_told.lines().count()
     );
 }
+
+/// Asks for a report again and again while a recording comes in: what waits for other packets is neither lost nor judged.
+#[test]
+fn a_report_in_the_midst_of_it_says_nothing_untrue() {
+    let mut wrong = String::new();
+    let mut recalls = [(0, 0); 2];
+    for recording in Recording::all() {
+        let frames = &recording.frames;
+        let step = frames.len().div_ceil(80).max(1);
+        let mut engine = Engine::new(recording.config(), Registry::default());
+        for (index, (time, bytes)) in frames.iter().enumerate() {
+            feed(&mut engine, *time, bytes);
+            if index % step != 0 {
+                continue;
+            }
+            // The clock goes on until the next frame comes.
+            if let Some((next, _)) = frames.get(index + 1) {
+                engine.now(Timestamp(next - 1));
+            }
+            let (flows, report) = said(&engine);
+            let how = format!("after {} of {} frames", index + 1, frames.len());
+            recording.judge(&flows, &report, |_| false, &how, &mut wrong);
+        }
+        // Once all had time to come, as much is told as of a file that ends.
+        let last = frames.last().map(|(time, _)| *time).unwrap();
+        engine.now(Timestamp(last + 4 * SECOND));
+        let none = |_: &str| false;
+        let mut recall = |engine: &Engine, how: &str| {
+            let (flows, report) = said(engine);
+            recording.judge(&flows, &report, none, how, &mut wrong)
+        };
+        let asked = recall(&engine, "at the end");
+        let finished = recall(
+            &crate::frames::analyse(
+                recording.config(),
+                frames.iter().map(|(time, bytes)| (*time, bytes.as_slice())),
+            ),
+            "finished",
+        );
+        for (sum, recall) in recalls.iter_mut().zip([asked, finished]) {
+            let parts = [recall.symmetric, recall.split, recall.unanswered];
+            sum.0 += parts.iter().map(|(told, _)| told).sum::<usize>();
+            sum.1 += recall.findings.0;
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+    let [asked, finished] = recalls;
+    assert!(
+        asked.0 >= finished.0 && asked.1 >= finished.1,
+        "{asked:?} of {finished:?}"
+    );
+}

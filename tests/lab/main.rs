@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod page;
 mod privilege;
+mod ring;
 mod run;
 mod scenario;
 #[path = "../../examples/send_load/sender.rs"]

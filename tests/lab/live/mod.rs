@@ -12,5 +12,6 @@ mod kill;
 mod privileges;
 mod quiet;
 mod reload;
+mod switches;
 mod unprivileged;
 mod vanish;
