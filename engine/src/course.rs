@@ -162,6 +162,10 @@ impl Context {
                 }
                 let (there, here) = (new.packets[side], old.packets[side]);
                 let missed = |o: &Observer| total.saturating_sub(o.packets[side]);
+                // One that saw all of them was passed from the first to the last.
+                if missed(old) == 0 || missed(new) == 0 {
+                    continue;
+                }
                 // What both saw did not go one way or the other, but for what was sent again.
                 if (here + there).saturating_sub(total) > AGAIN + here.min(there) / 4 {
                     continue;

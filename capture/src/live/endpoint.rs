@@ -45,7 +45,6 @@ pub struct Endpoint {
     taps: Vec<Tap>,
     /// Tells which of them have something.
     poll: OwnedFd,
-    ready: Vec<epoll::Event>,
     /// Taps with datagrams that wait to be read.
     filled: Vec<usize>,
     /// What the kernel received until then is here, or nowhere.
@@ -69,7 +68,6 @@ impl Endpoint {
         } = opened::open(options)?;
         let poll = epoll::create(CreateFlags::CLOEXEC).map_err(unusable)?;
         let mut endpoint = Self {
-            ready: Vec::with_capacity(taps.len()),
             filled: Vec::with_capacity(taps.len()),
             taps,
             poll,
@@ -294,8 +292,9 @@ impl Endpoint {
     /// Takes a batch from every socket that has something, and has none waiting here.
     fn fill(&mut self) -> Result<(), Error> {
         let began = now();
-        self.ready.clear();
-        let room = rustix::buffer::spare_capacity(&mut self.ready);
+        // Not kept: an event holds a pointer, and the sources of other threads could not be of the same type.
+        let mut ready: Vec<epoll::Event> = Vec::with_capacity(self.taps.len().max(1));
+        let room = rustix::buffer::spare_capacity(&mut ready);
         match epoll::wait(&self.poll, room, Some(&AT_ONCE)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(unusable(error)),
@@ -303,7 +302,7 @@ impl Endpoint {
         let taps = &self.taps;
         self.filled
             .retain(|number| taps.get(*number).is_some_and(|tap| tap.head().is_some()));
-        for event in &self.ready {
+        for event in &ready {
             let data = event.data;
             let number = data.u64() as usize;
             let Some(tap) = self.taps.get_mut(number).filter(|tap| tap.head().is_none()) else {

@@ -13,6 +13,7 @@
 mod assembler;
 #[cfg(test)]
 mod interpreter;
+pub(crate) mod spread;
 #[cfg(test)]
 mod tests;
 

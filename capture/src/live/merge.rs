@@ -4,12 +4,17 @@
 //! that is there may be lent only when no other source can have an earlier one. A source that has none ready says up to
 //! when all of its frames were there; that is at most [`HOLD`] ago, so no frame waits for longer.
 
+use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::clock::now;
 use super::endpoint::Endpoint;
 use super::portable::Portable;
 use super::ring::{HOLD, Ring};
+use super::threads::Queue;
 use super::{Event, InterfaceStatistics, Lent};
 use crate::{Error, Interface};
 
@@ -21,6 +26,7 @@ const SHORTEST: i64 = 100_000;
 /// One source of frames.
 pub(crate) enum Source {
     Ring(Box<Ring>),
+    Queue(Box<Queue>),
     Endpoint(Box<Endpoint>),
     Portable(Box<Portable>),
 }
@@ -29,6 +35,7 @@ impl Source {
     pub fn interfaces(&self) -> &[Interface] {
         match self {
             Self::Ring(ring) => ring.interfaces(),
+            Self::Queue(queue) => queue.interfaces(),
             Self::Endpoint(endpoint) => endpoint.interfaces(),
             Self::Portable(portable) => portable.interfaces(),
         }
@@ -38,6 +45,7 @@ impl Source {
     pub fn start(&mut self) -> Result<(), Error> {
         match self {
             Self::Ring(ring) => ring.start(),
+            Self::Queue(queue) => queue.start(),
             Self::Endpoint(_) => Ok(()),
             Self::Portable(portable) => portable.start(),
         }
@@ -48,6 +56,7 @@ impl Source {
     fn ready(&mut self) -> Result<Option<i64>, Error> {
         match self {
             Self::Ring(ring) => Ok(ring.ready()),
+            Self::Queue(queue) => Ok(queue.ready()),
             Self::Endpoint(endpoint) => endpoint.ready(),
             Self::Portable(portable) => Ok(portable.ready()),
         }
@@ -58,6 +67,7 @@ impl Source {
     pub fn lend(&mut self) -> Option<Lent<'_>> {
         match self {
             Self::Ring(ring) => ring.lend(),
+            Self::Queue(queue) => queue.lend(),
             Self::Endpoint(endpoint) => endpoint.lend(),
             Self::Portable(portable) => portable.lend(),
         }
@@ -67,6 +77,7 @@ impl Source {
     fn complete(&self, now: i64) -> i64 {
         match self {
             Self::Ring(ring) => ring.complete(now),
+            Self::Queue(queue) => queue.complete(now),
             // What the kernel has received can be read at once.
             Self::Endpoint(_) | Self::Portable(_) => now - SLACK,
         }
@@ -75,6 +86,7 @@ impl Source {
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::Ring(ring) => ring.fds(),
+            Self::Queue(queue) => queue.fds(),
             Self::Endpoint(endpoint) => endpoint.fds(),
             Self::Portable(portable) => portable.fds(),
         }
@@ -83,6 +95,7 @@ impl Source {
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
         match self {
             Self::Ring(ring) => ring.statistics(),
+            Self::Queue(queue) => queue.statistics(),
             Self::Endpoint(endpoint) => endpoint.statistics(),
             Self::Portable(portable) => portable.statistics(),
         }
@@ -91,6 +104,7 @@ impl Source {
     pub fn tick(&mut self, now: i64) -> Vec<Event> {
         match self {
             Self::Ring(ring) => ring.tick(now),
+            Self::Queue(queue) => queue.tick(now),
             Self::Endpoint(endpoint) => endpoint.tick(now),
             Self::Portable(portable) => portable.tick(now),
         }
@@ -210,12 +224,86 @@ impl Merge {
         Next::Frame(index, time)
     }
 
-    /// What to wait for: sources that have no frame. (A ring with one would be ready at once, again and again.)
-    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+    /// Up to when all frames were handed out, when there was none to hand out after `now`.
+    pub fn complete(&self, now: i64) -> i64 {
         let sources = self.sources.iter().zip(&self.heads);
-        sources
+        let complete = sources.map(|(source, head)| match head.time {
+            Some(time) => time,
+            None => source.complete(now),
+        });
+        complete.min().unwrap_or(now)
+    }
+
+    /// Waits until a source that has no frame gets one. (A ring that has one would be ready at once, again and again.)
+    ///
+    /// True if a source has something else to say: it is to be looked after.
+    pub fn sleep(&self, most: Duration) -> io::Result<bool> {
+        let sources = self.sources.iter().zip(&self.heads);
+        let fds: Vec<BorrowedFd<'_>> = sources
             .filter(|(_, head)| head.time.is_none())
             .flat_map(|(source, _)| source.fds())
-            .collect()
+            .collect();
+        let mut fds: Vec<PollFd<'_>> = fds
+            .iter()
+            .map(|fd| PollFd::new(fd, PollFlags::IN))
+            .collect();
+        let most = Timespec {
+            tv_sec: most.as_secs().cast_signed(),
+            tv_nsec: most.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&most)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+            Ok(_) => {
+                let failed = |fd: &PollFd<'_>| fd.revents().contains(PollFlags::ERR);
+                Ok(fds.iter().any(failed))
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// The interfaces of several sources, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces {
+    pub all: Vec<Interface>,
+    /// For each source, what its own are here.
+    places: Vec<Vec<u32>>,
+}
+
+impl Interfaces {
+    /// For these sources.
+    pub fn new(sources: &[Source]) -> Self {
+        let mut interfaces = Self {
+            all: Vec::new(),
+            places: vec![Vec::new(); sources.len()],
+        };
+        for (number, source) in sources.iter().enumerate() {
+            interfaces.adopt(number, source.interfaces());
+        }
+        interfaces
+    }
+
+    /// Takes over those that a source has met since.
+    #[inline]
+    pub fn adopt(&mut self, source: usize, interfaces: &[Interface]) {
+        let Some(places) = self.places.get_mut(source) else {
+            return;
+        };
+        let known = places.len();
+        for interface in interfaces.iter().skip(known) {
+            let place = self.all.iter().position(|one| one == interface);
+            let place = place.unwrap_or_else(|| {
+                self.all.push(interface.clone());
+                self.all.len() - 1
+            });
+            places.push(place as u32);
+        }
+    }
+
+    /// Where a source's interface is here.
+    #[inline]
+    pub fn place(&self, source: usize, interface: u32) -> Option<u32> {
+        let places = self.places.get(source)?;
+        places.get(interface as usize).copied()
     }
 }

@@ -21,22 +21,22 @@ mod ring;
 mod socket;
 mod statistics;
 mod tap;
+mod threads;
 
-use std::io;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use clock::now;
 use endpoint::Endpoint;
 use hold::Hold;
-use merge::{Merge, Next, Source};
+use merge::{Interfaces, Merge, Next, Source};
 pub use options::{Numbers, Options, Pass, Via};
 use portable::Portable;
-use ring::{HOLD, Ring, Setup};
+use ring::{Group, HOLD, Ring, Setup};
 pub use statistics::{Dropped, Event, InterfaceStatistics};
+use threads::Queue;
 
 use crate::{Error, Frame, Interface};
 
@@ -44,6 +44,8 @@ use crate::{Error, Frame, Interface};
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How often interfaces are looked after.
 const TICK: Duration = Duration::from_millis(200);
+/// More threads are of no use: the reader is one.
+const MOST_THREADS: usize = 64;
 /// Frames after which the clock is looked at, if there is no other reason to.
 const FRAMES: u32 = 4096;
 
@@ -74,9 +76,7 @@ pub struct Live {
     via: Via,
     /// Open as long as frames are received.
     _hold: Option<Hold>,
-    interfaces: Vec<Interface>,
-    /// For each source, what its interfaces are here.
-    places: Vec<Vec<u32>>,
+    interfaces: Interfaces,
     /// Frames handed out, for each interface.
     frames: Vec<u64>,
     stop: Arc<AtomicBool>,
@@ -117,13 +117,13 @@ impl Live {
             notes.extend(told);
             hold
         });
-        let mut live = Self {
-            places: vec![Vec::new(); sources.len()],
+        let interfaces = Interfaces::new(&sources);
+        Ok(Self {
+            frames: vec![0; interfaces.all.len()],
+            interfaces,
             merge: Merge::new(sources),
             via: options.via,
             _hold: hold,
-            interfaces: Vec::new(),
-            frames: Vec::new(),
             stop,
             end: None,
             ended: false,
@@ -131,11 +131,7 @@ impl Live {
             ticked: Instant::now(),
             events: Vec::new(),
             notes,
-        };
-        for source in 0..live.merge.sources.len() {
-            live.adopt(source);
-        }
-        Ok(live)
+        })
     }
 
     /// Begins to receive. Needs no privileges.
@@ -166,15 +162,11 @@ impl Live {
         let Some(lent) = self.merge.sources.get_mut(source).and_then(Source::lend) else {
             return Ok(None);
         };
-        let place = self
-            .places
-            .get(source)
-            .and_then(|places| places.get(lent.interface as usize));
-        let Some(&interface) = place else {
+        let Some(interface) = self.interfaces.place(source, lent.interface) else {
             return Ok(None);
         };
         let (Some(origin), Some(number)) = (
-            self.interfaces.get(interface as usize),
+            self.interfaces.all.get(interface as usize),
             self.frames.get_mut(interface as usize),
         ) else {
             return Ok(None);
@@ -193,13 +185,13 @@ impl Live {
 
     /// Where frames come from: the interfaces that were asked for, and with `any` also each one that frames came by.
     pub fn interfaces(&self) -> &[Interface] {
-        &self.interfaces
+        &self.interfaces.all
     }
 
     /// What each interface delivered and lost since the start. What a ring of `any` lost stands at `any`: it is not known
     /// which interface it came by.
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
-        let named = self.interfaces.iter().zip(&self.frames).enumerate();
+        let named = self.interfaces.all.iter().zip(&self.frames).enumerate();
         let mut all: Vec<InterfaceStatistics> = named
             .map(|(index, (interface, frames))| InterfaceStatistics {
                 interface: index as u32,
@@ -210,10 +202,10 @@ impl Live {
                 dropped: Dropped::default(),
             })
             .collect();
-        for (source, places) in self.merge.sources.iter_mut().zip(&self.places) {
+        for (number, source) in self.merge.sources.iter_mut().enumerate() {
             for part in source.statistics() {
-                let place = places.get(part.interface as usize);
-                let whole = place.and_then(|place| all.get_mut(*place as usize));
+                let place = self.interfaces.place(number, part.interface);
+                let whole = place.and_then(|place| all.get_mut(place as usize));
                 if let Some(whole) = whole {
                     whole.present &= part.present;
                     whole.dropped.add(part.dropped);
@@ -300,31 +292,16 @@ impl Live {
     }
 
     fn sleep(&mut self, most: Duration) -> Result<(), Error> {
-        let fds = self.merge.fds();
-        let mut fds: Vec<PollFd<'_>> = fds
-            .iter()
-            .map(|fd| PollFd::new(fd, PollFlags::IN))
-            .collect();
-        let most = Timespec {
-            tv_sec: most.as_secs().cast_signed(),
-            tv_nsec: most.subsec_nanos().into(),
-        };
-        match poll(&mut fds, Some(&most)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Ok(_) => {
-                let failed = |fd: &PollFd<'_>| fd.revents().contains(PollFlags::ERR);
-                if fds.iter().any(failed) {
-                    // An interface went away: at once, and so that the same error does not wake us again.
-                    self.tick();
-                }
-                Ok(())
-            }
-            Err(errno) => Err(Error::Live {
-                interface: "live capture".to_owned(),
-                what: "cannot wait for frames",
-                cause: io::Error::from(errno),
-            }),
+        let look = self.merge.sleep(most).map_err(|cause| Error::Live {
+            interface: "live capture".to_owned(),
+            what: "cannot wait for frames",
+            cause,
+        })?;
+        if look {
+            // An interface went away: at once, and so that the same error does not wake us again.
+            self.tick();
         }
+        Ok(())
     }
 
     /// Looks after the interfaces, if it is time.
@@ -344,39 +321,46 @@ impl Live {
 
     /// Takes over interfaces that a source has met since.
     #[inline]
-    fn adopt(&mut self, source: usize) {
-        let (Some(from), Some(places)) =
-            (self.merge.sources.get(source), self.places.get_mut(source))
-        else {
-            return;
-        };
-        let known = places.len();
-        for interface in from.interfaces().iter().skip(known) {
-            let place = self.interfaces.iter().position(|one| one == interface);
-            let place = place.unwrap_or_else(|| {
-                self.interfaces.push(interface.clone());
-                self.frames.push(0);
-                self.interfaces.len() - 1
-            });
-            places.push(place as u32);
+    fn adopt(&mut self, number: usize) {
+        if let Some(source) = self.merge.sources.get(number) {
+            self.interfaces.adopt(number, source.interfaces());
+            self.frames.resize(self.interfaces.all.len(), 0);
         }
     }
 }
 
-/// A ring for each interface.
+/// A ring for each interface; or, with several threads, rings of each interface for each thread.
 fn rings(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Source>, Error> {
     let (wanted, told) = interface::find(&options.interfaces)?;
     notes.extend(told);
-    let mut rings = Vec::with_capacity(wanted.len());
-    for wanted in &wanted {
-        let setup = Setup {
-            wanted,
-            promiscuous: options.promiscuous,
-            buffer: options.buffer,
-            pass: &options.pass,
-            numbers: &options.numbers,
-        };
-        rings.push(Source::Ring(Box::new(Ring::open(&setup, notes)?)));
+    let threads = options.threads.clamp(1, MOST_THREADS);
+    let groups: Vec<Option<Group>> = wanted
+        .iter()
+        .map(|_| (threads > 1).then(Group::default))
+        .collect();
+    let mut sources = Vec::new();
+    for thread in 0..threads {
+        let mut rings = Vec::with_capacity(wanted.len());
+        for (wanted, group) in wanted.iter().zip(&groups) {
+            let setup = Setup {
+                wanted,
+                promiscuous: options.promiscuous,
+                buffer: options.buffer / threads,
+                pass: &options.pass,
+                numbers: &options.numbers,
+                group: group.clone(),
+            };
+            rings.push(Ring::open(&setup, notes)?);
+        }
+        if threads == 1 {
+            sources.extend(rings.into_iter().map(Box::new).map(Source::Ring));
+        } else {
+            let queue = Queue::new(rings, options.queue / threads, thread == 0)?;
+            sources.push(Source::Queue(Box::new(queue)));
+        }
     }
-    Ok(rings)
+    // Each thread has said the same.
+    let mut seen = HashSet::new();
+    notes.retain(|note| seen.insert(note.clone()));
+    Ok(sources)
 }

@@ -6,19 +6,22 @@
 
 mod block;
 mod mapping;
+mod origins;
 mod socket;
+mod target;
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use block::{Corrupt, Reader, Slot};
 use mapping::Blocks;
+use origins::Origins;
 use socket::Socket;
+use target::Target;
 
 use super::filter::{self, Devices, Instruction};
-use super::interface::{ANY, Link, Wanted, shown};
+use super::interface::{Link, Wanted, shown};
 use super::merge::SLACK;
 use super::{Dropped, Event, InterfaceStatistics, Lent, Numbers, Pass, Via};
 use crate::host::capability;
@@ -27,6 +30,8 @@ use crate::{Error, Interface};
 /// Size of a block. A block that is handed over early is used up like a full one, so that many small blocks bear a reader
 /// that pauses for longer than few large ones; but the largest frame, of 64 KiB, must fit well.
 const BLOCK: usize = 128 * 1024;
+/// How often an interface that several threads share may come back.
+const SPARES: usize = 8;
 /// No ring has fewer blocks: the kernel fills one while another one is read.
 const FEWEST: usize = 4;
 /// Milliseconds after which a block is handed over that is not full.
@@ -34,8 +39,6 @@ const RETIRE: u32 = 8;
 /// Nanoseconds after which a frame is surely in a block that was handed over. A timer of the kernel may be late by as much as
 /// its slowest clock ticks, a hundredth of a second.
 pub(crate) const HOLD: i64 = (RETIRE as i64 + 12) * 1_000_000;
-/// As many interfaces are told apart when all are captured; containers come and go.
-const MOST_INTERFACES: usize = 4096;
 
 /// The filters for all kinds of devices.
 #[derive(Debug)]
@@ -64,6 +67,9 @@ impl Filters {
     }
 }
 
+/// The rings of several threads that share the packets of one interface: the interface's number, and their group.
+pub(crate) type Group = Arc<Mutex<Option<(i32, u16)>>>;
+
 /// What a ring is opened with.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
@@ -73,6 +79,8 @@ pub(crate) struct Setup<'a> {
     pub buffer: usize,
     pub pass: &'a Pass,
     pub numbers: &'a Numbers,
+    /// With others of the same interface.
+    pub group: Option<Group>,
 }
 
 /// The ring of one interface, or of all.
@@ -87,9 +95,13 @@ pub(crate) struct Ring {
     next: Option<(Slot, u32)>,
     origins: Origins,
     target: Target,
-    filters: Arc<Filters>,
+    filters: Filters,
     dropped: u64,
     frames: u64,
+    group: Option<Group>,
+    /// Sockets in place of this one when its interface comes back: in a group it cannot be bound anew, and a new one needs a
+    /// capability that is gone by then.
+    spares: Vec<Socket>,
 }
 
 impl Ring {
@@ -104,38 +116,40 @@ impl Ring {
                 cause,
             }
         };
-        let socket = Socket::open().map_err(|cause| match cause.kind() {
-            io::ErrorKind::PermissionDenied => Error::MissingCapability {
-                interface: name.clone(),
-                how: capability::how_to_grant("cap_net_raw"),
-            },
-            _ => fault("cannot open a packet socket")(cause),
-        })?;
-        // In this order no frame gets in that the filter would not pass: nothing is received until the socket is bound.
+        let open = || {
+            Socket::open().map_err(|cause| match cause.kind() {
+                io::ErrorKind::PermissionDenied => Error::MissingCapability {
+                    interface: name.clone(),
+                    how: capability::how_to_grant("cap_net_raw"),
+                },
+                _ => fault("cannot open a packet socket")(cause),
+            })
+        };
+        let socket = open()?;
         let filters = Filters::new(setup.pass, setup.numbers, !socket.ignore_outgoing())?;
-        socket
-            .filter(&filter::nothing())
-            .map_err(fault("cannot attach a filter"))?;
-        socket.prepare().map_err(fault(
-            "the kernel has no packet ring of version 3 (Linux 3.2)",
-        ))?;
-        let (count, cause) =
-            make_ring(&socket, setup.buffer).map_err(fault("cannot have a packet ring"))?;
-        if let Some(cause) = cause {
+        let (blocks, smaller) =
+            equip(&socket, setup.buffer).map_err(fault("cannot have a packet ring"))?;
+        if let Some(cause) = smaller {
             notes.push(format!(
                 "{name}: a ring of {} cannot be had ({cause}): {} instead",
                 size(setup.buffer),
-                size(count * BLOCK),
+                size(blocks.count() * BLOCK),
             ));
         }
-        let blocks =
-            Blocks::map(&socket, BLOCK, count).map_err(fault("cannot map the packet ring"))?;
         let mut target = Target::new(setup.wanted, setup.promiscuous);
         target
             .bind(&socket, setup.wanted.index)
             .map_err(fault("cannot capture"))?;
         if !target.present {
             notes.push(format!("{name}: is down: captured once it is up"));
+        }
+        let mut spares = Vec::new();
+        if let Some(group) = &setup.group {
+            join(&socket, group, setup.wanted.index)
+                .map_err(fault("cannot share it among threads"))?;
+            while spares.len() < SPARES && setup.wanted.index != 0 {
+                spares.push(open()?);
+            }
         }
         let mut origins = Origins::default();
         origins.add(&setup.wanted.name, Link::of(target.device_type));
@@ -147,9 +161,11 @@ impl Ring {
             next: None,
             origins,
             target,
-            filters: Arc::new(filters),
+            filters,
             dropped: 0,
             frames: 0,
+            group: setup.group.clone(),
+            spares,
         })
     }
 
@@ -226,49 +242,103 @@ impl Ring {
     }
 
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
-        // It cannot fail for an open packet socket; what was not asked for now is asked for the next time.
-        self.dropped += u64::from(self.socket.take_drops().unwrap_or_default());
         vec![InterfaceStatistics {
             interface: 0,
             name: self.target.name.clone(),
             via: Via::Ring,
-            present: self.target.present,
+            present: self.present(),
             frames: self.frames,
             dropped: Dropped {
-                kernel: self.dropped,
+                kernel: self.count_drops(),
                 ..Dropped::default()
             },
         }]
     }
 
+    /// Frames that were lost since the start because the ring was full.
+    pub fn count_drops(&mut self) -> u64 {
+        // It cannot fail for an open packet socket; what is not told now is told the next time.
+        self.dropped += u64::from(self.socket.take_drops().unwrap_or_default());
+        self.dropped
+    }
+
+    /// The interface exists and is up.
+    pub fn present(&self) -> bool {
+        self.target.present
+    }
+
     /// Looks after the interface: it may have gone, come back, or have another name.
     pub fn tick(&mut self, now: i64) -> Vec<Event> {
-        let (texts, new_kind) = self.target.look(&self.socket);
-        if new_kind {
-            // The filter that is there now fits another kind of device, and lets nothing wrong through.
-            let _ = self.start();
+        let (mut texts, found) = self.target.look(&self.socket);
+        if let Some(index) = found {
+            match self.attach(index) {
+                Ok(true) => {
+                    texts.push(self.target.back());
+                    // It may be another kind of device now. The filter that is there lets nothing wrong through.
+                    let _ = self.start();
+                }
+                Ok(false) => {}
+                // It may be gone again; else the next look will do.
+                Err(_) => self.target.lost(),
+            }
         }
         texts
             .into_iter()
             .map(|text| Event { time: now, text })
             .collect()
     }
+
+    /// Binds to an interface that is back; false if it has to wait.
+    fn attach(&mut self, index: i32) -> io::Result<bool> {
+        let Some(group) = &self.group else {
+            self.target.bind(&self.socket, index)?;
+            return Ok(true);
+        };
+        if self.next.is_some() || self.blocks.ready(self.at) {
+            // First what the old ring still has.
+            return Ok(false);
+        }
+        let Some(socket) = self.spares.pop() else {
+            return Ok(false);
+        };
+        socket.ignore_outgoing();
+        let (blocks, _) = equip(&socket, self.blocks.count() * BLOCK)?;
+        self.target.bind(&socket, index)?;
+        join(&socket, group, index)?;
+        self.count_drops();
+        self.socket = socket;
+        self.blocks = blocks;
+        self.at = 0;
+        self.reader = Reader::default();
+        Ok(true)
+    }
 }
 
-/// Asks for a ring of that size, and for smaller ones while there is no memory; gives its blocks, and why it is smaller.
-fn make_ring(socket: &Socket, buffer: usize) -> io::Result<(usize, Option<String>)> {
+/// Gives a socket its ring, and a filter that lets nothing through; also says why the ring is smaller than wanted, if it is.
+///
+/// In this order no frame gets in that the filter would not pass: nothing is received until the socket is bound.
+fn equip(socket: &Socket, buffer: usize) -> io::Result<(Blocks, Option<String>)> {
+    socket.filter(&filter::nothing())?;
+    socket.prepare()?;
     let mut count = buffer.div_ceil(BLOCK).max(FEWEST);
-    let mut reason = None;
-    loop {
-        match socket.ring(BLOCK, count, RETIRE) {
-            Ok(()) => return Ok((count, reason)),
-            Err(cause) if count > FEWEST => {
-                reason = Some(crate::error::plain(&cause));
-                count = (count / 2).max(FEWEST);
-            }
-            Err(cause) => return Err(cause),
+    let mut smaller = None;
+    while let Err(cause) = socket.ring(BLOCK, count, RETIRE) {
+        if count == FEWEST {
+            return Err(cause);
         }
+        smaller = Some(crate::error::plain(&cause));
+        count = (count / 2).max(FEWEST);
     }
+    Ok((Blocks::map(socket, BLOCK, count)?, smaller))
+}
+
+/// Joins the group of an interface, or founds it.
+fn join(socket: &Socket, group: &Group, index: i32) -> io::Result<()> {
+    let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = group.filter(|(of, _)| *of == index).map(|(_, id)| id);
+    let id = socket.join(known, &filter::spread::program())?;
+    *group = Some((index, id));
+    Ok(())
 }
 
 /// Bytes as people write them.
@@ -278,151 +348,5 @@ fn size(bytes: usize) -> String {
         format!("{} MiB", bytes / MIB)
     } else {
         format!("{} KiB", bytes / 1024)
-    }
-}
-
-/// What was asked for, and where it is now.
-#[derive(Debug)]
-struct Target {
-    /// Its present name.
-    name: String,
-    /// The name by which it is looked for when it is gone.
-    given: String,
-    /// The interface that the socket is bound to, 0 for all; None while there is none.
-    index: Option<i32>,
-    device_type: u16,
-    promiscuous: bool,
-    /// It exists and is up.
-    present: bool,
-}
-
-impl Target {
-    fn new(wanted: &Wanted, promiscuous: bool) -> Self {
-        Self {
-            name: wanted.name.clone(),
-            given: wanted.name.clone(),
-            index: None,
-            device_type: libc::ARPHRD_ETHER,
-            promiscuous,
-            present: false,
-        }
-    }
-
-    fn all(&self) -> bool {
-        self.index == Some(0)
-    }
-
-    fn bind(&mut self, socket: &Socket, index: i32) -> io::Result<()> {
-        if index == 0 {
-            socket.bind(0)?;
-            self.present = true;
-        } else {
-            let state = socket.state(&self.name)?;
-            socket.bind(index)?;
-            if self.promiscuous {
-                socket.promiscuous(index)?;
-            }
-            self.device_type = state.device_type;
-            self.present = state.up;
-            // That of an interface that is down.
-            socket.take_error();
-        }
-        self.index = Some(index);
-        Ok(())
-    }
-
-    /// What has changed, in words, and whether it is another kind of device now.
-    fn look(&mut self, socket: &Socket) -> (Vec<String>, bool) {
-        let mut texts = Vec::new();
-        let kind = self.device_type;
-        if self.all() {
-            return (texts, false);
-        }
-        socket.take_error();
-        if let Some(index) = self.index {
-            if let Some(name) = socket.name(index) {
-                if name != self.name {
-                    let (old, new) = (shown(&self.name), shown(&name));
-                    texts.push(format!("{old}: is called {new} now: still captured"));
-                    self.name = name;
-                }
-                let up = socket.state(&self.name).is_ok_and(|state| state.up);
-                if up != self.present {
-                    let how = if up { "is up again" } else { "is down" };
-                    texts.push(format!("{}: {how}", shown(&self.name)));
-                    self.present = up;
-                }
-            } else {
-                texts.push(format!("{}: is gone", shown(&self.name)));
-                self.index = None;
-                self.present = false;
-            }
-        }
-        if self.index.is_none()
-            && let Some(index) = socket.index(&self.given)
-        {
-            self.name.clone_from(&self.given);
-            if self.bind(socket, index).is_ok() {
-                let how = if self.present { "" } else { ", but down" };
-                texts.push(format!("{}: is back{how}", shown(&self.name)));
-            }
-        }
-        (texts, self.device_type != kind)
-    }
-}
-
-/// The interfaces that frames came by.
-#[derive(Debug, Default)]
-struct Origins {
-    interfaces: Vec<Interface>,
-    /// By number and device type.
-    known: HashMap<(i32, u16), u32>,
-    /// The last one that was asked for.
-    last: Option<((i32, u16), u32)>,
-}
-
-impl Origins {
-    #[inline]
-    fn of(&mut self, slot: &Slot, socket: &Socket) -> u32 {
-        let key = (slot.interface, slot.device_type);
-        match self.last {
-            Some((last, origin)) if last == key => origin,
-            _ => self.look_up(key, socket),
-        }
-    }
-
-    fn look_up(&mut self, key: (i32, u16), socket: &Socket) -> u32 {
-        let known = self.known.get(&key).copied();
-        let origin = known.unwrap_or_else(|| self.meet(key, socket));
-        self.last = Some((key, origin));
-        origin
-    }
-
-    /// An interface that frames come by for the first time.
-    fn meet(&mut self, key: (i32, u16), socket: &Socket) -> u32 {
-        if self.known.len() >= MOST_INTERFACES {
-            return self.interfaces.len() as u32 - 1;
-        }
-        let (index, device_type) = key;
-        let given = self.interfaces.first().and_then(|first| first.name.clone());
-        // Under its first name, whatever it is called later.
-        let name = given.filter(|name| name != ANY);
-        let name = name
-            .or_else(|| socket.name(index))
-            .unwrap_or_else(|| format!("interface {index}"));
-        let origin = self.add(&name, Link::of(device_type));
-        self.known.insert(key, origin);
-        origin
-    }
-
-    /// The interface of that name and link type; it is new, or has come back with another number.
-    fn add(&mut self, name: &str, link: Link) -> u32 {
-        let interface = super::interface(name, link.number());
-        let place = self.interfaces.iter().position(|one| *one == interface);
-        let place = place.unwrap_or_else(|| {
-            self.interfaces.push(interface);
-            self.interfaces.len() - 1
-        });
-        place as u32
     }
 }

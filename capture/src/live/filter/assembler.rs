@@ -5,9 +5,9 @@
 use std::ops::RangeInclusive;
 
 use libc::{
-    BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE,
-    BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LSH, BPF_MEM, BPF_MISC, BPF_MSH,
-    BPF_RET, BPF_ST, BPF_TAX, BPF_TXA, BPF_W, BPF_X,
+    BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ,
+    BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LSH, BPF_MEM, BPF_MISC,
+    BPF_MSH, BPF_MUL, BPF_RET, BPF_RSH, BPF_ST, BPF_STX, BPF_TAX, BPF_TXA, BPF_W, BPF_X,
 };
 
 /// The kernel takes no longer programs.
@@ -132,6 +132,31 @@ impl Assembler {
         self.plain(BPF_LD | BPF_MEM, cell);
     }
 
+    /// X = what was kept.
+    pub fn recall_x(&mut self, cell: u32) {
+        self.plain(BPF_LDX | BPF_W | BPF_MEM, cell);
+    }
+
+    /// Keeps X.
+    pub fn store_x(&mut self, cell: u32) {
+        self.plain(BPF_STX, cell);
+    }
+
+    /// A = `value`.
+    pub fn set(&mut self, value: u32) {
+        self.plain(BPF_LD | BPF_W | BPF_IMM, value);
+    }
+
+    /// A *= `value`.
+    pub fn multiply(&mut self, value: u32) {
+        self.plain(BPF_ALU | BPF_MUL | BPF_K, value);
+    }
+
+    /// A >>= `bits`.
+    pub fn shift_right(&mut self, bits: u32) {
+        self.plain(BPF_ALU | BPF_RSH | BPF_K, bits);
+    }
+
     /// A += `value`.
     pub fn add(&mut self, value: u32) {
         self.plain(BPF_ALU | BPF_ADD | BPF_K, value);
@@ -165,6 +190,11 @@ impl Assembler {
     /// Ends: this many bytes of the packet pass.
     pub fn give(&mut self, bytes: u32) {
         self.plain(BPF_RET | BPF_K, bytes);
+    }
+
+    /// Ends with A as the result.
+    pub fn give_a(&mut self) {
+        self.plain(BPF_RET | BPF_A, 0);
     }
 
     /// Goes on elsewhere.

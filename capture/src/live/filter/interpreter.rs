@@ -1,10 +1,10 @@
 //! Runs a classic BPF program as the kernel would.
 
 use libc::{
-    BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_DIV, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ,
-    BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_LD, BPF_LDX, BPF_LSH, BPF_MEM, BPF_MISC, BPF_MOD,
-    BPF_MSH, BPF_MUL, BPF_OR, BPF_RET, BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TXA, BPF_W, BPF_X,
-    BPF_XOR,
+    BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_DIV, BPF_H, BPF_IMM, BPF_IND, BPF_JA,
+    BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_LD, BPF_LDX, BPF_LSH, BPF_MEM, BPF_MISC,
+    BPF_MOD, BPF_MSH, BPF_MUL, BPF_OR, BPF_RET, BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TXA, BPF_W,
+    BPF_X, BPF_XOR,
 };
 
 use super::Instruction;
@@ -120,6 +120,7 @@ pub fn run(program: &[Instruction], packet: &Packet) -> u32 {
                 };
                 at += usize::from(if holds { jt } else { jf });
             }
+            BPF_RET if code & BPF_A != 0 => return a,
             BPF_RET => return k,
             BPF_MISC if code & 0xf8 == BPF_TXA => a = x,
             BPF_MISC => x = a,

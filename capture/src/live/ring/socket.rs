@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::{
     SOL_PACKET, c_int, c_short, c_ulong, ifreq, packet_mreq, sockaddr_ll, socklen_t, tpacket_req3,
-    tpacket_stats_v3, tpacket_versions,
+    tpacket_versions,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 use socket2::{SockFilter, SockRef};
@@ -22,6 +22,14 @@ use crate::live::filter::Instruction;
 
 /// Any `tp_frame_size` that divides a block will do: frames of this version of the ring are as long as they are.
 const FRAME: usize = 2048;
+
+/// `struct tpacket_stats_v3`: packets, drops, and how often the ring was full.
+const STATISTICS: usize = size_of::<libc::tpacket_stats_v3>() / size_of::<u32>();
+
+/// Values of which any bytes are one.
+trait Plain: Default {}
+impl Plain for u32 {}
+impl Plain for [u32; STATISTICS] {}
 
 /// A packet socket.
 #[derive(Debug)]
@@ -55,6 +63,23 @@ impl Socket {
             )
         };
         checked(result)
+    }
+
+    fn get<T: Plain>(&self, name: c_int) -> io::Result<T> {
+        let mut value = T::default();
+        let mut len = size_of::<T>() as socklen_t;
+        // SAFETY: the kernel writes at most `len` bytes, the value's own length, and any bytes are such a value.
+        let result = unsafe {
+            libc::getsockopt(
+                self.0.as_raw_fd(),
+                SOL_PACKET,
+                name,
+                std::ptr::from_mut(&mut value).cast(),
+                &raw mut len,
+            )
+        };
+        checked(result)?;
+        Ok(value)
     }
 
     /// Lets packets through that the program passes; in place of the one before, without a moment in between.
@@ -127,26 +152,44 @@ impl Socket {
         self.set(libc::PACKET_ADD_MEMBERSHIP, &membership)
     }
 
+    /// Joins others that share the packets of one interface, by a program that tells which one gets a packet; without a
+    /// group, founds one. Gives the group. A socket in a group cannot be bound anew.
+    pub fn join(&self, group: Option<u16>, spread: &[Instruction]) -> io::Result<u16> {
+        let mut flags = libc::PACKET_FANOUT_CBPF
+            // Rather to another thread than lost.
+            | libc::PACKET_FANOUT_FLAG_ROLLOVER
+            | libc::PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
+        if group.is_none() {
+            flags |= libc::PACKET_FANOUT_FLAG_UNIQUEID;
+        }
+        let request = u32::from(group.unwrap_or_default()) | flags << 16;
+        self.set(libc::PACKET_FANOUT, &request)?;
+        if let Some(group) = group {
+            return Ok(group);
+        }
+        let mut steps: Vec<libc::sock_filter> = spread
+            .iter()
+            .map(|step| libc::sock_filter {
+                code: step.code,
+                jt: step.jt,
+                jf: step.jf,
+                k: step.k,
+            })
+            .collect();
+        let program = libc::sock_fprog {
+            len: steps.len() as u16,
+            filter: steps.as_mut_ptr(),
+        };
+        // The kernel copies the instructions at once.
+        self.set(libc::PACKET_FANOUT_DATA, &program)?;
+        let founded: u32 = self.get(libc::PACKET_FANOUT)?;
+        Ok(founded as u16)
+    }
+
     /// Packets that were lost because the ring was full, since this was asked last.
     pub fn take_drops(&self) -> io::Result<u32> {
-        let mut statistics = tpacket_stats_v3 {
-            tp_packets: 0,
-            tp_drops: 0,
-            tp_freeze_q_cnt: 0,
-        };
-        let mut len = size_of::<tpacket_stats_v3>() as socklen_t;
-        // SAFETY: the kernel writes at most `len` bytes, the value's own length, and any bytes are such a value.
-        let result = unsafe {
-            libc::getsockopt(
-                self.0.as_raw_fd(),
-                SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                std::ptr::from_mut(&mut statistics).cast(),
-                &raw mut len,
-            )
-        };
-        checked(result)?;
-        Ok(statistics.tp_drops)
+        let [_packets, drops, _freezes]: [u32; STATISTICS] = self.get(libc::PACKET_STATISTICS)?;
+        Ok(drops)
     }
 
     /// The fault that was noted for the socket, as of an interface that went away; it is asked for once.
