@@ -3,6 +3,7 @@
 mod decap;
 mod encap;
 mod follow;
+mod host;
 mod live;
 mod value;
 
@@ -21,6 +22,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
+pub use host::{DoctorArgs, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
 pub use value::Host;
 
@@ -104,6 +106,12 @@ Examples:
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
     #[command(after_help = encap::EXAMPLES)]
     Encap(EncapArgs),
+    /// Interfaces that can be listened on: addresses, MTU and what fits through it, driver
+    #[command(after_help = host::INTERFACES)]
+    Interfaces(InterfacesArgs),
+    /// What is wrong with this host as a collector, with the commands that mend it
+    #[command(after_help = host::DOCTOR)]
+    Doctor(DoctorArgs),
 }
 
 /// What every subcommand takes that reads mirrored packets.

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Decap(args) => command::decap::run(args),
         Command::Follow(args) => command::follow::run(args),
         Command::Encap(args) => command::encap::run(args),
+        Command::Interfaces(args) => command::interfaces::run(args),
+        Command::Doctor(args) => command::doctor::run(args),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use mirrorscope_engine::Engine;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::session::Registry;
+use mirrorscope_engine::site::{PointRule, Sites};
 use mirrorscope_engine::time::{SECOND, Timestamp};
 
 use crate::frames::Random;
@@ -157,4 +158,115 @@ fn one_direction_that_this_host_drops_is_never_blamed_on_the_network() {
         "{}",
         not_told.lines().count()
     );
+}
+
+/// Asks for a report again and again while a recording comes in: what waits for other packets is neither lost nor judged.
+#[test]
+fn a_report_in_the_midst_of_it_says_nothing_untrue() {
+    let mut wrong = String::new();
+    let mut recalls = [(0, 0); 2];
+    for recording in Recording::all() {
+        let frames = &recording.frames;
+        let step = frames.len().div_ceil(80).max(1);
+        let mut engine = Engine::new(recording.config(), Registry::default());
+        for (index, (time, bytes)) in frames.iter().enumerate() {
+            feed(&mut engine, *time, bytes);
+            if index % step != 0 {
+                continue;
+            }
+            // The clock goes on until the next frame comes.
+            if let Some((next, _)) = frames.get(index + 1) {
+                engine.now(Timestamp(next - 1));
+            }
+            let (flows, report) = said(&engine);
+            let how = format!("after {} of {} frames", index + 1, frames.len());
+            recording.judge(&flows, &report, |_| false, &how, &mut wrong);
+        }
+        // Once all had time to come, as much is told as of a file that ends.
+        let last = frames.last().map(|(time, _)| *time).unwrap();
+        engine.now(Timestamp(last + 4 * SECOND));
+        let none = |_: &str| false;
+        let mut recall = |engine: &Engine, how: &str| {
+            let (flows, report) = said(engine);
+            recording.judge(&flows, &report, none, how, &mut wrong)
+        };
+        let asked = recall(&engine, "at the end");
+        let finished = recall(
+            &crate::frames::analyse(
+                recording.config(),
+                frames.iter().map(|(time, bytes)| (*time, bytes.as_slice())),
+            ),
+            "finished",
+        );
+        for (sum, recall) in recalls.iter_mut().zip([asked, finished]) {
+            let parts = [recall.symmetric, recall.split, recall.unanswered];
+            sum.0 += parts.iter().map(|(told, _)| told).sum::<usize>();
+            sum.1 += recall.findings.0;
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+    let [asked, finished] = recalls;
+    assert!(
+        asked.0 >= finished.0 && asked.1 >= finished.1,
+        "{asked:?} of {finished:?}"
+    );
+}
+
+/// Describes the sites in the midst of it, or describes them otherwise before: what was seen until then keeps its meaning.
+#[test]
+fn sites_described_anew_in_the_midst_say_nothing_untrue() {
+    let mut wrong = String::new();
+    let mut told = 0;
+    for recording in Recording::all() {
+        let frames = &recording.frames;
+        // With nothing described before, with other names, and with each way to match a point a point of its own.
+        let true_sites = recording.config().sites;
+        let (mut renamed, mut apart) = (true_sites.clone(), true_sites.clone());
+        for (number, site) in renamed.sites.iter_mut().enumerate() {
+            site.name = format!("old-site-{number}");
+            for point in &mut site.points {
+                point.name = format!("old-{}", point.name);
+            }
+        }
+        for site in &mut apart.sites {
+            let points = std::mem::take(&mut site.points).into_iter();
+            site.points = points
+                .flat_map(|point| {
+                    let matches = point.matches.clone().into_iter().zip(1..);
+                    matches.map(move |(one, number)| PointRule {
+                        name: format!("{}-{number}", point.name),
+                        matches: vec![one],
+                        ..point.clone()
+                    })
+                })
+                .collect();
+        }
+        let before = [
+            ("nothing", Sites::default()),
+            ("renamed", renamed),
+            ("apart", apart),
+        ];
+        for (name, before) in before {
+            for cut in [frames.len() / 8, frames.len() / 2, frames.len() * 7 / 8] {
+                let config = mirrorscope_engine::Config {
+                    sites: before.clone(),
+                    ..recording.config()
+                };
+                let mut engine = Engine::new(config, Registry::default());
+                for (index, (time, bytes)) in frames.iter().enumerate() {
+                    if index == cut {
+                        engine.reload(true_sites.clone());
+                    }
+                    feed(&mut engine, *time, bytes);
+                }
+                engine.finish();
+                let (flows, report) = said(&engine);
+                let how = format!("{name} until frame {cut} of {}", frames.len());
+                let recall = recording.judge(&flows, &report, |_| false, &how, &mut wrong);
+                told += recall.symmetric.0 + recall.split.0;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+    assert!(told > 500, "{told}");
 }

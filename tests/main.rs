@@ -18,6 +18,7 @@ mod follow;
 mod formats;
 mod frames;
 mod generated;
+mod host;
 mod live;
 mod loss;
 mod mirror_time;

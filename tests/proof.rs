@@ -54,9 +54,9 @@ struct Impairment {
 pub struct Recall {
     pub symmetric: (usize, usize),
     /// Asymmetric flows, and those that moved.
-    split: (usize, usize),
-    unanswered: (usize, usize),
-    findings: (usize, usize),
+    pub split: (usize, usize),
+    pub unanswered: (usize, usize),
+    pub findings: (usize, usize),
 }
 
 impl Recording {

@@ -156,8 +156,16 @@ impl Context {
                 if before.1.since(after.0) > LATE || after.1 <= before.1 || after.0 <= before.0 {
                     continue;
                 }
+                // What the new place saw just now may come by the old one yet.
+                if self.too_early(before.1) {
+                    continue;
+                }
                 let (there, here) = (new.packets[side], old.packets[side]);
                 let missed = |o: &Observer| total.saturating_sub(o.packets[side]);
+                // One that saw all of them was passed from the first to the last.
+                if missed(old) == 0 || missed(new) == 0 {
+                    continue;
+                }
                 // What both saw did not go one way or the other, but for what was sent again.
                 if (here + there).saturating_sub(total) > AGAIN + here.min(there) / 4 {
                     continue;

@@ -78,6 +78,8 @@ pub struct Engine {
     period: Option<(Timestamp, Timestamp)>,
     /// The time that was told, while no frame came.
     clock: Option<Timestamp>,
+    /// No frame will come any more.
+    finished: bool,
 }
 
 impl Engine {
@@ -94,6 +96,7 @@ impl Engine {
             packets: Vec::new(),
             period: None,
             clock: None,
+            finished: false,
         }
     }
 
@@ -191,6 +194,7 @@ impl Engine {
         });
         inventory.finish();
         firewalls.finish(tracker);
+        self.finished = true;
     }
 
     /// Arrival of the first frame and of the last.
@@ -371,7 +375,10 @@ impl Engine {
                     },
                 }
             });
+        // A run that is told the time ends in the midst of what goes on, unlike a file.
+        let under_way = !self.finished || self.clock.is_some();
         let context = Context::new(facts.collect(), self.time_reached())
+            .under_way(under_way)
             .of_tenants(self.tracker.tenants())
             .with_translated(self.tracker.translated())
             .with_routers(self.inventory.routers());

@@ -295,6 +295,11 @@ impl Reassembler {
         Some((list.len() - 1, true))
     }
 
+    /// Gives up what has waited for too long at a time.
+    pub fn pass_time(&mut self, now: Timestamp) {
+        self.enforce(now);
+    }
+
     /// Gives up what is too old, and the oldest while there is too much.
     fn enforce(&mut self, now: Timestamp) {
         while let Some(&(started, key, serial)) = self.order.front() {

@@ -78,8 +78,10 @@ pub struct PointFacts {
 pub struct Context {
     /// The points; a [`PointId`] is the index.
     pub points: Vec<PointFacts>,
-    /// Last packet of the capture.
+    /// Last packet of the capture; the moment of the question while packets still come.
     pub end: Timestamp,
+    /// Packets still come: what was seen at one place just now may be on its way from another.
+    under_way: bool,
     /// Whose flows are whose.
     tenants: Tenants,
     /// For each point the first point of its site, which stands for the site.
@@ -98,6 +100,8 @@ const UNNUMBERED: f64 = 1e-3;
 const SEGMENT: u64 = 1460;
 /// Packets and their numbers may come so much out of order.
 const DELAYED: i64 = SECOND / 20;
+/// Mirrors of two places, and answers of machines, are at most this far apart while packets still come.
+const ON_THE_WAY: i64 = SECOND / 2;
 /// Answers take at most this long, or none came: the initial retransmission timeout of TCP is 1 s (RFC 6298).
 pub(crate) const PATIENCE: i64 = 3 * SECOND;
 
@@ -183,11 +187,24 @@ impl Context {
         Self {
             points,
             end,
+            under_way: false,
             tenants: Tenants::default(),
             sites,
             translated: Map::default(),
             routers: Set::default(),
         }
+    }
+
+    /// The same while packets still come.
+    #[must_use]
+    pub(crate) fn under_way(mut self, under_way: bool) -> Self {
+        self.under_way = under_way;
+        self
+    }
+
+    /// Whether it is too early to say that what passed one place at a time did not pass another.
+    pub(crate) fn too_early(&self, time: Timestamp) -> bool {
+        self.under_way && self.end.since(time) < ON_THE_WAY
     }
 
     /// The same with the stations that forward what others send.
@@ -364,6 +381,8 @@ impl Context {
             Some(Cause::MirrorLoss)
         } else if points().any(|p| p.unopened >= packets) {
             Some(Cause::Unopened)
+        } else if self.too_early(meanwhile.0) || self.too_early(observer.span().0) {
+            Some(Cause::CaptureEnd)
         } else {
             None
         }

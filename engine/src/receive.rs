@@ -406,6 +406,14 @@ impl Receiver {
         self.state.inner.forget_salvaged();
     }
 
+    /// Tells that time passes, though no frame came: what has waited for fragments for too long is used as far as it goes.
+    pub(crate) fn pass_time(&mut self, now: Timestamp, mut sink: impl FnMut(&Mirrored<'_>)) {
+        self.fragments.pass_time(now);
+        self.salvage(&mut sink);
+        self.state.inner.pass_time(now);
+        self.state.inner.forget_salvaged();
+    }
+
     fn salvage(&mut self, sink: &mut impl FnMut(&Mirrored<'_>)) {
         for part in self.fragments.salvaged() {
             let Arrival {

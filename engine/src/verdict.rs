@@ -54,7 +54,7 @@ pub enum Cause {
     NoPoint,
     /// The same connection goes on under other addresses: a firewall translates them.
     NatSuspected,
-    /// The capture ended before an answer could be expected.
+    /// The capture ended before an answer could be expected; or, while packets still come, it is too early to tell.
     CaptureEnd,
     /// What is missing may have passed before the capture began.
     CaptureStart,
@@ -99,7 +99,9 @@ impl Cause {
             }
             Self::NoPoint => "no mirrored place lies where the other direction would pass",
             Self::NatSuspected => "the connection goes on under other addresses",
-            Self::CaptureEnd => "the capture ended before an answer could be expected",
+            Self::CaptureEnd => {
+                "too early to tell: what is missing may come yet, or came after the capture ended"
+            }
             Self::CaptureStart => "the connection may be older than the capture",
             Self::TableFull => "the table of connections was full, and forgot some",
             Self::Flooded => "all packets are copies of what passed elsewhere",

@@ -36,6 +36,26 @@ fn both_directions_at_one_firewall_are_symmetric() {
 }
 
 #[test]
+fn a_short_flow_that_passes_two_firewalls_one_behind_the_other_is_symmetric() {
+    let question = "
+        1.0000 fw1 r1>server udp 53
+        1.0004 fw2 r1>server udp 53
+        1.0010 fw2 server>r1 udp 53
+        1.0014 fw1 server>r1 udp 53
+    ";
+    expect(question, "symmetric", "high", &[]);
+    let handshake = "
+        1.0000 fw1 r1>server S 100 0 0
+        1.0004 fw2 r1>server S 100 0 0
+        1.2000 fw2 server>r1 SA 500 101 0
+        1.2004 fw1 server>r1 SA 500 101 0
+        1.4000 fw1 r1>server A 101 501 0
+        1.4004 fw2 r1>server A 101 501 0
+    ";
+    expect(handshake, "symmetric", "high", &[]);
+}
+
+#[test]
 fn each_direction_at_another_firewall_is_asymmetric() {
     let story = "
         0.0 fw1 from server

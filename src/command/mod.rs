@@ -3,11 +3,13 @@
 mod analysis;
 mod choice;
 pub mod decap;
+pub mod doctor;
 pub mod encap;
 pub mod endpoints;
 pub mod findings;
 pub mod flows;
 pub mod follow;
+pub mod interfaces;
 pub mod report;
 pub mod sessions;
 pub mod sites;

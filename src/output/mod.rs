@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod detail;
 pub mod follow;
+pub mod host;
 pub mod live;
 pub mod sites;
 pub mod table;

@@ -15,16 +15,16 @@ use super::{Screen, text};
 /// From this width on, sessions have their first and last times too.
 const WIDEST: u16 = 140;
 /// From this width on, tables have all their other columns.
-const WIDE: u16 = 120;
+pub(super) const WIDE: u16 = 120;
 /// Below this width, two endpoints and a verdict are all that a flow's line holds.
-const MIDDLE: u16 = 96;
+pub(super) const MIDDLE: u16 = 96;
 /// Blanks between columns.
 const GAP: u16 = 2;
 /// Ports of a session that are listed.
 const PORTS: usize = 8;
 
 /// A column of a table.
-struct Column<T> {
+pub(super) struct Column<T> {
     title: &'static str,
     /// Screens at least this wide have it.
     from: u16,
@@ -34,7 +34,7 @@ struct Column<T> {
 }
 
 impl<T> Column<T> {
-    const fn new(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
+    pub(super) const fn new(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
         Self {
             title,
             from,
@@ -43,7 +43,7 @@ impl<T> Column<T> {
         }
     }
 
-    const fn figures(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
+    pub(super) const fn figures(title: &'static str, from: u16, cell: fn(&T) -> String) -> Self {
         Self {
             figures: true,
             ..Self::new(title, from, cell)
@@ -332,14 +332,14 @@ impl Flows {
 }
 
 /// A table with those of its columns for which the screen has room.
-struct Fitted<T: 'static> {
+pub(super) struct Fitted<T: 'static> {
     screen: Screen,
     columns: Vec<&'static Column<T>>,
     table: Table,
 }
 
 impl<T> Fitted<T> {
-    fn new(screen: Screen, columns: &'static [Column<T>]) -> Self {
+    pub(super) fn new(screen: Screen, columns: &'static [Column<T>]) -> Self {
         Self::of(screen, columns.iter())
     }
 
@@ -365,7 +365,7 @@ impl<T> Fitted<T> {
     }
 
     /// Keeps the first column's text of so many characters in one line, if half the screen is enough for it.
-    fn keep_first(&mut self, longest: usize) {
+    pub(super) fn keep_first(&mut self, longest: usize) {
         let width = u16::try_from(longest)
             .unwrap_or(u16::MAX)
             .saturating_add(GAP);
@@ -376,13 +376,13 @@ impl<T> Fitted<T> {
         }
     }
 
-    fn add(&mut self, row: &T) {
+    pub(super) fn add(&mut self, row: &T) {
         self.table
             .add_row(self.columns.iter().map(|column| (column.cell)(row)));
     }
 
     /// Writes the rows with nothing at the left, header faint.
-    fn write(self, out: &mut dyn Write) -> Result<()> {
+    pub(super) fn write(self, out: &mut dyn Write) -> Result<()> {
         for (index, line) in self.table.lines().enumerate() {
             let line = line.trim_end();
             if index == 0 {
@@ -403,7 +403,7 @@ pub(super) fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String 
     }
 }
 
-fn or_dash(value: Option<impl ToString>) -> String {
+pub(super) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 

@@ -407,7 +407,7 @@ pub(super) fn paragraph(
 }
 
 /// `1 packet`, `2 packets`.
-pub(super) fn count(number: u64, what: &str) -> String {
+pub fn count(number: u64, what: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {what}{ending}")
 }

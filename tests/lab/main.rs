@@ -11,6 +11,7 @@ mod conntrack;
 mod disk;
 mod firewall;
 mod frames;
+mod host;
 mod lab;
 mod live;
 #[allow(dead_code, reason = "the example writes files, too")]

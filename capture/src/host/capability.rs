@@ -4,22 +4,24 @@ use std::fs;
 
 /// What is missing, and both ways to grant it, in one line. `capability` is its name in lower case.
 pub fn how_to_grant(capability: &str) -> String {
-    let program = std::env::current_exe().ok();
-    let program = program.and_then(|path| path.into_os_string().into_string().ok());
-    let program = quoted(program.as_deref().unwrap_or("mirrorscope"));
     format!(
-        "that needs {}: sudo setcap {capability}+ep {program}, or start it with sudo",
-        capability.to_uppercase()
+        "that needs {}: sudo setcap {capability}+ep {}, or start it with sudo",
+        capability.to_uppercase(),
+        program()
     )
 }
 
-/// A path as a shell reads it.
-fn quoted(path: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
-    if path.bytes().all(harmless) {
-        return path.to_owned();
+/// The path of the running program, as a shell takes it.
+pub fn program() -> String {
+    let path = std::env::current_exe().ok();
+    let path = path.and_then(|path| path.into_os_string().into_string().ok());
+    let path = path.unwrap_or_else(|| "mirrorscope".to_owned());
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+".contains(letter);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
     }
-    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 /// Numbers of capabilities, as linux/capability.h has them.

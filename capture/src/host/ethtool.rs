@@ -13,11 +13,20 @@ pub struct Driver {
     /// Its name: `ixgbe`, `veth`.
     pub name: Option<String>,
     /// What merges or rewrites packets before anybody can capture them, and is on.
-    pub merges: Vec<Merge>,
+    pub merges: Vec<Merging>,
     /// The ring in which the card puts packets, where it has one.
     pub ring: Option<Ring>,
     /// Whether the card can stamp all packets that it receives.
     pub hardware_time: bool,
+}
+
+/// Something that merges packets, and is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merging {
+    /// What.
+    pub by: Merge,
+    /// The driver does not let anybody switch it off.
+    pub fixed: bool,
 }
 
 /// What merges packets.
@@ -83,7 +92,7 @@ pub fn driver(interface: &str) -> Driver {
     }
 }
 
-fn merges(socket: BorrowedFd<'_>, interface: &str) -> std::io::Result<Vec<Merge>> {
+fn merges(socket: BorrowedFd<'_>, interface: &str) -> std::io::Result<Vec<Merging>> {
     let count = system::feature_count(socket, interface)?;
     let names = system::feature_names(socket, interface, count)?;
     let states = system::feature_states(socket, interface, count)?;
@@ -91,12 +100,16 @@ fn merges(socket: BorrowedFd<'_>, interface: &str) -> std::io::Result<Vec<Merge>
 }
 
 /// Finds them among all features: the names in the order of the bits.
-fn merges_that_are_on(names: &[u32], states: &[u32]) -> Vec<Merge> {
+fn merges_that_are_on(names: &[u32], states: &[u32]) -> Vec<Merging> {
     let names = names.chunks_exact(system::FEATURE_NAME);
     let on = names.enumerate().filter_map(|(number, name)| {
-        let active = states.get(number / 32 * 4 + 2)?;
-        let merge = Merge::by_feature(&system::text(name))?;
-        (active >> (number % 32) & 1 == 1).then_some(merge)
+        let [available, _, active, _] = states.get(number / 32 * 4..)?.first_chunk()?;
+        let is_in = |set: &u32| set >> (number % 32) & 1 == 1;
+        let merging = Merging {
+            by: Merge::by_feature(&system::text(name))?,
+            fixed: !is_in(available),
+        };
+        is_in(active).then_some(merging)
     });
     on.collect()
 }
@@ -131,11 +144,12 @@ mod tests {
         names[31] = words("rx-gro");
         names[32] = words("rx-gro-hw");
         names[33] = words("rx-udp-gro-forwarding");
-        // Available, requested, active, never changed.
-        let states = [u32::MAX, u32::MAX, 1 << 31 | 1, 0, u32::MAX, 0, 0b10, 0];
+        // What can be changed, what was asked for, what is on, what can never be changed.
+        let states = [u32::MAX, u32::MAX, 1 << 31 | 1, 0, 0b01, 0, 0b10, 0];
+        let expected = [(Merge::Gro, false), (Merge::UdpGro, true)];
         assert_eq!(
             merges_that_are_on(names.as_flattened(), &states),
-            [Merge::Gro, Merge::UdpGro]
+            expected.map(|(by, fixed)| Merging { by, fixed })
         );
         // An answer that is too short has nothing on.
         assert_eq!(merges_that_are_on(names.as_flattened(), &states[..2]), []);
@@ -167,6 +181,6 @@ mod tests {
     fn the_loopback_device_has_no_ring_and_no_hardware_time() {
         let driver = driver("lo");
         assert_eq!((driver.ring, driver.hardware_time), (None, false));
-        assert!(!driver.merges.contains(&Merge::Lro));
+        assert!(driver.merges.iter().all(|merging| merging.by != Merge::Lro));
     }
 }

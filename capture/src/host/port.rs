@@ -38,16 +38,22 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process { name, pid } => write!(f, "taken by {name} (process {pid})"),
-            Self::Device { name, kind } => write!(
-                f,
-                "taken by the kernel for its {kind} device {name} (ip link del {name} frees it)"
-            ),
+            Self::Device { name, kind } => {
+                write!(f, "taken by the kernel for its {kind} device {name}")
+            }
             Self::Kernel => write!(f, "taken by the kernel itself"),
-            Self::User { uid } => write!(
-                f,
-                "taken by a process of user {uid} (sudo ss -ulnp tells which)"
-            ),
-            Self::Unknown => write!(f, "taken by another process (sudo ss -ulnp tells which)"),
+            Self::User { uid } => write!(f, "taken by a process of user {uid}"),
+            Self::Unknown => write!(f, "taken by another process"),
+        }
+    }
+}
+
+impl Holder {
+    /// The command that frees the port, where there is one that hurts nobody else.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Device { name, .. } => Some(format!("sudo ip link del {name}")),
+            _ => None,
         }
     }
 }
@@ -180,8 +186,9 @@ mod tests {
         let holder = device(4789, std::slice::from_ref(&link)).unwrap();
         assert_eq!(
             holder.to_string(),
-            "taken by the kernel for its vxlan device vx0 (ip link del vx0 frees it)"
+            "taken by the kernel for its vxlan device vx0"
         );
+        assert_eq!(holder.remedy().as_deref(), Some("sudo ip link del vx0"));
         assert_eq!(device(6081, &[link]), None);
     }
 }

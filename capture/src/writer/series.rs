@@ -397,8 +397,7 @@ impl Series {
     /// Tells that nothing is written from now on.
     fn block(&mut self, cause: &io::Error, rest: Option<OwnFile>) {
         self.notes.push(format!(
-            "{cause}; what was written before is intact; packets are counted instead of written until this ends (tried again \
-             every second)"
+            "{cause}; what was written before is intact; packets are counted instead of written until there is room again"
         ));
         self.state = State::Blocked(rest);
     }

@@ -1,6 +1,6 @@
 //! What is asked of an engine while packets still come.
 
-use super::Engine;
+use super::{Engine, take};
 use crate::session::{Session, SessionId};
 use crate::site::Sites;
 use crate::table::Map;
@@ -26,8 +26,19 @@ impl Engine {
     /// host is that of arrival.
     pub fn now(&mut self, time: Timestamp) {
         self.clock = self.clock.max(Some(time));
-        self.firewalls.pass_time(time, &mut self.tracker);
-        self.inventory.pass_time(time);
+        let Self {
+            receiver,
+            tracker,
+            inventory,
+            firewalls,
+            packets,
+            ..
+        } = self;
+        receiver.pass_time(time, |mirrored| {
+            take(tracker, inventory, firewalls, packets, mirrored);
+        });
+        firewalls.pass_time(time, tracker);
+        inventory.pass_time(time);
     }
 
     /// The time that the run has reached.
