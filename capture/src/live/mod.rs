@@ -22,6 +22,7 @@ mod socket;
 mod statistics;
 mod tap;
 mod threads;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -142,6 +143,15 @@ impl Live {
     pub fn start(&mut self) -> Result<(), Error> {
         for source in &mut self.merge.sources {
             source.start()?;
+        }
+        // Several threads receive in turns of their own.
+        if self
+            .merge
+            .sources
+            .iter()
+            .any(|source| matches!(source, Source::Ring(_)))
+        {
+            turns::shorten();
         }
         self.ticked = Instant::now();
         Ok(())
