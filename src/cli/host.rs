@@ -15,7 +15,7 @@ have 1500 bytes; with an ERSPAN header, an Ethernet header and a VLAN tag they n
 
 pub const DOCTOR: &str = "\
 Examples:
-  sudo mirrorscope doctor                              all interfaces that are up
+  sudo mirrorscope doctor                              the interfaces that lead out of this machine
   sudo mirrorscope doctor -i eth1
   mirrorscope doctor --format json | jq -r '.checks[] | select(.status == \"bad\") | .fix[]'
 
@@ -45,7 +45,8 @@ pub enum HostFormat {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Look at this interface: its name, index or address; may be repeated [default: all that are up]
+    /// Look at this interface: its name, index or address; may be repeated [default: those that
+    /// are up and lead out of this machine]
     #[arg(short = 'i', long = "interface", value_name = "IFACE")]
     pub interfaces: Vec<String>,
 

@@ -128,14 +128,10 @@ pub fn run(args: &DoctorArgs) -> Result<Outcome> {
     Ok(Outcome::new(true, diagnosis.status == Status::Bad))
 }
 
-/// The interfaces that were asked for; else those by which mirrors may come: up, not the loopback, not a part of another.
+/// The interfaces that were asked for; else those by which mirrors are likely to come.
 fn wanted<'a>(all: &'a [Interface], asked: &[String]) -> Result<Vec<&'a Interface>> {
     if asked.is_empty() || asked.iter().any(|name| name == "any") {
-        let link = |interface: &&Interface| {
-            let link = &interface.link;
-            link.is_up() && !link.is_loopback() && link.master.is_none()
-        };
-        return Ok(all.iter().filter(link).collect());
+        return Ok(likely(all));
     }
     let mut wanted: Vec<&Interface> = Vec::new();
     for name in asked {
@@ -147,4 +143,67 @@ fn wanted<'a>(all: &'a [Interface], asked: &[String]) -> Result<Vec<&'a Interfac
         }
     }
     Ok(wanted)
+}
+
+/// Those that are up and lead out of this machine; in a container, where none does, all that are up.
+fn likely(all: &[Interface]) -> Vec<&Interface> {
+    const OUTWARDS: [&str; 5] = ["bond", "team", "vlan", "macvlan", "ipvlan"];
+    let up = all.iter().filter(|interface| {
+        let link = &interface.link;
+        link.is_up() && !link.is_loopback() && link.master.is_none()
+    });
+    let up: Vec<&Interface> = up.collect();
+    let leads_out = |interface: &&&Interface| {
+        let kind = interface.link.kind.as_deref();
+        kind.is_none_or(|kind| OUTWARDS.contains(&kind))
+    };
+    let outwards: Vec<&Interface> = up.iter().filter(leads_out).copied().collect();
+    if outwards.is_empty() { up } else { outwards }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirrorscope_capture::host::link::Link;
+
+    use super::*;
+
+    fn interface(name: &str, flags: u32, kind: Option<&str>) -> Interface {
+        Interface {
+            link: Link {
+                name: name.to_owned(),
+                flags,
+                kind: kind.map(str::to_owned),
+                ..Link::default()
+            },
+            ..Interface::default()
+        }
+    }
+
+    const UP: u32 = 0x1;
+    const LOOPBACK: u32 = 0x8;
+
+    #[test]
+    fn interfaces_that_lead_out_are_looked_at_and_in_a_container_all() {
+        let mut port = interface("eth2", UP, None);
+        port.link.master = Some(9);
+        let names = |all: &[Interface]| -> Vec<String> {
+            let likely = likely(all).into_iter();
+            likely.map(|one| one.link.name.clone()).collect()
+        };
+        let all = [
+            interface("lo", UP | LOOPBACK, None),
+            interface("eth0", UP, None),
+            interface("eth1", 0, None),
+            port,
+            interface("bond0", UP, Some("bond")),
+            interface("docker0", UP, Some("bridge")),
+            interface("wg0", UP, Some("wireguard")),
+        ];
+        assert_eq!(names(&all), ["eth0", "bond0"]);
+        let container = [
+            interface("lo", UP | LOOPBACK, None),
+            interface("eth0", UP, Some("veth")),
+        ];
+        assert_eq!(names(&container), ["eth0"]);
+    }
 }

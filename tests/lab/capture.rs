@@ -122,12 +122,12 @@ pub fn interrupt(tcpdump: &mut Child) {
 
 /// How many packets `decap` says that it wrote.
 pub fn written(decap: &Heard) -> u64 {
-    let said = decap
-        .err
-        .lines()
-        .find_map(|line| line.strip_suffix(" packets"));
-    let said = said.unwrap_or_else(|| panic!("decap does not say what it wrote: {}", decap.err));
-    said.rsplit(' ').next().unwrap().parse().unwrap()
+    // "FILE: 2000 packets", or "in 3 files".
+    let said = decap.err.lines().find_map(|line| {
+        let (before, _) = line.split_once(" packets")?;
+        before.rsplit_once(": ")?.1.parse().ok()
+    });
+    said.unwrap_or_else(|| panic!("decap does not say what it wrote: {}", decap.err))
 }
 
 fn lines(lines: &[String]) -> Vec<Value> {

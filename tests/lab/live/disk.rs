@@ -59,7 +59,7 @@ fn files_stay_whole_and_it_goes_on_when_there_is_room_again() {
     let listener = listen(&bench, &disk.0, "--rotate-size 1M");
     // Some eight thousand packets fill it; of half as many more, none finds room.
     let sent = bench.send(&bench.load(12_000, Some(4_000)));
-    let told = listener.wait_for_error("No space left").1;
+    let told = listener.wait_for_error("no space left").1;
     assert!(told.contains("m_0000"), "{told}");
     std::thread::sleep(Duration::from_millis(1200));
     let full = disk.files();
@@ -75,7 +75,7 @@ fn files_stay_whole_and_it_goes_on_when_there_is_room_again() {
     let complaints = heard
         .err
         .lines()
-        .filter(|line| line.contains("No space left"));
+        .filter(|line| line.contains("no space left"));
     assert_eq!(complaints.count(), 1, "told once: {}", heard.err);
     // What came when there was room again was written, and what was not is told.
     assert_eq!(whole(&disk.files()), freed + 500, "{}", heard.err);
@@ -90,7 +90,7 @@ fn of_one_file_what_found_room_stays() {
     let disk = Disk::new(bench.file("disk"), "1M");
     let listener = listen(&bench, &disk.0, "");
     bench.send(&bench.load(6_000, Some(4_000)));
-    listener.wait_for_error("No space left");
+    listener.wait_for_error("no space left");
     let heard = listener.interrupt();
     assert_eq!(heard.status.code(), Some(2), "{}", heard.err);
     let written = whole(&disk.files());

@@ -56,9 +56,12 @@ fn add_up(report: &Value, kind: &str) {
         .iter()
         .filter(|finding| finding["kind"] == "mirror-loss")
         .collect();
-    let ours = losses
-        .iter()
-        .filter(|finding| finding["summary"].as_str().unwrap().contains("this host"));
+    let ours = losses.iter().filter(|finding| {
+        finding["summary"]
+            .as_str()
+            .unwrap()
+            .starts_with("This host dropped")
+    });
     assert_eq!(ours.count(), 1, "{losses:#?}");
     // The flows lost packets on this host, and nowhere else.
     let verdicts = &report["totals"]["verdicts"];

@@ -15,7 +15,7 @@ fn are_gone_when_the_first_packet_is_read() {
     std::fs::create_dir(&folder).unwrap();
     chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
     let file = folder.join("m.pcapng");
-    let words = format!("decap -i eth0 --rotate-size 200K -w {}", file.display());
+    let words = format!("decap -i eth0 --rotate-size 50K -w {}", file.display());
     let mut sudo = command(PROGRAM, &words);
     sudo.env("SUDO_UID", NOBODY.to_string())
         .env("SUDO_GID", NOBODY.to_string());
