@@ -7,12 +7,12 @@ mod machine;
 use anyhow::{Context, Result};
 use mirrorscope_capture::host::capability;
 use mirrorscope_capture::host::firewall::Rules;
-use mirrorscope_capture::host::interface as known;
-use mirrorscope_capture::host::interface::Interface;
+use mirrorscope_capture::host::interface::{self as known, Interface};
+use mirrorscope_engine::point::printable;
 use serde::Serialize;
 
 use super::Outcome;
-use crate::cli::{DoctorArgs, TextFormat};
+use crate::cli::{DoctorArgs, DoctorFormat};
 use crate::output::{self, host};
 
 /// How well something is.
@@ -30,7 +30,7 @@ pub enum Status {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What; these names are stable.
     #[serde(rename = "check")]
@@ -102,13 +102,9 @@ pub struct Diagnosis {
 pub fn run(args: &DoctorArgs) -> Result<Outcome> {
     let all = known::interfaces().context("cannot list the interfaces")?;
     let wanted = wanted(&all, &args.interfaces)?;
-    let own = capability::own();
-    let mut checks = machine::checks(own, &all);
-    let only = match wanted.as_slice() {
-        [one] if !args.interfaces.is_empty() => Some(one.link.name.as_str()),
-        _ => None,
-    };
-    checks.extend(filter::checks(&Rules::read(), only));
+    let names: Vec<String> = wanted.iter().map(|one| printable(&one.link.name)).collect();
+    let mut checks = machine::checks(capability::own(), &all);
+    checks.extend(filters(&wanted));
     if wanted.is_empty() {
         let check = Check::bad("interfaces", "no interface is up, but perhaps the loopback");
         checks.push(check.means("mirrorscope interfaces lists them"));
@@ -116,16 +112,45 @@ pub fn run(args: &DoctorArgs) -> Result<Outcome> {
     for interface in wanted {
         checks.extend(interface::checks(interface));
     }
+    // Those of an interface together, behind those of the host.
+    let order = |check: &Check| {
+        let place = names
+            .iter()
+            .position(|name| Some(name) == check.interface.as_ref());
+        place.map_or(0, |place| place + 1)
+    };
+    checks.sort_by_key(order);
     let status = checks.iter().map(|check| check.status).max();
     let diagnosis = Diagnosis {
         status: status.unwrap_or(Status::Ok),
         checks,
     };
     output::write(|out, screen| match args.format {
-        TextFormat::Text => host::diagnosis(out, screen, &diagnosis),
-        TextFormat::Json => output::document(out, &diagnosis),
+        DoctorFormat::Text => host::diagnosis(out, screen, &diagnosis),
+        DoctorFormat::Json => output::document(out, &diagnosis),
     })?;
     Ok(Outcome::new(true, diagnosis.status == Status::Bad))
+}
+
+/// What the packet filter does: once, if it treats all interfaces alike.
+fn filters(interfaces: &[&Interface]) -> Vec<Check> {
+    let rules = Rules::read();
+    let names = interfaces.iter().map(|one| one.link.name.as_str());
+    let mut all: Vec<(&str, Vec<Check>)> = names
+        .map(|name| (name, filter::checks(&rules, Some(name))))
+        .collect();
+    let Some((_, first)) = all.first() else {
+        return filter::checks(&rules, None);
+    };
+    if all.iter().all(|(_, checks)| checks == first) {
+        return first.clone();
+    }
+    for (name, checks) in &mut all {
+        for check in checks {
+            check.interface = Some(printable(name));
+        }
+    }
+    all.into_iter().flat_map(|(_, checks)| checks).collect()
 }
 
 /// The interfaces that were asked for; else those by which mirrors are likely to come.

@@ -310,3 +310,32 @@ fn an_endpoint_follows_an_interface_that_comes_back() {
     listener.wait_for(|report| frames(report) == 202);
     assert!(listener.interrupt().status.success());
 }
+
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn each_way_to_receive_counts_what_it_loses() {
+    let bench = Bench::new();
+    for words in [
+        "--via endpoint",
+        "-i eth0 --via endpoint",
+        "-i eth0 --via portable",
+        "-i eth0",
+    ] {
+        let words = format!("report --format json --buffer 64K --queue 64K {words}");
+        let listener = Listener::start(&bench.collector, &words);
+        let sent = bench.send(&bench.load(20_000, None)).frames;
+        std::thread::sleep(Duration::from_millis(300));
+        let report = listener.interrupt().document();
+        let interface = &report["live"]["interfaces"][0];
+        let number = |value: &Value| value.as_u64().unwrap();
+        let dropped =
+            ["kernel", "socket", "queue"].map(|place| number(&interface["dropped"][place]));
+        let received = number(&interface["frames"]);
+        assert_eq!(received, report["totals"]["frames"], "{words}");
+        assert_eq!(
+            received + dropped.iter().sum::<u64>(),
+            sent,
+            "{words}: {interface}"
+        );
+    }
+}

@@ -345,6 +345,7 @@ fn rings(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Source>, Erro
             let setup = Setup {
                 wanted,
                 promiscuous: options.promiscuous,
+                hardware_time: options.hardware_time,
                 buffer: options.buffer / threads,
                 pass: &options.pass,
                 numbers: &options.numbers,

@@ -6,8 +6,8 @@
 use std::mem::offset_of;
 
 use libc::{
-    TP_STATUS_VLAN_TPID_VALID, TP_STATUS_VLAN_VALID, sockaddr_ll, tpacket_block_desc,
-    tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr,
+    TP_STATUS_TS_RAW_HARDWARE, TP_STATUS_VLAN_TPID_VALID, TP_STATUS_VLAN_VALID, sockaddr_ll,
+    tpacket_block_desc, tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr,
 };
 
 use crate::live::interface::Link;
@@ -50,6 +50,8 @@ pub struct Slot {
     pub interface: i32,
     /// The kind of interface, `ARPHRD_…`.
     pub device_type: u16,
+    /// The time is the card's.
+    pub by_card: bool,
 }
 
 /// A block that contradicts itself; the rest of it cannot be read.
@@ -154,6 +156,7 @@ impl Reader {
             len,
             interface,
             device_type,
+            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
         };
         Some((slot, self.at.checked_add(next)?))
     }
