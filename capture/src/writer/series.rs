@@ -292,8 +292,10 @@ impl Series {
                     && let Err(cause) = names.prune(keep)
                 {
                     let cause = named(names.folder(), cause);
-                    self.notes
-                        .push(format!("{cause}: cannot delete the oldest files"));
+                    let note = format!("{cause}: the oldest files cannot be deleted");
+                    if !self.notes.contains(&note) {
+                        self.notes.push(note);
+                    }
                 }
                 Target::Own(file)
             }
