@@ -22,7 +22,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
-pub use host::{DoctorArgs, HostFormat, InterfacesArgs};
+pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
 pub use value::Host;
 

@@ -26,6 +26,23 @@ pub struct Needs {
     pub read: Vec<PathBuf>,
 }
 
+/// Takes the capabilities that the process may have but does not use yet: those of a file with `setcap cap_net_raw+p`, which starts
+/// also where it may not have them.
+pub fn take() {
+    if let Ok(held) = rustix::thread::capabilities(None)
+        && held.effective != held.permitted
+    {
+        // What is missing then is told by whoever needs it.
+        let _ = rustix::thread::set_capabilities(
+            None,
+            CapabilitySets {
+                effective: held.permitted,
+                ..held
+            },
+        );
+    }
+}
+
 /// Gives up what the rest of the run does not need. The process must have one thread only: each has privileges of its own.
 ///
 /// What the system does not have – landlock in an old kernel – is left out. What was asked for and fails is an error.

@@ -9,6 +9,7 @@ use mirrorscope_engine::Engine;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::session::Registry;
+use mirrorscope_engine::site::{PointRule, Sites};
 use mirrorscope_engine::time::{SECOND, Timestamp};
 
 use crate::frames::Random;
@@ -209,4 +210,63 @@ fn a_report_in_the_midst_of_it_says_nothing_untrue() {
         asked.0 >= finished.0 && asked.1 >= finished.1,
         "{asked:?} of {finished:?}"
     );
+}
+
+/// Describes the sites in the midst of it, or describes them otherwise before: what was seen until then keeps its meaning.
+#[test]
+fn sites_described_anew_in_the_midst_say_nothing_untrue() {
+    let mut wrong = String::new();
+    let mut told = 0;
+    for recording in Recording::all() {
+        let frames = &recording.frames;
+        // With nothing described before, with other names, and with each way to match a point a point of its own.
+        let true_sites = recording.config().sites;
+        let (mut renamed, mut apart) = (true_sites.clone(), true_sites.clone());
+        for (number, site) in renamed.sites.iter_mut().enumerate() {
+            site.name = format!("old-site-{number}");
+            for point in &mut site.points {
+                point.name = format!("old-{}", point.name);
+            }
+        }
+        for site in &mut apart.sites {
+            let points = std::mem::take(&mut site.points).into_iter();
+            site.points = points
+                .flat_map(|point| {
+                    let matches = point.matches.clone().into_iter().zip(1..);
+                    matches.map(move |(one, number)| PointRule {
+                        name: format!("{}-{number}", point.name),
+                        matches: vec![one],
+                        ..point.clone()
+                    })
+                })
+                .collect();
+        }
+        let before = [
+            ("nothing", Sites::default()),
+            ("renamed", renamed),
+            ("apart", apart),
+        ];
+        for (name, before) in before {
+            for cut in [frames.len() / 8, frames.len() / 2, frames.len() * 7 / 8] {
+                let config = mirrorscope_engine::Config {
+                    sites: before.clone(),
+                    ..recording.config()
+                };
+                let mut engine = Engine::new(config, Registry::default());
+                for (index, (time, bytes)) in frames.iter().enumerate() {
+                    if index == cut {
+                        engine.reload(true_sites.clone());
+                    }
+                    feed(&mut engine, *time, bytes);
+                }
+                engine.finish();
+                let (flows, report) = said(&engine);
+                let how = format!("{name} until frame {cut} of {}", frames.len());
+                let recall = recording.judge(&flows, &report, |_| false, &how, &mut wrong);
+                told += recall.symmetric.0 + recall.split.0;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}{wrong}", wrong.lines().count());
+    assert!(told > 500, "{told}");
 }

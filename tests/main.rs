@@ -25,6 +25,7 @@ mod mirror_time;
 mod output;
 mod proof;
 mod recordings;
+mod rotate;
 mod samples;
 mod sites;
 mod stories;

@@ -2,22 +2,20 @@
 
 use clap::{Args, ValueEnum};
 
-use super::TextFormat;
-
 pub const INTERFACES: &str = "\
 Examples:
   mirrorscope interfaces
   mirrorscope interfaces --format json | jq -r 'select(.usable) | .name'
-  sudo mirrorscope report -i eth1                      listen on one of them
+  sudo mirrorscope report -i eth1           listen on one of them
 
 FITS is the largest mirrored IP packet that arrives in one piece with its encapsulation around it. Full-size packets
 have 1500 bytes; with an ERSPAN header, an Ethernet header and a VLAN tag they need an MTU of 1566.";
 
 pub const DOCTOR: &str = "\
 Examples:
-  sudo mirrorscope doctor                              all interfaces that are up
+  sudo mirrorscope doctor
   sudo mirrorscope doctor -i eth1
-  mirrorscope doctor --format json | jq -r '.checks[] | select(.status == \"bad\") | .fix[]'
+  mirrorscope doctor --format json | jq -r '.checks[] | select(.status == \"bad\") | .fix[]?'
 
 ✔ well   ▲ may lose packets, or only in some uses   ✖ loses or distorts packets   ? could not be seen
 
@@ -45,11 +43,21 @@ pub enum HostFormat {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Look at this interface: its name, index or address; may be repeated [default: all that are up]
+    /// Look at this interface: its name, index or address; may be repeated [default: those that
+    /// are up and lead out of this machine]
     #[arg(short = 'i', long = "interface", value_name = "IFACE")]
     pub interfaces: Vec<String>,
 
     /// How to write it
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub format: DoctorFormat,
+}
+
+/// Formats of a diagnosis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people
+    Text,
+    /// For programs: one document
+    Json,
 }

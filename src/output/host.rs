@@ -121,8 +121,13 @@ fn summary(out: &mut dyn Write, screen: Screen, diagnosis: &Diagnosis) -> Result
         number(Status::Unknown),
     );
     if bad > 0 {
+        let verb = if bad == 1 {
+            "loses or distorts"
+        } else {
+            "lose or distort"
+        };
         parts.push(format!(
-            "{} with loss or distortion",
+            "{} that {verb} packets",
             text::count(bad, "problem")
         ));
     }

@@ -112,6 +112,7 @@ impl<'a> Input<'a> {
         }
         let signals = Signals::of_listener()?;
         let options = config::capture(&args.live, &config.dissect);
+        privilege::take();
         let live = Box::new(Live::open(&options, signals.flag())?);
         privilege::drop(&Needs {
             user: args.user.clone(),

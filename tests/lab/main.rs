@@ -11,6 +11,7 @@ mod conntrack;
 mod disk;
 mod firewall;
 mod frames;
+mod host;
 mod lab;
 mod live;
 #[allow(dead_code, reason = "the example writes files, too")]
@@ -20,6 +21,7 @@ mod machine;
 mod network;
 mod page;
 mod privilege;
+mod ring;
 mod run;
 mod scenario;
 #[path = "../../examples/send_load/sender.rs"]

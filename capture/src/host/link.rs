@@ -21,6 +21,8 @@ const MASTER: u16 = 10;
 const STATE: u16 = 16;
 const INFO: u16 = 18;
 const STATISTICS: u16 = 23;
+const XDP: u16 = 43;
+const XDP_ATTACHED: u16 = 2;
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const VXLAN_PORT: u16 = 15;
@@ -49,6 +51,8 @@ pub struct Link {
     pub kind: Option<String>,
     /// The UDP port on which a tunnel of the kernel listens.
     pub tunnel_port: Option<u16>,
+    /// A program sees its packets before anybody can capture them, and may take them away.
+    pub xdp: bool,
     /// What it received, and lost.
     pub counters: Counters,
 }
@@ -144,6 +148,10 @@ fn link(body: &[u8]) -> Option<Link> {
             ADDRESS => link.mac = data.try_into().ok(),
             MASTER => link.master = word(data, 0),
             STATISTICS => link.counters = counters(data),
+            XDP => {
+                let attached = |(kind, data): (u16, &[u8])| kind == XDP_ATTACHED && data != [0];
+                link.xdp = attributes(data).any(attached);
+            }
             INFO => made_by(data, &mut link),
             _ => {}
         }
@@ -254,6 +262,7 @@ mod tests {
         body.extend(attribute(ADDRESS, &[2, 0, 0, 0, 0, 9]));
         body.extend(attribute(STATISTICS, &statistics));
         body.extend(attribute(INFO, &info.concat()));
+        body.extend(attribute(XDP, &attribute(XDP_ATTACHED, &[1])));
         body
     }
 
@@ -273,6 +282,7 @@ mod tests {
             master: None,
             kind: Some("vxlan".to_owned()),
             tunnel_port: Some(4789),
+            xdp: true,
             counters: Counters {
                 received: 1,
                 bytes: 3,

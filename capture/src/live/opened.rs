@@ -107,6 +107,7 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
             cause,
         });
     }
+    notes.extend(of_no_use(options));
     if granted < options.buffer.min(i32::MAX as usize / 2) {
         notes.push(format!(
             "the kernel grants {} of receive buffer to a socket, not {}: a burst may be lost; raise the limit: \
@@ -120,6 +121,26 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
         taps,
         places,
         notes,
+    })
+}
+
+/// Options that change nothing here.
+fn of_no_use(options: &Options) -> Option<String> {
+    let given = [
+        (options.promiscuous, "--promiscuous"),
+        (options.pass.all, "--all"),
+        (options.hardware_time, "--hardware-time"),
+        (options.threads > 1, "--receive-threads"),
+    ];
+    let given: Vec<&str> = given
+        .into_iter()
+        .filter_map(|(given, name)| given.then_some(name))
+        .collect();
+    (!given.is_empty()).then(|| {
+        format!(
+            "{} changes nothing here: an endpoint receives what is sent to this host's mirror ports, with the kernel's time stamps",
+            given.join(", ")
+        )
     })
 }
 

@@ -1,11 +1,11 @@
 //! pnet's datalink: the source for systems without a packet ring. A thread for each interface copies frames into a queue.
 //!
-//! Frames have the time at which they were read, not the kernel's; what the kernel drops is not counted, and VLAN tags that
-//! the card takes off are lost. Where these matter, there is the ring.
+//! Frames have the time at which they were read, not the kernel's, and VLAN tags that the card takes off are lost. What the
+//! kernel drops is counted on Linux only. Where these matter, there is the ring.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,11 +58,20 @@ struct Door {
     down: AtomicBool,
 }
 
+/// What the kernel lost of an interface.
+#[derive(Default)]
+struct Kernel {
+    /// Its socket, by which it is asked.
+    socket: Option<OwnedFd>,
+    dropped: u64,
+}
+
 /// All interfaces.
 pub struct Portable {
     interfaces: Vec<Interface>,
     frames: Vec<u64>,
     down: Vec<bool>,
+    kernel: Vec<Kernel>,
     /// Those that no thread reads yet.
     receivers: Vec<Box<dyn DataLinkReceiver>>,
     shared: Arc<Shared>,
@@ -84,10 +93,11 @@ impl Portable {
         } else {
             found
         };
-        let receivers: Result<Vec<_>, Error> = found
+        let channels: Result<Vec<_>, Error> = found
             .iter()
-            .map(|interface| channel(interface, options.promiscuous))
+            .map(|interface| channel(interface, options))
             .collect();
+        let (receivers, kernel) = channels?.into_iter().unzip();
         let refused = |error: io::Error| Error::Receive {
             name: "portable source".to_owned(),
             cause: plain(&error),
@@ -99,7 +109,8 @@ impl Portable {
             interfaces: found.iter().map(described).collect(),
             frames: vec![0; found.len()],
             down: vec![false; found.len()],
-            receivers: receivers?,
+            kernel,
+            receivers,
             shared: Arc::new(Shared {
                 queue: Mutex::default(),
                 sleeps: AtomicBool::new(false),
@@ -113,10 +124,12 @@ impl Portable {
             lent: None,
         };
         let mut notes = vec![
-            "through the portable source, times are those of reading, what the kernel drops is not counted, and VLAN tags \
-             may be missing"
+            "through the portable source, times are those of reading, and VLAN tags may be missing"
                 .to_owned(),
         ];
+        if portable.kernel.iter().any(|kernel| kernel.socket.is_none()) {
+            notes.push("what the kernel drops is not known through the portable source".to_owned());
+        }
         if !options.pass.all || !options.pass.sources.is_empty() {
             notes.push("the portable source has no kernel filter: all frames are read".to_owned());
         }
@@ -192,16 +205,21 @@ impl Portable {
 
     /// Frames by interface, and what found no room in the queue.
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
+        for kernel in &mut self.kernel {
+            kernel.look();
+        }
         let doors = self.shared.doors.iter().zip(&self.frames);
+        let doors = doors.zip(&self.kernel);
         let all = self.interfaces.iter().zip(doors).enumerate();
         all.map(
-            |(number, (interface, (door, frames)))| InterfaceStatistics {
+            |(number, (interface, ((door, frames), kernel)))| InterfaceStatistics {
                 interface: number as u32,
                 name: interface.name.clone().unwrap_or_default(),
                 via: Via::Portable,
                 present: !door.down.load(Ordering::Relaxed),
                 frames: *frames,
                 dropped: Dropped {
+                    socket: kernel.dropped,
                     queue: door.dropped.load(Ordering::Relaxed),
                     ..Dropped::default()
                 },
@@ -302,10 +320,22 @@ fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Kernel {
+    /// Adds what was lost since the last look.
+    fn look(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = &self.socket {
+            let dropped = super::socket::packet_drops(socket.as_fd());
+            self.dropped += u64::from(dropped.unwrap_or_default());
+        }
+    }
+}
+
+/// What reads an interface, and what tells of its losses.
 fn channel(
     interface: &NetworkInterface,
-    promiscuous: bool,
-) -> Result<Box<dyn DataLinkReceiver>, Error> {
+    options: &Options,
+) -> Result<(Box<dyn DataLinkReceiver>, Kernel), Error> {
     let refused = |error: io::Error| Error::Receive {
         name: interface.name.clone(),
         cause: match error.kind() {
@@ -313,22 +343,23 @@ fn channel(
             _ => plain(&error),
         },
     };
+    let (socket, kernel) = socket(options.buffer).map_err(refused)?;
     let config = Config {
         read_buffer_size: MAX_PACKET as usize,
         read_timeout: Some(PATIENCE),
-        promiscuous,
-        socket_fd: socket().map_err(refused)?,
+        promiscuous: options.promiscuous,
+        socket_fd: socket,
         ..Config::default()
     };
     match pnet_datalink::channel(interface, config).map_err(refused)? {
-        Channel::Ethernet(_, receiver) => Ok(receiver),
+        Channel::Ethernet(_, receiver) => Ok((receiver, kernel)),
         _ => Err(refused(ErrorKind::Unsupported.into())),
     }
 }
 
-/// A packet socket that leaves out what this host sends. It hears nothing until pnet binds it.
+/// A packet socket that leaves out what this host sends, and another handle of it. It hears nothing until pnet binds it.
 #[cfg(target_os = "linux")]
-fn socket() -> io::Result<Option<i32>> {
+fn socket(buffer: usize) -> io::Result<(Option<i32>, Kernel)> {
     use std::os::fd::IntoRawFd as _;
 
     use socket2::{Domain, Socket, Type};
@@ -340,13 +371,18 @@ fn socket() -> io::Result<Option<i32>> {
         libc::PACKET_IGNORE_OUTGOING,
         1,
     )?;
-    Ok(Some(socket.into_raw_fd()))
+    super::tap::ask_for_buffer(&socket, buffer)?;
+    let kernel = Kernel {
+        socket: Some(socket.try_clone()?.into()),
+        dropped: 0,
+    };
+    Ok((Some(socket.into_raw_fd()), kernel))
 }
 
 /// pnet opens what the system has.
 #[cfg(not(target_os = "linux"))]
-fn socket() -> io::Result<Option<i32>> {
-    Ok(None)
+fn socket(_: usize) -> io::Result<(Option<i32>, Kernel)> {
+    Ok((None, Kernel::default()))
 }
 
 fn described(interface: &NetworkInterface) -> Interface {

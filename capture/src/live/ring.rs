@@ -20,8 +20,9 @@ use origins::Origins;
 use socket::Socket;
 use target::Target;
 
+use super::clock::now;
 use super::filter::{self, Devices, Instruction};
-use super::interface::{Link, Wanted, shown};
+use super::interface::{ANY, Link, Wanted, shown};
 use super::merge::SLACK;
 use super::{Dropped, Event, InterfaceStatistics, Lent, Numbers, Pass, Via};
 use crate::host::capability;
@@ -75,6 +76,7 @@ pub(crate) type Group = Arc<Mutex<Option<(i32, u16)>>>;
 pub(crate) struct Setup<'a> {
     pub wanted: &'a Wanted,
     pub promiscuous: bool,
+    pub hardware_time: bool,
     /// Bytes.
     pub buffer: usize,
     pub pass: &'a Pass,
@@ -99,6 +101,9 @@ pub(crate) struct Ring {
     dropped: u64,
     frames: u64,
     group: Option<Group>,
+    /// How far the card's clock is behind the system's, if it stamps frames; known from the first one.
+    behind: Option<i64>,
+    hardware_time: bool,
     /// Sockets in place of this one when its interface comes back: in a group it cannot be bound anew, and a new one needs a
     /// capability that is gone by then.
     spares: Vec<Socket>,
@@ -143,6 +148,11 @@ impl Ring {
         if !target.present {
             notes.push(format!("{name}: is down: captured once it is up"));
         }
+        if setup.hardware_time
+            && let Some(note) = card_time(&socket, &setup.wanted.name)
+        {
+            notes.push(note);
+        }
         let mut spares = Vec::new();
         if let Some(group) = &setup.group {
             join(&socket, group, setup.wanted.index)
@@ -165,6 +175,8 @@ impl Ring {
             dropped: 0,
             frames: 0,
             group: setup.group.clone(),
+            behind: None,
+            hardware_time: setup.hardware_time,
             spares,
         })
     }
@@ -193,15 +205,18 @@ impl Ring {
     #[inline]
     pub fn ready(&mut self) -> Option<i64> {
         if let Some((slot, _)) = &self.next {
-            return Some(slot.time);
+            return Some(self.moment(slot));
         }
         loop {
             if let Some(block) = self.blocks.taken() {
                 match self.reader.next(block) {
                     Ok(Some(slot)) => {
                         let origin = self.origins.of(&slot, &self.socket);
+                        if slot.by_card && self.behind.is_none() {
+                            self.behind = Some(behind(slot.time, now()));
+                        }
                         self.next = Some((slot, origin));
-                        return Some(slot.time);
+                        return Some(self.moment(&slot));
                     }
                     Ok(None) => {}
                     Err(Corrupt { lost }) => self.dropped += u64::from(lost),
@@ -211,6 +226,16 @@ impl Ring {
             }
             let block = self.blocks.take(self.at)?;
             self.reader = Reader::new(block);
+        }
+    }
+
+    /// When a frame came, by the clock that all sources share.
+    #[inline]
+    fn moment(&self, slot: &Slot) -> i64 {
+        if slot.by_card {
+            slot.time.saturating_add(self.behind.unwrap_or_default())
+        } else {
+            slot.time
         }
     }
 
@@ -302,6 +327,10 @@ impl Ring {
             return Ok(false);
         };
         socket.ignore_outgoing();
+        if self.hardware_time {
+            // It was told when the first one was opened if that is not possible.
+            let _ = socket.hardware_time(&self.target.name);
+        }
         let (blocks, _) = equip(&socket, self.blocks.count() * BLOCK)?;
         self.target.bind(&socket, index)?;
         join(&socket, group, index)?;
@@ -339,6 +368,31 @@ fn join(socket: &Socket, group: &Group, index: i32) -> io::Result<()> {
     let id = socket.join(known, &filter::spread::program())?;
     *group = Some((index, id));
     Ok(())
+}
+
+/// Asks for the time stamps of the card; says so if they cannot be had.
+fn card_time(socket: &Socket, name: &str) -> Option<String> {
+    let shown = shown(name);
+    if name == ANY {
+        return Some(format!(
+            "{shown}: frames have the kernel's time: name an interface for that of its card"
+        ));
+    }
+    let cause = socket.hardware_time(name).err()?;
+    let why = match cause.kind() {
+        io::ErrorKind::PermissionDenied => capability::how_to_grant("cap_net_admin"),
+        io::ErrorKind::Unsupported => "its card does not stamp all frames".to_owned(),
+        _ => crate::error::plain(&cause),
+    };
+    Some(format!("{shown}: frames have the kernel's time: {why}"))
+}
+
+/// How far a card's clock is behind the system's. One that is set by the same clock differs by less than frames may have
+/// waited; others count from whenever they were started, or in TAI.
+fn behind(card: i64, system: i64) -> i64 {
+    const SET: i64 = 2_000_000_000;
+    let behind = system.saturating_sub(card);
+    if behind.abs() < SET { 0 } else { behind }
 }
 
 /// Bytes as people write them.

@@ -252,6 +252,27 @@ pub fn dropped(socket: BorrowedFd<'_>) -> io::Result<u32> {
     Ok(info[libc::SK_MEMINFO_DROPS as usize])
 }
 
+/// Frames that a packet socket had no room for since it was asked last.
+pub fn packet_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    // `struct tpacket_stats`: frames, and those of them that were dropped.
+    let mut counters = [0_u32; 2];
+    let mut length = size_of_val(&counters) as socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes into `counters`, which live through the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            counters.as_mut_ptr().cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(counters[1])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

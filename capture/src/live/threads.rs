@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
 use super::ring::{HOLD, Ring};
-use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via};
+use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via, turns};
 use crate::{Error, Interface};
 
 /// Bytes of a batch. It is sent when it is full, and when no more frames are there.
@@ -38,6 +38,8 @@ struct Batch {
 #[derive(Clone, Copy, Debug)]
 struct Copied {
     time: i64,
+    /// By the clock that all sources share.
+    moment: i64,
     wire_len: u32,
     interface: u32,
     start: usize,
@@ -178,7 +180,7 @@ impl Queue {
     #[inline]
     pub fn ready(&mut self) -> Option<i64> {
         if let Some(copied) = self.batch.frames.get(self.next) {
-            return Some(copied.time);
+            return Some(copied.moment);
         }
         self.refill()
     }
@@ -204,7 +206,7 @@ impl Queue {
             locked(&self.shared.empty).push(used);
         }
         self.next = 0;
-        self.batch.frames.first().map(|first| first.time)
+        self.batch.frames.first().map(|first| first.moment)
     }
 
     #[inline]
@@ -263,6 +265,7 @@ impl Drop for Queue {
 
 impl Worker {
     fn run(mut self) {
+        turns::shorten();
         let mut ticked = Instant::now();
         while !self.shared.ended.load(Ordering::Relaxed) {
             let moment = now();
@@ -297,7 +300,7 @@ impl Worker {
         loop {
             // Sources of a thread are rings, which cannot fail.
             let next = self.merge.next().unwrap_or(Next::Nothing);
-            let Next::Frame(number, _) = next else {
+            let Next::Frame(number, moment) = next else {
                 return next;
             };
             let Some(source) = self.merge.sources.get_mut(number) else {
@@ -310,6 +313,7 @@ impl Worker {
                 let interface = self.interfaces.place(number, lent.interface);
                 self.batch.frames.push(Copied {
                     time: lent.time,
+                    moment,
                     wire_len: lent.wire_len,
                     interface: interface.unwrap_or_default(),
                     start,

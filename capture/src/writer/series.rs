@@ -263,6 +263,7 @@ impl Series {
             let encoder = self.encoder()?;
             if let State::Open(open) = &mut self.state {
                 open.begin_anew(encoder)?;
+                self.push()?;
             }
         }
         Ok(known == link_type)
@@ -291,8 +292,10 @@ impl Series {
                     && let Err(cause) = names.prune(keep)
                 {
                     let cause = named(names.folder(), cause);
-                    self.notes
-                        .push(format!("{cause}: cannot delete the oldest files"));
+                    let note = format!("{cause}: the oldest files cannot be deleted");
+                    if !self.notes.contains(&note) {
+                        self.notes.push(note);
+                    }
                 }
                 Target::Own(file)
             }
@@ -301,9 +304,11 @@ impl Series {
             }
             None => Target::Output(OutputFile::create(path).map_err(io::Error::other)?),
         };
+        // Whatever happens from now on, there is a capture file.
+        let own = matches!(target, Target::Own(_));
         self.go_on_in(target, now)?;
         self.totals.files += 1;
-        Ok(())
+        if own { self.push() } else { Ok(()) }
     }
 
     /// Opens the next file; if packets are live, a failure is told and tried again later.

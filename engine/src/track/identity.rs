@@ -13,6 +13,7 @@ use super::part::Part;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::receive::Mirrored;
+use crate::table::fetch;
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
@@ -348,53 +349,81 @@ pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, si
         }
 }
 
-/// The packets of the last two seconds, as many as there is room for: a set-associative cache, so that a packet costs one
-/// look at a small table, and forgetting costs nothing.
+/// The packets of the last two seconds, as many as there is room for, in order of appearance: a packet and its copies come
+/// one soon after the other, so what is looked for was mostly written a moment ago. A set-associative index finds them.
 #[derive(Debug)]
 pub(super) struct Recent {
-    /// Parts of the identities, 0 where nothing is; with the way that is written next.
-    tags: Vec<([u32; WAYS], u32)>,
+    index: Vec<Set>,
     known: Vec<Known>,
+    /// The packet that gives way next, once there is no more room.
+    oldest: usize,
+}
+
+/// Packets whose identities lead to the same place of the index.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set {
+    /// Parts of the identities, 0 where nothing is.
+    tags: [u32; WAYS],
+    /// Where the packets are.
+    places: [u32; WAYS],
+    /// The way that is written next.
+    next: u32,
 }
 
 impl Default for Recent {
     fn default() -> Self {
         Self {
-            tags: vec![([0; WAYS], 0); SETS],
+            index: vec![Set::default(); SETS],
             known: Vec::new(),
+            oldest: 0,
         }
     }
 }
 
 impl Recent {
+    /// Has the way to a packet brought near.
+    pub(super) fn fetch(&self, id: u64) {
+        if let Some(set) = self.index.get(place_of(id).0) {
+            fetch(set);
+        }
+    }
+
     /// A packet equal to one that was seen lately.
     pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
         let (set, tag) = place_of(id);
-        let (tags, _) = self.tags.get(set)?;
-        let way = tags.iter().position(|other| *other == tag)?;
-        let known = self.known.get_mut(set * WAYS + way)?;
+        let set = self.index.get(set)?;
+        let way = set.tags.iter().position(|other| *other == tag)?;
+        let place = *set.places.get(way)?;
+        // Another packet may have its place by now.
+        let known = self.known.get_mut(place as usize)?;
         let age = now.since(known.first);
         (known.id == id && age.abs() <= WINDOW).then_some(known)
     }
 
-    /// Remembers a packet that was not found; the oldest of its set gives way.
+    /// Remembers a packet that was not found; the oldest gives way.
     pub(super) fn insert(&mut self, known: Known) {
-        if self.known.is_empty() {
-            self.known = vec![Known::default(); SETS * WAYS];
-        }
         let (set, tag) = place_of(known.id);
-        let Some((tags, next)) = self.tags.get_mut(set) else {
+        let Some(set) = self.index.get_mut(set) else {
             return;
         };
-        let same = tags.iter().position(|other| *other == tag);
-        let way = same.unwrap_or(*next as usize % WAYS);
+        let place = if self.known.len() < SETS * WAYS {
+            self.known.push(known);
+            self.known.len() - 1
+        } else {
+            let place = self.oldest;
+            self.oldest = (place + 1) % self.known.len();
+            if let Some(oldest) = self.known.get_mut(place) {
+                *oldest = known;
+            }
+            place
+        };
+        let same = set.tags.iter().position(|other| *other == tag);
+        let way = same.unwrap_or(set.next as usize % WAYS);
         if same.is_none() {
-            *next = next.wrapping_add(1);
+            set.next = set.next.wrapping_add(1);
         }
-        tags[way] = tag;
-        if let Some(place) = self.known.get_mut(set * WAYS + way) {
-            *place = known;
-        }
+        set.tags[way] = tag;
+        set.places[way] = place as u32;
     }
 }
 

@@ -264,7 +264,8 @@ impl Output {
         let name = printable(&self.path.to_string_lossy());
         let Totals { written, files, .. } = self.totals;
         if self.rotates {
-            eprintln!("mirrorscope: {name}: {written} packets in {files} files");
+            let plural = if files == 1 { "" } else { "s" };
+            eprintln!("mirrorscope: {name}: {written} packets in {files} file{plural}");
         } else {
             eprintln!("mirrorscope: {name}: {written} packets");
         }

@@ -95,31 +95,22 @@ fn at(all: &mut Vec<Stopped>, fate: Fate) -> Option<&mut Stopped> {
 
 fn check(stopped: &Stopped) -> Check {
     let Stopped { place, certain, .. } = stopped;
-    let who = match (place.tool, &place.rule) {
-        (Tool::Nft, Some(rule)) => format!(
-            "nft's rule with {rule} in chain {} of table {} {}",
-            place.chain, place.family, place.table
-        ),
-        (Tool::Nft, None) => format!(
-            "the policy of nft's chain {} in table {} {}",
-            place.chain, place.family, place.table
-        ),
-        (tool, Some(rule)) => format!("{}'s rule \"{rule}\"", program(tool)),
-        (tool, None) => format!("the policy of {}'s chain {}", program(tool), place.chain),
+    let (what, verb) = packets(stopped);
+    let fate = match (certain, place.answers) {
+        (true, false) => format!("{verb} dropped"),
+        (true, true) => format!("{verb} refused"),
+        (false, _) => "may be stopped".to_owned(),
     };
-    let what = packets(stopped);
-    let found = match (certain, place.answers) {
-        (true, false) => format!("{who} drops {what}"),
-        (true, true) => format!("{who} refuses {what}"),
-        (false, _) => format!("{who} may stop {what}"),
-    };
+    let found = format!("{what} {fate} by {}", who(place));
     let mut meaning =
-        "the packet ring sees packets before any rule, so captures are whole; --via endpoint gets nothing of them".to_owned();
+        "captures are whole, because the packet ring sees packets before any rule; --via endpoint does not receive them".to_owned();
     if place.answers {
-        meaning.push_str("; the sender is told with ICMP unreachable, whatever sockets are held open, and some switches then stop mirroring");
+        meaning.push_str(
+            "; the sender is told with ICMP unreachable, whatever sockets are held open, and some switches then stop mirroring",
+        );
     }
     if !certain {
-        meaning.push_str("; it depends on what a rule asks for that is not known here: source addresses, sets, rates");
+        meaning.push_str("; it depends on what is not known here: source addresses, sets, rates");
     }
     let mut check = Check::new(CHECK, Status::Warn, printable(&found)).means(meaning);
     if stopped.gre != [false; 2] {
@@ -131,8 +122,19 @@ fn check(stopped: &Stopped) -> Check {
     check
 }
 
-/// `GRE over IPv4 and the UDP ports 4789, 6081 and 12 more`.
-fn packets(stopped: &Stopped) -> String {
+/// The rule as its own tool names it.
+fn who(place: &Place) -> String {
+    let chain = format!("{} {} {}", place.family, place.table, place.chain);
+    match (place.tool, &place.rule) {
+        (Tool::Nft, Some(rule)) => format!("nft's rule {chain} {rule}"),
+        (Tool::Nft, None) => format!("the policy of nft's chain {chain}"),
+        (tool, Some(rule)) => format!("the rule of {} {rule}", program(tool)),
+        (tool, None) => format!("the policy of chain {} of {}", place.chain, program(tool)),
+    }
+}
+
+/// `GRE over IPv4 and UDP ports 4789, 6081 and 12 more`, and the verb that goes with it.
+fn packets(stopped: &Stopped) -> (String, &'static str) {
     let mut parts = Vec::new();
     match stopped.gre {
         [true, true] => parts.push("GRE".to_owned()),
@@ -153,7 +155,11 @@ fn packets(stopped: &Stopped) -> String {
         };
         parts.push(format!("{word} {}{more}", list(&named, ", ")));
     }
-    parts.join(" and ")
+    let verb = match (parts.len(), stopped.ports.len()) {
+        (1, 0 | 1) => "is",
+        _ => "are",
+    };
+    (parts.join(" and "), verb)
 }
 
 /// The ports to name: the common ones, or a few if none of them is there.
@@ -256,7 +262,7 @@ mod tests {
         });
         assert_eq!(
             check.found,
-            "nft's rule with handle 7 in chain input of table inet filter drops GRE"
+            "GRE is dropped by nft's rule inet filter input handle 7"
         );
         assert_eq!(
             check.fix,
@@ -275,7 +281,7 @@ mod tests {
         });
         assert_eq!(
             check.found,
-            "the policy of iptables's chain INPUT may stop GRE over IPv4 and UDP ports 4789, 6081 and 2 more of mirrors"
+            "GRE over IPv4 and UDP ports 4789, 6081 and 2 more of mirrors may be stopped by the policy of chain INPUT of iptables"
         );
         assert_eq!(
             check.fix,
@@ -295,7 +301,7 @@ mod tests {
             ports: vec![4789],
         });
         assert!(
-            check.found.ends_with("refuses UDP port 4789"),
+            check.found.starts_with("UDP port 4789 is refused by"),
             "{}",
             check.found
         );

@@ -25,6 +25,7 @@ pub fn checks(interface: &Interface) -> Vec<Check> {
         mtu(interface.link.mtu, &name),
         offloads(&interface.driver.merges, &name),
     ];
+    checks.extend(xdp(interface.link.xdp, &name));
     checks.extend(ring(interface, &name));
     checks.push(losses(interface));
     checks.extend(reverse_path(
@@ -126,6 +127,17 @@ fn offloads(merges: &[Merging], name: &str) -> Check {
     } else {
         check.fix(format!("sudo ethtool -K {name} {} off", free.join(" off ")))
     }
+}
+
+fn xdp(attached: bool, name: &str) -> Option<Check> {
+    let check = Check::warn("xdp", "an XDP program is attached");
+    let meaning =
+        "it sees packets before anybody can capture them, and may drop them or send them elsewhere";
+    attached.then(|| {
+        check
+            .means(meaning)
+            .fix(format!("sudo ip link set dev {name} xdp off"))
+    })
 }
 
 fn ring(interface: &Interface, name: &str) -> Option<Check> {
@@ -272,6 +284,13 @@ mod tests {
         assert_eq!(check.found, "rx-gro-hw is on");
         assert!(check.meaning.unwrap().contains("does not let rx-gro-hw"));
         assert_eq!(check.fix, [""; 0]);
+    }
+
+    #[test]
+    fn a_program_in_front_of_all_captures_is_told() {
+        assert!(xdp(false, "eth1").is_none());
+        let check = xdp(true, "eth1").unwrap();
+        assert_eq!(check.fix, ["sudo ip link set dev eth1 xdp off"]);
     }
 
     #[test]

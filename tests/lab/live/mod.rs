@@ -1,6 +1,6 @@
 //! Live capture through the built command: real interfaces, real senders, and what really happens to them.
 
-mod bench;
+pub mod bench;
 pub mod listener;
 
 mod changes;

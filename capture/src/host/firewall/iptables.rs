@@ -27,6 +27,7 @@ pub fn read(text: &str, tool: Tool) -> Vec<Table> {
             table.chains.push(Chain {
                 name: name.to_owned(),
                 base: base(&table.name, name),
+                interface: None,
                 drops: words.next() == Some("DROP"),
                 rules: Vec::new(),
             });

@@ -66,6 +66,8 @@ struct Chain {
     name: String,
     /// Packets come here by themselves; the lower the earlier.
     base: Option<i64>,
+    /// Only those that come by this interface.
+    interface: Option<String>,
     /// What happens to those that no rule decides.
     drops: bool,
     rules: Vec<Rule>,
@@ -115,7 +117,7 @@ impl Rules {
     /// that there are none that we know of.
     pub fn read() -> io::Result<Self> {
         let mut rules = Self::default();
-        let mut seen = false;
+        let (mut seen, mut refused) = (false, false);
         if let Some(text) = output("nft", &["-j", "list", "ruleset"])? {
             rules.tables = nft::read(&text)?;
             seen = true;
@@ -124,21 +126,32 @@ impl Rules {
             ("iptables-save", Tool::Iptables),
             ("ip6tables-save", Tool::Ip6tables),
         ] {
-            // Without these, what nft says is all there is to know.
-            if let Ok(Some(text)) = output(program, &[]) {
-                let tables = iptables::read(&text, tool);
-                // Rules that iptables made look strange to nft; its own text says more of them.
-                rules.tables.retain(|known| {
-                    !(known.tool == Tool::Nft && tables.iter().any(|table| table.is_same_as(known)))
-                });
-                rules.tables.extend(tables);
-                seen = true;
-            }
+            let text = match output(program, &[]) {
+                Ok(Some(text)) => text,
+                // What nft said is all there is to know.
+                Ok(None) => continue,
+                Err(_) => {
+                    refused = true;
+                    continue;
+                }
+            };
+            seen = true;
+            let tables = iptables::read(&text, tool);
+            // Rules that iptables made look strange to nft; its own text says more of them.
+            rules.tables.retain(|known| {
+                known.tool != Tool::Nft || !tables.iter().any(|table| table.is_same_as(known))
+            });
+            rules.tables.extend(tables);
         }
         if seen {
             Ok(rules)
         } else {
-            Err(io::ErrorKind::NotFound.into())
+            let kind = if refused {
+                io::ErrorKind::PermissionDenied
+            } else {
+                io::ErrorKind::NotFound
+            };
+            Err(kind.into())
         }
     }
 
@@ -147,7 +160,8 @@ impl Rules {
         let mut bases: Vec<(&Table, &Chain, i64)> = Vec::new();
         for table in self.tables.iter().filter(|table| table.sees(probe)) {
             let chains = table.chains.iter();
-            bases.extend(chains.filter_map(|chain| Some((table, chain, chain.base?))));
+            let reached = chains.filter(|chain| chain.is_reached(probe));
+            bases.extend(reached.filter_map(|chain| Some((table, chain, chain.base?))));
         }
         bases.sort_by_key(|(_, _, priority)| *priority);
         let fates = bases
@@ -176,6 +190,15 @@ impl Table {
 
     fn is_same_as(&self, other: &Self) -> bool {
         self.family == other.family && self.name == other.name
+    }
+}
+
+impl Chain {
+    fn is_reached(&self, probe: &Probe<'_>) -> bool {
+        match (&self.interface, probe.interface) {
+            (Some(own), Some(interface)) => own == interface,
+            _ => true,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub fn read(text: &str) -> io::Result<Vec<Table>> {
                 table.chains.push(Chain {
                     name: name.to_owned(),
                     base: base(chain),
+                    interface: chain["dev"].as_str().map(str::to_owned),
                     drops: chain["policy"] == "drop",
                     rules: Vec::new(),
                 });

@@ -6,9 +6,11 @@
 use std::mem::offset_of;
 
 use libc::{
-    TP_STATUS_VLAN_TPID_VALID, TP_STATUS_VLAN_VALID, sockaddr_ll, tpacket_block_desc,
-    tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr,
+    TP_STATUS_TS_RAW_HARDWARE, TP_STATUS_VLAN_TPID_VALID, TP_STATUS_VLAN_VALID, sockaddr_ll,
+    tpacket_block_desc, tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr,
 };
+
+use prefetch_index::prefetch_index;
 
 use crate::live::interface::Link;
 
@@ -37,6 +39,9 @@ const ADDRESSES: usize = 12;
 /// Length of a VLAN tag.
 pub const TAG_LEN: usize = 4;
 
+/// Cache lines in which a frame's headers are, those of the ring and those of the mirror.
+const LINES: usize = 5;
+
 /// A frame in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -50,6 +55,8 @@ pub struct Slot {
     pub interface: i32,
     /// The kind of interface, `ARPHRD_…`.
     pub device_type: u16,
+    /// The time is the card's.
+    pub by_card: bool,
 }
 
 /// A block that contradicts itself; the rest of it cannot be read.
@@ -91,6 +98,12 @@ impl Reader {
         };
         self.left -= 1;
         self.at = next;
+        if self.left > 0 {
+            // Another processor has written it; while this frame is analysed it can come near.
+            for line in 0..LINES {
+                prefetch_index(&*block, next + line * 64);
+            }
+        }
         Ok(Some(slot))
     }
 
@@ -154,6 +167,7 @@ impl Reader {
             len,
             interface,
             device_type,
+            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
         };
         Some((slot, self.at.checked_add(next)?))
     }

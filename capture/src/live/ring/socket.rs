@@ -11,8 +11,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::{
-    SOL_PACKET, c_int, c_short, c_ulong, ifreq, packet_mreq, sockaddr_ll, socklen_t, tpacket_req3,
-    tpacket_versions,
+    SOL_PACKET, c_int, c_short, c_ulong, hwtstamp_config, ifreq, packet_mreq, sockaddr_ll,
+    socklen_t, tpacket_req3, tpacket_versions,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 use socket2::{SockFilter, SockRef};
@@ -226,20 +226,46 @@ impl Socket {
         })
     }
 
+    /// Frames get the time stamps of the card from now on, where it makes one. The card is told to make one for every frame
+    /// unless it does so already; that needs a capability of its own.
+    pub fn hardware_time(&self, name: &str) -> io::Result<()> {
+        let mut config = hwtstamp_config {
+            flags: 0,
+            tx_type: libc::HWTSTAMP_TX_OFF.cast_signed(),
+            rx_filter: libc::HWTSTAMP_FILTER_NONE.cast_signed(),
+        };
+        let all = libc::HWTSTAMP_FILTER_ALL.cast_signed();
+        let asked = self.configure(name, libc::SIOCGHWTSTAMP, &mut config);
+        if asked.is_err() || config.rx_filter != all {
+            // What somebody else has set for sending stays.
+            config.flags = 0;
+            config.rx_filter = all;
+            self.configure(name, libc::SIOCSHWTSTAMP, &mut config)?;
+            if config.rx_filter != all {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        }
+        let stamps = libc::SOF_TIMESTAMPING_RAW_HARDWARE.cast_signed();
+        self.set(libc::PACKET_TIMESTAMP, &stamps)
+    }
+
+    fn configure(
+        &self,
+        name: &str,
+        request: c_ulong,
+        config: &mut hwtstamp_config,
+    ) -> io::Result<()> {
+        let mut asked = named(name)?;
+        asked.ifr_ifru.ifru_data = std::ptr::from_mut(config).cast();
+        // SAFETY: both requests read the name, and read or write the configuration, which outlives the call.
+        let result = unsafe { ioctl(&self.0, request, &mut asked) };
+        checked(result)
+    }
+
     fn ask(&self, name: &str, request: c_ulong) -> io::Result<ifreq> {
-        // SAFETY: all bytes zero are a value of every member.
-        let mut asked: ifreq = unsafe { std::mem::zeroed() };
-        // The last byte stays zero.
-        let room = asked.ifr_name.len() - 1;
-        if name.len() > room {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        for (place, byte) in asked.ifr_name.iter_mut().zip(name.bytes()) {
-            *place = byte.cast_signed();
-        }
-        // SAFETY: the requests used here read the name and write a member of the union.
-        let result =
-            unsafe { libc::ioctl(self.0.as_raw_fd(), request as libc::Ioctl, &raw mut asked) };
+        let mut asked = named(name)?;
+        // SAFETY: the requests used with this read the name and write a member of the union.
+        let result = unsafe { ioctl(&self.0, request, &mut asked) };
         checked(result)?;
         Ok(asked)
     }
@@ -249,6 +275,30 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// A request about an interface.
+fn named(name: &str) -> io::Result<ifreq> {
+    // SAFETY: all bytes zero are a value of every member.
+    let mut asked: ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero.
+    let room = asked.ifr_name.len() - 1;
+    if name.len() > room {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (place, byte) in asked.ifr_name.iter_mut().zip(name.bytes()) {
+        *place = byte.cast_signed();
+    }
+    Ok(asked)
+}
+
+/// # Safety
+///
+/// The request must be one that takes a `struct ifreq`, and whatever that points to must be valid for it.
+unsafe fn ioctl(socket: &OwnedFd, request: c_ulong, asked: &mut ifreq) -> c_int {
+    let asked: *mut ifreq = asked;
+    // SAFETY: as the caller promises; the pointer is valid for the call.
+    unsafe { libc::ioctl(socket.as_raw_fd(), request as libc::Ioctl, asked) }
 }
 
 fn checked(result: c_int) -> io::Result<()> {

@@ -386,3 +386,50 @@ fn the_thread_writes_what_it_is_given_and_says_what_went_wrong() {
     assert_eq!(cause.kind(), io::ErrorKind::StorageFull);
     assert_eq!(cause.to_string(), "/dev/full: no space left on device");
 }
+
+#[test]
+fn a_slow_reader_costs_packets_that_are_counted_and_none_that_were_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    // Both ends, so that nobody waits for the other.
+    let mut pipe = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let series = Series::create(options(&path, Rotation::default(), true), START).unwrap();
+    let mut queue = Queue::start(series, 1 << 20).unwrap();
+    let interface = queue.add_interface(&INSIDE);
+    for number in 0..5000 {
+        queue
+            .write(START, &packet(interface, START + number))
+            .unwrap();
+    }
+    let dropped = queue.dropped();
+    assert!((3000..4900).contains(&dropped), "{dropped}");
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut room = vec![0; 65536];
+        loop {
+            let count = io::Read::read(&mut pipe, &mut room).unwrap();
+            bytes.extend_from_slice(&room[..count]);
+            if bytes.ends_with(b"the end") {
+                return bytes;
+            }
+        }
+    });
+    let totals = queue.finish(START).unwrap();
+    assert_eq!(totals.written + dropped, 5000);
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .write_all(b"the end")
+        .unwrap();
+    let bytes = reader.join().unwrap();
+    let outcome = read(bytes.strip_suffix(b"the end").unwrap()).unwrap();
+    assert!(outcome.problems.is_empty());
+    assert_eq!(outcome.frames.len() as u64, totals.written);
+}
