@@ -53,7 +53,7 @@ impl Receiver {
     /// Starts it with a buffer of so many KiB; comes back when it listens.
     pub fn start(self, collector: &Machine, buffer: u32, options: &str) -> Running {
         let line = match self {
-            Self::Tcpdump => format!("tcpdump -i eth0 -n -Z root -B {buffer} -w /dev/null"),
+            Self::Tcpdump => format!("tcpdump -i eth0 -Q in -n -Z root -B {buffer} -w /dev/null"),
             Self::Mirrorscope => format!(
                 "{} report -i eth0 --format json --buffer {buffer}K --site dc1=10.60.0.1 \
                  --site dc2=10.60.0.3 {options}",
