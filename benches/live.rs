@@ -40,6 +40,9 @@ fn engine() -> Engine {
         packets: 1_000_000,
         flows: FLOWS,
         seed: 1,
+        first: 0,
+        train: 1,
+        small: false,
     };
     load.write(&mut file).unwrap();
     let config = Config {

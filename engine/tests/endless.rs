@@ -11,6 +11,7 @@ use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_engine::track::Limits;
+use mirrorscope_engine::verdict::Cause;
 use mirrorscope_engine::{Config, Engine};
 
 const START: f64 = 1_700_000_000.0;
@@ -48,7 +49,14 @@ fn a_month_takes_no_more_memory_than_some_days() {
         // A new connection every time, a station that announces itself, a number lost in ten.
         let port = format!("r1>server:{}", 1 + number % 60_000);
         let back = format!("server:{}>r1", 1 + number % 60_000);
-        let announces = ["from", if number % 2 == 0 { "server" } else { "r1" }];
+        let announces = [
+            "from",
+            if number.is_multiple_of(2) {
+                "server"
+            } else {
+                "r1"
+            },
+        ];
         let packets = [
             (1, vec![port.as_str(), "S", "100"]),
             (11, vec![port.as_str(), "S", "100"]),
@@ -84,19 +92,16 @@ fn a_month_takes_no_more_memory_than_some_days() {
 #[test]
 fn a_flow_is_idle_for_as_long_as_the_clock_says() {
     let mut engine = story::engine_with(story::SITES);
-    let syn = |engine: &mut Engine, seconds: f64| {
-        let bytes = story::mirrored(
-            1,
-            0,
-            seconds as u32,
-            &story::inner(&["r1>server", "S", "100"]),
-        );
-        story::feed(engine, seconds, &bytes);
+    let mut number = 0;
+    let mut syn = |engine: &mut Engine, seconds: f64| {
+        number += 1;
+        let inner = story::inner(&["r1>server", "S", "100"]);
+        story::feed(engine, seconds, &story::mirrored(1, 0, number, &inner));
     };
     let verdict = |engine: &Engine| {
         let mut said = Vec::new();
         let all: Result<(), ()> = engine.flows(|flow| {
-            said.push((flow.verdict.as_str(), flow.cause.map(|c| c.as_str())));
+            said.push((flow.verdict.as_str(), flow.cause.map(Cause::as_str)));
             Ok(())
         });
         all.unwrap();
