@@ -4,5 +4,11 @@
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, Seed>;
 /// A set.
 pub(crate) type Set<K> = hashbrown::HashSet<K, Seed>;
+/// Has the memory of a value brought near, without waiting for it: the packet that is at work will want it.
+#[inline(always)]
+pub(crate) fn fetch<T>(value: &T) {
+    prefetch_index::prefetch_index(std::slice::from_ref(value), 0);
+}
+
 /// Makes hashers.
 pub type Seed = foldhash::fast::RandomState;

@@ -22,6 +22,7 @@ mod socket;
 mod statistics;
 mod tap;
 mod threads;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use merge::{Interfaces, Merge, Next, Source};
 pub use options::{Numbers, Options, Pass, Via};
 use portable::Portable;
 use ring::{Group, HOLD, Ring, Setup};
+use statistics::Shares;
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 use threads::Queue;
 
@@ -79,6 +81,7 @@ pub struct Live {
     interfaces: Interfaces,
     /// Frames handed out, for each interface.
     frames: Vec<u64>,
+    shares: Shares,
     stop: Arc<AtomicBool>,
     /// When `stop` was noticed, in nanoseconds since the Unix epoch: later frames are not handed out.
     end: Option<i64>,
@@ -121,6 +124,7 @@ impl Live {
         Ok(Self {
             frames: vec![0; interfaces.all.len()],
             interfaces,
+            shares: Shares::default(),
             merge: Merge::new(sources),
             via: options.via,
             _hold: hold,
@@ -142,6 +146,15 @@ impl Live {
     pub fn start(&mut self) -> Result<(), Error> {
         for source in &mut self.merge.sources {
             source.start()?;
+        }
+        // Several threads receive in turns of their own.
+        if self
+            .merge
+            .sources
+            .iter()
+            .any(|source| matches!(source, Source::Ring(_)))
+        {
+            turns::shorten();
         }
         self.ticked = Instant::now();
         Ok(())
@@ -188,8 +201,10 @@ impl Live {
         &self.interfaces.all
     }
 
-    /// What each interface delivered and lost since the start. What a ring of `any` lost stands at `any`: it is not known
-    /// which interface it came by.
+    /// What each interface delivered and lost since the start.
+    ///
+    /// Of what a ring of `any` lost it is not known which interface it came by: it is shared out among them by the frames that
+    /// they brought meanwhile.
     pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
         let named = self.interfaces.all.iter().zip(&self.frames).enumerate();
         let mut all: Vec<InterfaceStatistics> = named
@@ -211,6 +226,9 @@ impl Live {
                     whole.dropped.add(part.dropped);
                 }
             }
+        }
+        if self.via == Via::Ring {
+            self.shares.apply(&mut all);
         }
         all
     }

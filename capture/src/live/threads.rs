@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
 use super::ring::{HOLD, Ring};
-use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via};
+use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via, turns};
 use crate::{Error, Interface};
 
 /// Bytes of a batch. It is sent when it is full, and when no more frames are there.
@@ -265,6 +265,7 @@ impl Drop for Queue {
 
 impl Worker {
     fn run(mut self) {
+        turns::shorten();
         let mut ticked = Instant::now();
         while !self.shared.ended.load(Ordering::Relaxed) {
             let moment = now();

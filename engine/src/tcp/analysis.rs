@@ -12,6 +12,7 @@ use super::half::{Half, Tick, occupied, scale};
 use super::history::{Letter, noted};
 use super::sender::{Segment, Sender, nanoseconds};
 use super::state::{opened, roles};
+use crate::table::fetch;
 use crate::time::Timestamp;
 
 /// What is known beyond states and history, once a conversation has got beyond its handshake.
@@ -49,6 +50,14 @@ impl Analysis {
             idle: 0,
             towards_originator: None,
             handshake: None,
+        }
+    }
+
+    /// Has what a segment changes brought near.
+    pub(super) fn fetch(&self) {
+        fetch(&self.last);
+        for sender in &self.senders {
+            sender.fetch();
         }
     }
 

@@ -42,6 +42,13 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// Has what a segment changes brought near; itself it is there.
+    pub(crate) fn fetch(&self) {
+        if let Some(analysis) = &self.analysis {
+            analysis.fetch();
+        }
+    }
+
     /// Takes one segment that the endpoint `side` (0 or 1) sent.
     pub fn push(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp) {
         let side = side & 1;

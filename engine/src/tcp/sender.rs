@@ -8,6 +8,7 @@ use super::half::{Facts, Half};
 use super::history::noted;
 use super::number::{Seen, before, between, earlier};
 use super::options::{Options, TcpOption};
+use crate::table::fetch;
 use crate::time::Timestamp;
 
 /// Within this time of the acknowledgements that ask for it a packet sent again is a fast retransmission, in
@@ -114,6 +115,15 @@ impl Segment<'_> {
 }
 
 impl Sender {
+    /// Has it brought near.
+    pub(super) fn fetch(&self) {
+        fetch(&self.counts);
+        fetch(&self.rtt);
+        fetch(&self.seen);
+        fetch(&self.advanced);
+        fetch(&self.acknowledged);
+    }
+
     /// Begins with what is known of an end's handshake.
     pub(super) fn new(half: &Half, time: Timestamp) -> Self {
         Self {

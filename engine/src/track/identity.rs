@@ -13,6 +13,7 @@ use super::part::Part;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::receive::Mirrored;
+use crate::table::fetch;
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
@@ -380,6 +381,13 @@ impl Default for Recent {
 }
 
 impl Recent {
+    /// Has the way to a packet brought near.
+    pub(super) fn fetch(&self, id: u64) {
+        if let Some(set) = self.index.get(place_of(id).0) {
+            fetch(set);
+        }
+    }
+
     /// A packet equal to one that was seen lately.
     pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
         let (set, tag) = place_of(id);

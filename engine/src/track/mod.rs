@@ -268,9 +268,15 @@ impl Tracker {
         let (now, point) = (packet.arrival, packet.point);
         table.keep_bounds(now);
         let hash = seed.hash_one(key);
+        let mut identity = Identity::of(&key, side, ip, false);
+        recent.fetch(identity.id);
         let live = table.find(hash, &key);
-        let coarse = live.is_some_and(|slot| table.flow(slot).is_some_and(|flow| flow.coarse));
-        let identity = Identity::of(&key, side, ip, coarse);
+        if let Some(slot) = live {
+            table.fetch(slot);
+            if table.flow(slot).is_some_and(|flow| flow.coarse) {
+                identity = Identity::of(&key, side, ip, true);
+            }
+        }
         let known = recent.find(identity.id, now);
         let before = known.as_ref().and_then(|k| table.still(k.slot, k.serial));
         let slot = match before {
@@ -278,6 +284,10 @@ impl Tracker {
             None => place(table, live, hash, key, side, packet, ip),
         };
         let (flow, part) = table.at(slot, point)?;
+        part.fetch();
+        if let Some(union) = &flow.union {
+            union.conversation.fetch();
+        }
         let serial = flow.serial;
         let held = part.heap_size() + flow.heap_size();
         let look = Look::of(packet, ip);

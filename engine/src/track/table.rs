@@ -14,7 +14,7 @@ use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
 use crate::receive::Mirrored;
-use crate::table::Seed;
+use crate::table::{Seed, fetch};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 use mirrorscope_dissectors::Tcp;
@@ -53,6 +53,8 @@ pub(super) struct Flow {
     life: Life,
     /// First of its parts.
     head: u32,
+    /// Second of its parts.
+    second: u32,
     pub union: Option<Box<Union>>,
     pub quotation: Option<Box<Quotation>>,
 }
@@ -194,6 +196,22 @@ impl Table {
         self.index.find(hash, same).copied()
     }
 
+    /// Has what belongs to a flow brought near.
+    pub(super) fn fetch(&self, slot: u32) {
+        let Some(flow) = self.flow(slot) else {
+            return;
+        };
+        for part in [flow.head, flow.second] {
+            if let Some(part) = self.parts.get(part as usize) {
+                fetch(part);
+            }
+        }
+        if let Some(union) = &flow.union {
+            fetch(&union.sums);
+            fetch(&union.conversation.halves);
+        }
+    }
+
     /// Lets flows give way while there are too many bytes.
     pub(super) fn keep_bounds(&mut self, now: Timestamp) {
         while self.bytes() > self.limits.bytes {
@@ -233,6 +251,7 @@ impl Table {
             super_frames: false,
             life: Life::Alive,
             head: NONE,
+            second: NONE,
             union: None,
             quotation: None,
         };
@@ -413,6 +432,9 @@ impl Table {
             None => flow.head = fresh,
             Some(part) => {
                 part.next = fresh;
+                if last == flow.head {
+                    flow.second = fresh;
+                }
                 if flow.union.is_none() {
                     let union = Union {
                         sums: part.sides.map(Sum::from),

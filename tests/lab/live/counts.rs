@@ -1,5 +1,6 @@
 //! What was sent arrives: every frame, whichever way it is received.
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::bench::{Bench, SESSIONS};
@@ -197,7 +198,11 @@ fn decap_writes_all_of_them() {
     let words = format!("decap -i eth0 -w {}", file.display());
     let listener = Listener::start(&bench.collector, &words);
     bench.send(&bench.load(FRAMES, RATE));
-    assert_eq!(written(&listener.interrupt()), FRAMES);
+    // As services are ended.
+    listener.signal(Signal::TERM);
+    let heard = listener.wait();
+    assert!(heard.status.success(), "{}", heard.err);
+    assert_eq!(written(&heard), FRAMES);
     // Without encapsulation, in order: as many of each point, by an interface each.
     let text = bench.switch.run(&format!(
         "tshark -n -r {} -T fields -e frame.interface_id",

@@ -88,3 +88,25 @@ fn unless_the_sockets_are_left_out() {
         "{errors:#?}"
     );
 }
+
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn who_holds_a_port_already_is_named() {
+    let bench = Bench::new();
+    let _held = bench
+        .collector
+        .inside(|| UdpSocket::bind("0.0.0.0:4789").unwrap());
+    let listener = Listener::start(&bench.collector, "report --format json -i eth0");
+    let told = listener.wait_for_error("4789").1;
+    // This test, whose name the kernel cuts after 15 bytes.
+    assert!(told.contains("lab-"), "{told}");
+    assert!(told.contains(&std::process::id().to_string()), "{told}");
+    // It is heard all the same.
+    let socket = bench.switch.inside(|| {
+        bench.switch.ip("addr add 10.60.0.1/24 dev eth0");
+        UdpSocket::bind("0.0.0.0:0").unwrap()
+    });
+    socket.send_to(&[8; 64], (COLLECTOR, 4789)).unwrap();
+    let report = listener.interrupt().document();
+    assert_eq!(report["totals"]["frames"], 1);
+}

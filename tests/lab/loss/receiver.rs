@@ -57,7 +57,7 @@ impl Receiver {
             Self::Mirrorscope => format!(
                 "{} report -i eth0 --format json --buffer {buffer}K --site dc1=10.60.0.1 \
                  --site dc2=10.60.0.3 {options}",
-                env!("CARGO_BIN_EXE_mirrorscope")
+                program()
             ),
         };
         let mut words = line.split_whitespace();
@@ -85,6 +85,12 @@ impl Receiver {
             memory: Vec::new(),
         }
     }
+}
+
+/// The built program, or another build that is to be looked at.
+fn program() -> String {
+    let asked = std::env::var("MIRRORSCOPE_LOSS_PROGRAM");
+    asked.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mirrorscope").to_owned())
 }
 
 impl Running {

@@ -10,6 +10,8 @@ use libc::{
     tpacket_block_desc, tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr,
 };
 
+use prefetch_index::prefetch_index;
+
 use crate::live::interface::Link;
 
 /// Where the block's own header ends.
@@ -36,6 +38,9 @@ const TAG_TYPE: usize =
 const ADDRESSES: usize = 12;
 /// Length of a VLAN tag.
 pub const TAG_LEN: usize = 4;
+
+/// Cache lines in which a frame's headers are, those of the ring and those of the mirror.
+const LINES: usize = 5;
 
 /// A frame in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +98,12 @@ impl Reader {
         };
         self.left -= 1;
         self.at = next;
+        if self.left > 0 {
+            // Another processor has written it; while this frame is analysed it can come near.
+            for line in 0..LINES {
+                prefetch_index(&*block, next + line * 64);
+            }
+        }
         Ok(Some(slot))
     }
 

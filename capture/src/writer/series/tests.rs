@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -411,7 +412,7 @@ fn a_slow_reader_costs_packets_that_are_counted_and_none_that_were_taken() {
     assert!((3000..4900).contains(&dropped), "{dropped}");
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let mut room = [0; 65536];
+        let mut room = vec![0; 65536];
         loop {
             let count = io::Read::read(&mut pipe, &mut room).unwrap();
             bytes.extend_from_slice(&room[..count]);
