@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
-use super::ring::{HOLD, Ring};
+use super::ring::Ring;
 use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via, turns};
 use crate::{Error, Interface};
 
