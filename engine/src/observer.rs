@@ -375,14 +375,14 @@ impl Context {
             Some(Cause::Truncated)
         } else if blind || !proven {
             Some(Cause::BlindSpot)
+        } else if self.too_early(meanwhile.0) || self.too_early(observer.span().0) {
+            Some(Cause::CaptureEnd)
         } else if points().any(|p| p.silent(meanwhile)) {
             Some(Cause::MirrorSilent)
         } else if points().any(|p| p.lost(packets, (from, to), meanwhile)) {
             Some(Cause::MirrorLoss)
         } else if points().any(|p| p.unopened >= packets) {
             Some(Cause::Unopened)
-        } else if self.too_early(meanwhile.0) || self.too_early(observer.span().0) {
-            Some(Cause::CaptureEnd)
         } else {
             None
         }

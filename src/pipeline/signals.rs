@@ -11,10 +11,13 @@ use signal_hook::flag::{register, register_conditional_shutdown};
 /// Exit status of a command that was asked to end twice.
 const INTERRUPTED: i32 = 130;
 
-/// Signals that came. The first SIGINT or SIGTERM ends the reading, the second one the program.
+/// Signals that came. The first SIGINT or SIGTERM ends the reading; once that is noticed, another one ends the program. Some
+/// programs send each signal twice, to the process and to its group.
 pub struct Signals {
     /// To end the reading.
     stop: Arc<AtomicBool>,
+    /// The next signal ends the program.
+    armed: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
     terminal: bool,
 }
@@ -23,7 +26,7 @@ impl Signals {
     /// Of a command that reads files: a terminal that goes away ends it as Ctrl-C does.
     pub fn of_files() -> Result<Self> {
         let signals = Self::new()?;
-        ends(SIGHUP, &signals.stop)?;
+        signals.end_at(SIGHUP)?;
         Ok(signals)
     }
 
@@ -35,15 +38,22 @@ impl Signals {
     }
 
     fn new() -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            ends(signal, &stop)?;
-        }
-        Ok(Self {
-            stop,
+        let signals = Self {
+            stop: Arc::default(),
+            armed: Arc::default(),
             hangup: Arc::default(),
             terminal: stderr().is_terminal(),
-        })
+        };
+        for signal in [SIGINT, SIGTERM] {
+            signals.end_at(signal)?;
+        }
+        Ok(signals)
+    }
+
+    fn end_at(&self, signal: i32) -> Result<()> {
+        register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&self.armed))?;
+        register(signal, Arc::clone(&self.stop))?;
+        Ok(())
     }
 
     /// What sources look at to know that the reading shall end.
@@ -58,7 +68,11 @@ impl Signals {
 
     /// Whether the reading shall end.
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        let stopped = self.stop.load(Ordering::Relaxed);
+        if stopped {
+            self.armed.store(true, Ordering::Relaxed);
+        }
+        stopped
     }
 
     /// Whether settings shall be read again; asked for once. The same signal comes when the terminal goes away: then
@@ -73,10 +87,4 @@ impl Signals {
         }
         true
     }
-}
-
-fn ends(signal: i32, stop: &Arc<AtomicBool>) -> Result<()> {
-    register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(stop))?;
-    register(signal, Arc::clone(stop))?;
-    Ok(())
 }

@@ -35,7 +35,7 @@ use hold::Hold;
 use merge::{Interfaces, Merge, Next, Source};
 pub use options::{Numbers, Options, Pass, Via};
 use portable::Portable;
-use ring::{Group, HOLD, Ring, Setup};
+use ring::{Group, Ring, Setup};
 use statistics::Shares;
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 use threads::Queue;
@@ -44,6 +44,8 @@ use crate::{Error, Frame, Interface};
 
 /// How long is slept before `stop` is looked at again.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long is slept before it is looked whether the last frames have come.
+const LAST: Duration = Duration::from_millis(2);
 /// How often interfaces are looked after.
 const TICK: Duration = Duration::from_millis(200);
 /// More threads are of no use: the reader is one.
@@ -270,6 +272,8 @@ impl Live {
     #[cold]
     fn wait(&mut self, mut next: Next, patience: Duration) -> Result<Option<usize>, Error> {
         let deadline = Instant::now() + patience;
+        // Before the last look at the sources.
+        let mut asked = None;
         loop {
             if self.end.is_none() && self.stop.load(Ordering::Relaxed) {
                 self.end = Some(now());
@@ -288,14 +292,13 @@ impl Live {
                 (Next::Wait(nanoseconds), _) => {
                     most = most.min(Duration::from_nanos(nanoseconds.cast_unsigned()));
                 }
-                // The last frames may be in blocks that are not handed over yet.
+                // The last frames may be in blocks that are not handed over yet, or on their way through a thread.
                 (Next::Nothing, Some(end)) => {
-                    let left = (end + HOLD).saturating_sub(now());
-                    if left <= 0 {
+                    if asked.is_some_and(|asked| self.merge.complete(asked) >= end) {
                         self.ended = true;
                         return Ok(None);
                     }
-                    most = Duration::from_nanos(left.cast_unsigned());
+                    most = LAST;
                 }
                 (Next::Nothing, None) => {}
             }
@@ -305,6 +308,7 @@ impl Live {
                 return Ok(None);
             }
             self.sleep(most)?;
+            asked = Some(now());
             next = self.merge.next()?;
         }
     }

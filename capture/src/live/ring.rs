@@ -131,7 +131,9 @@ impl Ring {
             })
         };
         let socket = open()?;
-        let filters = Filters::new(setup.pass, setup.numbers, !socket.ignore_outgoing())?;
+        // In a group the kernel may take no notice of it (before 5.16).
+        let received_only = !socket.ignore_outgoing() || setup.group.is_some();
+        let filters = Filters::new(setup.pass, setup.numbers, received_only)?;
         let (blocks, smaller) =
             equip(&socket, setup.buffer).map_err(fault("cannot have a packet ring"))?;
         if let Some(cause) = smaller {

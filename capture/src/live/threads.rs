@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
-use super::ring::{HOLD, Ring};
+use super::ring::Ring;
 use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via, turns};
 use crate::{Error, Interface};
 
@@ -22,6 +22,8 @@ use crate::{Error, Interface};
 const BATCH: usize = 128 * 1024;
 /// Frames of a batch.
 const FRAMES: usize = 1024;
+/// Nanoseconds for which frames wait for those of a thread that gets no processor.
+const PATIENCE_WITH_THREADS: i64 = 1_000_000_000;
 /// How long a thread waits for room before it looks again; its rings take in frames meanwhile.
 const FULL: Duration = Duration::from_micros(500);
 
@@ -225,7 +227,7 @@ impl Queue {
     /// The time up to which all frames were there, for a queue that had none ready at `now`.
     pub fn complete(&self, now: i64) -> i64 {
         // A thread that gets no processor for so long must not hold all others up.
-        self.complete.max(now - 10 * HOLD)
+        self.complete.max(now - PATIENCE_WITH_THREADS)
     }
 
     pub fn fds(&self) -> Vec<BorrowedFd<'_>> {

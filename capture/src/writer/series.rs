@@ -1,14 +1,19 @@
 //! Packets into one file or several, one after the other.
 
-use std::io::{self, Write as _};
+mod file;
+mod options;
+
+use std::io;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::encoder::{Encoder, Interface};
 use super::names::Names;
 use super::own::{Cut, OwnFile};
 use super::{Format, InterfaceDescription, OutputFile, Packet};
 use crate::Error;
+use file::{Failed, Open, Target, named};
+pub use options::{Options, Rotation, Totals};
 
 /// Bytes gathered before they are written.
 const ROOM: usize = 256 * 1024;
@@ -16,55 +21,6 @@ const ROOM: usize = 256 * 1024;
 const ENOUGH: u64 = 1024 * 1024;
 /// LINKTYPE number of Ethernet.
 const ETHERNET: u16 = 1;
-
-/// When another file begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rotation {
-    /// Before a file would have more bytes than this.
-    pub size: Option<u64>,
-    /// So long after a file began, in nanoseconds.
-    pub time: Option<i64>,
-    /// How many files are kept; the oldest are deleted, those of earlier runs among them.
-    pub keep: Option<usize>,
-}
-
-impl Rotation {
-    /// Whether there are several files.
-    pub fn is_some(&self) -> bool {
-        self.size.is_some() || self.time.is_some()
-    }
-}
-
-/// What is written where.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The file; with rotation, its name without number and time. `-` is standard output.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: Format,
-    /// Program that a pcapng file names as its writer.
-    pub application: String,
-    /// Bytes that packets are cut to, 0 if they are not.
-    pub snaplen: u32,
-    /// When another file begins.
-    pub rotation: Rotation,
-    /// Packets come as they happen and cannot be had again. Then the file is there from the start, and a full disk is no
-    /// reason to stop: packets are counted until there is room again.
-    pub live: bool,
-}
-
-/// What became of packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// In files.
-    pub written: u64,
-    /// Not in any, for want of room or by another fault of the disk.
-    pub unwritten: u64,
-    /// Left out because a pcap file has one link type only.
-    pub other_link: u64,
-    /// Files that were begun and have something in them.
-    pub files: u64,
-}
 
 /// Writes packets into one file, or into several by size and time.
 ///
@@ -91,26 +47,6 @@ enum State {
     Open(Box<Open>),
     /// Nothing can be written. The file, if it is to be gone on with.
     Blocked(Option<OwnFile>),
-}
-
-/// A file that is being written.
-struct Open {
-    target: Target,
-    encoder: Encoder,
-    /// Where in the waiting bytes each packet ends.
-    ends: Vec<usize>,
-    /// Bytes that do not wait any more.
-    len: u64,
-    /// Packets since it was opened, waiting ones among them.
-    packets: u64,
-    /// When it began.
-    start: i64,
-}
-
-enum Target {
-    /// Standard output, a device, or a file that appears when it is complete.
-    Output(OutputFile),
-    Own(OwnFile),
 }
 
 impl Series {
@@ -487,62 +423,6 @@ impl Series {
     }
 }
 
-/// Why what waited was not written.
-enum Failed {
-    Cut(Cut),
-    Fatal(io::Error),
-}
-
-impl Open {
-    /// Adds a packet; not if the file, having others, would then have more than `limit` bytes.
-    fn encode(
-        &mut self,
-        packet: &Packet<'_>,
-        interface: &Interface,
-        limit: Option<u64>,
-    ) -> io::Result<bool> {
-        let before = self.encoder.bytes().len();
-        self.encoder.packet(packet, interface)?;
-        let after = self.encoder.bytes().len();
-        if self.packets > 0 && limit.is_some_and(|limit| self.len + after as u64 > limit) {
-            self.encoder.bytes().truncate(before);
-            return Ok(false);
-        }
-        self.ends.push(after);
-        self.packets += 1;
-        Ok(true)
-    }
-
-    fn push(&mut self) -> Result<(), Failed> {
-        let bytes = self.encoder.bytes();
-        match &mut self.target {
-            Target::Own(file) => file.append(bytes, &self.ends).map_err(Failed::Cut)?,
-            Target::Output(file) => {
-                let written = file.write_all(bytes).and_then(|()| file.flush());
-                written.map_err(Failed::Fatal)?;
-            }
-        }
-        self.len += bytes.len() as u64;
-        bytes.clear();
-        self.ends.clear();
-        Ok(())
-    }
-
-    /// Begins with another header; there are no packets yet.
-    fn begin_anew(&mut self, encoder: Encoder) -> io::Result<()> {
-        if let Target::Own(file) = &mut self.target {
-            file.empty().map_err(|cause| named(file.path(), cause))?;
-        }
-        self.encoder = encoder;
-        self.len = 0;
-        Ok(())
-    }
-
-    fn is_deleted(&self) -> bool {
-        matches!(&self.target, Target::Own(file) if file.is_deleted())
-    }
-}
-
 /// The next file that is not there yet.
 fn next_file(names: &mut Names, now: i64) -> io::Result<OwnFile> {
     loop {
@@ -577,11 +457,6 @@ fn opening(path: &Path, cause: io::Error) -> io::Error {
         _ => Error::open(file, cause),
     };
     io::Error::new(kind, error)
-}
-
-fn named(path: &Path, cause: io::Error) -> io::Error {
-    let (kind, file) = (cause.kind(), path.display().to_string());
-    io::Error::new(kind, Error::Write { file, cause })
 }
 
 #[cfg(test)]
