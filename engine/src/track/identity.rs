@@ -400,22 +400,25 @@ impl Recent {
         (known.id == id && age.abs() <= WINDOW).then_some(known)
     }
 
-    /// Remembers a packet that was not found; the oldest gives way.
+    /// Remembers a packet that was not found; one that is too old to be found gives way, else the oldest if there is no
+    /// more room.
     pub(super) fn insert(&mut self, known: Known) {
         let (set, tag) = place_of(known.id);
         let Some(set) = self.index.get_mut(set) else {
             return;
         };
-        let place = if self.known.len() < SETS * WAYS {
-            self.known.push(known);
-            self.known.len() - 1
-        } else {
-            let place = self.oldest;
-            self.oldest = (place + 1) % self.known.len();
-            if let Some(oldest) = self.known.get_mut(place) {
+        let full = self.known.len() >= SETS * WAYS;
+        let place = match self.known.get_mut(self.oldest) {
+            Some(oldest) if full || known.first.since(oldest.first) > WINDOW => {
                 *oldest = known;
+                let place = self.oldest;
+                self.oldest = (place + 1) % self.known.len();
+                place
             }
-            place
+            _ => {
+                self.known.push(known);
+                self.known.len() - 1
+            }
         };
         let same = set.tags.iter().position(|other| *other == tag);
         let way = same.unwrap_or(set.next as usize % WAYS);
