@@ -10,7 +10,6 @@ mod random;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mirrorscope_engine::point::printable;
 
 use cli::{Cli, Command};
 
@@ -41,9 +40,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // File names and sites files may hold anything; line breaks are ours.
-            let text: Vec<String> = format!("{error:#}").lines().map(printable).collect();
-            eprintln!("mirrorscope: {}", text.join("\n"));
+            eprintln!("mirrorscope: {}", output::error_text(&error));
             ExitCode::from(FAILED)
         }
     }

@@ -19,7 +19,9 @@ pub type Layers<'a> = ArrayVec<Layer<'a>, MAX_LAYERS>;
 
 /// Decapsulates one captured frame.
 pub fn decapsulate<'a>(link: LinkType, bytes: &'a [u8], options: &Options) -> Stripped<'a> {
-    decapsulate_from(first_header(link, bytes), link, bytes, options)
+    let mut stripped = Stripped::whole(link, bytes);
+    stripped.decapsulate(options);
+    stripped
 }
 
 /// Decapsulates bytes whose first header is known by other means than their link type.

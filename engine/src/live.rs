@@ -32,12 +32,6 @@ impl LiveReport {
             changes: Vec::new(),
         }
     }
-
-    /// Packets that this host dropped.
-    pub fn dropped(&self) -> u64 {
-        let dropped = self.interfaces.iter().map(|i| i.dropped.all());
-        dropped.fold(0, u64::saturating_add)
-    }
 }
 
 /// One interface.

@@ -8,7 +8,7 @@ use mirrorscope_engine::live::{DroppedReport, InterfaceReport, LiveReport};
 use mirrorscope_tui::theme::Meaning;
 
 use super::Screen;
-use super::text::{count, heading, paragraph};
+use super::text::{count, heading, painted, paragraph};
 
 /// Changes that a report lists.
 const MAX_LISTED: usize = 20;
@@ -22,27 +22,18 @@ pub(super) fn interfaces(out: &mut dyn Write, screen: Screen, live: &LiveReport)
     );
     paragraph(out, screen, "", "", &text)?;
     for interface in &live.interfaces {
-        let bad = interface.dropped.all() > 0 || !interface.present;
-        if !bad {
-            let frames = count(interface.frames, "frame");
-            let text = format!(
-                "{} ({}): {frames}, none dropped",
-                interface.name, interface.via
-            );
+        let text = interface_text(interface);
+        if interface.dropped.all() > 0 || !interface.present {
+            painted(out, screen, Meaning::Warning, ("▲ ", "    "), &text)?;
+        } else {
             paragraph(out, screen, "  ", "    ", &text)?;
-            continue;
-        }
-        let mut lines = Vec::new();
-        paragraph(&mut lines, screen, "▲ ", "    ", &complaint(interface))?;
-        for line in String::from_utf8_lossy(&lines).lines() {
-            writeln!(out, "{}", screen.theme.paint(Meaning::Warning, line))?;
         }
     }
     Ok(())
 }
 
-/// What is wrong with an interface, with the option that mends it.
-pub fn complaint(interface: &InterfaceReport) -> String {
+/// What an interface brought, and what is wrong with it, with the option that mends it.
+pub fn interface_text(interface: &InterfaceReport) -> String {
     let InterfaceReport {
         name,
         via,

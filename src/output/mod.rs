@@ -13,6 +13,7 @@ pub mod zeek;
 use std::io::{self, BufWriter, IsTerminal, Write, stdout};
 
 use anyhow::{Context, Result};
+use mirrorscope_engine::point::printable;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_tui::theme::{Meaning, Theme};
 use serde::Serialize;
@@ -106,6 +107,12 @@ pub fn line_at(out: &mut dyn Write, at: Option<Timestamp>, value: &impl Serializ
         Some(at) => line(out, &Taken { at, value }),
         None => line(out, value),
     }
+}
+
+/// An error as it is told. File names and sites files may hold anything; line breaks are ours.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let text: Vec<String> = format!("{error:#}").lines().map(printable).collect();
+    text.join("\n")
 }
 
 /// Whether an error is only that nobody reads any more.

@@ -66,18 +66,9 @@ fn stories(out: &mut dyn Write, screen: Screen, findings: &[Finding]) -> Result<
                 .split_once(". ")
                 .map_or(finding.summary.as_str(), |s| s.0),
         };
-        let mut head = Vec::new();
-        let indented = (format!("{symbol} "), "  ");
-        paragraph(
-            &mut head,
-            screen,
-            &indented.0,
-            indented.1,
-            headline.trim_end_matches('.'),
-        )?;
-        for line in String::from_utf8_lossy(&head).lines() {
-            writeln!(out, "{}", screen.theme.paint(meaning, line))?;
-        }
+        let headline = headline.trim_end_matches('.');
+        let indents = (format!("{symbol} "), "  ");
+        painted(out, screen, meaning, (&indents.0, indents.1), headline)?;
         for (label, text) in finding.story.iter().flat_map(|story| &story.lines) {
             let label = format!("  {label:<10}");
             paragraph(out, screen, &label, "            ", text)?;
@@ -383,6 +374,22 @@ fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
 
 pub(super) fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
     writeln!(out, "\n{}", screen.theme.paint(Meaning::Heading, text))?;
+    Ok(())
+}
+
+/// Writes a paragraph in the colour of what it means; `indents` are those of its first line and of the others.
+pub(super) fn painted(
+    out: &mut dyn Write,
+    screen: Screen,
+    meaning: Meaning,
+    indents: (&str, &str),
+    text: &str,
+) -> Result<()> {
+    let mut lines = Vec::new();
+    paragraph(&mut lines, screen, indents.0, indents.1, text)?;
+    for line in String::from_utf8_lossy(&lines).lines() {
+        writeln!(out, "{}", screen.theme.paint(meaning, line))?;
+    }
     Ok(())
 }
 

@@ -1,21 +1,22 @@
 //! Packets as they come, for a time or until someone has seen enough.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use mirrorscope_capture::live::{InterfaceStatistics, Live, Via};
+use mirrorscope_capture::live::{self, InterfaceStatistics, Live, Via};
 use mirrorscope_engine::activity::{Activity, SessionChange};
 use mirrorscope_engine::live::{DroppedReport, InterfaceReport, LiveReport};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::session::Registry;
-use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_tui::progress::{Done, ProgressBar, State};
 
 use super::frames::Frames;
 use super::signals::Signals;
 use super::{Consumer, config};
 use crate::cli::{InputArgs, LiveArgs};
-use crate::output::live::{complaint, line};
+use crate::output::error_text;
+use crate::output::live::{interface_text, line};
 
 /// Between two looks at counters, signals and sessions: so that what changes is told within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -224,16 +225,21 @@ impl Watch {
 
     /// Tells of drops when they begin, and now and then while they go on.
     fn complain(&mut self) {
-        let report = self.report();
-        let (dropped, told) = (report.dropped(), self.complained);
+        let (dropped, told) = (self.dropped(), self.complained);
         let quiet = told.is_some_and(|(when, count)| when.elapsed() < QUIET || count == dropped);
         if dropped == 0 || quiet {
             return;
         }
         self.complained = Some((Instant::now(), dropped));
-        for interface in report.interfaces.iter().filter(|i| i.dropped.all() > 0) {
-            self.tell(&complaint(interface));
+        let those = self.interfaces.iter().filter(|i| i.dropped.total() > 0);
+        for interface in those.map(interface).collect::<Vec<_>>() {
+            self.tell(&interface_text(&interface));
         }
+    }
+
+    /// Frames that this host dropped.
+    fn dropped(&self) -> u64 {
+        self.interfaces.iter().map(|i| i.dropped.total()).sum()
     }
 
     /// Reads the sites file again. A wrong one changes nothing.
@@ -250,11 +256,8 @@ impl Watch {
                 ));
             }
             Err(error) => {
-                let text: Vec<String> = format!("{error:#}").lines().map(printable).collect();
-                self.tell(&format!(
-                    "{}\nmirrorscope: the sites stay as they were",
-                    text.join("\n")
-                ));
+                self.tell(&error_text(&error));
+                self.tell("the sites stay as they were");
             }
         }
     }
@@ -280,12 +283,11 @@ impl Watch {
             self.paced = (Instant::now(), frames.taken);
         }
         if self.progress.is_due() {
-            let report = self.report();
             self.progress.draw(&State {
                 done: Done::Live {
-                    seconds: report.seconds as u64,
+                    seconds: (now().since(self.started) / SECOND) as u64,
                     rate: self.rate,
-                    dropped: report.dropped(),
+                    dropped: self.dropped(),
                 },
                 frames: frames.taken,
                 sessions: registry.len(),
@@ -298,7 +300,7 @@ impl Watch {
     fn finish(mut self, frames: &Frames) -> (LiveReport, Activity) {
         let report = self.report();
         for interface in &report.interfaces {
-            self.tell(&complaint(interface));
+            self.tell(&interface_text(interface));
         }
         if frames.taken == 0 {
             self.tell(
@@ -337,6 +339,5 @@ fn interface(of: &InterfaceStatistics) -> InterfaceReport {
 
 /// The time by the clock that frames are stamped with.
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp(since.map_or(0, |since| since.as_nanos() as i64))
+    Timestamp(live::now())
 }

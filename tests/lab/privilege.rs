@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use landlock::{AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
@@ -62,6 +62,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// A `decap` that has half of a recording on its standard input; the pipe, and the other half.
+fn half_fed(out: &Path) -> (Child, ChildStdin, Vec<u8>) {
+    let mut capture = fs::read(SAMPLE).unwrap();
+    let rest = capture.split_off(capture.len() / 2);
+    let out = out.to_str().unwrap();
+    let mut child = with_sudo(&["decap", "--rotate-size", "20K", "-w", out, "-"])
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(&capture).unwrap();
+    (child, pipe, rest)
+}
+
 fn finish(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (
@@ -75,19 +88,7 @@ fn finish(child: Child) -> (Option<i32>, String) {
 fn packets_are_read_as_the_caller_of_sudo_without_any_privilege() {
     let folder = folder();
     let out = folder.path().join("inner.pcapng");
-    let capture = fs::read(SAMPLE).unwrap();
-    let mut child = with_sudo(&[
-        "decap",
-        "--rotate-size",
-        "20K",
-        "-w",
-        out.to_str().unwrap(),
-        "-",
-    ])
-    .spawn()
-    .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    pipe.write_all(&capture[..capture.len() / 2]).unwrap();
+    let (child, mut pipe, rest) = half_fed(&out);
     until("waited for a file", || !files(folder.path()).is_empty());
 
     let pid = child.id();
@@ -105,7 +106,7 @@ fn packets_are_read_as_the_caller_of_sudo_without_any_privilege() {
         ("1".to_owned(), "2".to_owned())
     );
 
-    pipe.write_all(&capture[capture.len() / 2..]).unwrap();
+    pipe.write_all(&rest).unwrap();
     drop(pipe);
     let (code, said) = finish(child);
     assert_eq!(code, Some(0), "{said}");
@@ -140,24 +141,12 @@ fn another_folder_is_out_of_reach_though_the_caller_may_write_there() {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     }
     let out = told.join("inner.pcapng");
-    let capture = fs::read(SAMPLE).unwrap();
-    let mut child = with_sudo(&[
-        "decap",
-        "--rotate-size",
-        "20K",
-        "-w",
-        out.to_str().unwrap(),
-        "-",
-    ])
-    .spawn()
-    .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    pipe.write_all(&capture[..capture.len() / 2]).unwrap();
+    let (child, mut pipe, rest) = half_fed(&out);
     until("waited for a file", || !files(&told).is_empty());
     // The name now leads elsewhere.
     fs::rename(&told, place.path().join("before")).unwrap();
     symlink(&other, &told).unwrap();
-    pipe.write_all(&capture[capture.len() / 2..]).unwrap();
+    pipe.write_all(&rest).unwrap();
     drop(pipe);
     let (code, said) = finish(child);
     assert_eq!(code, Some(2), "{said}");

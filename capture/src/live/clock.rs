@@ -1,4 +1,4 @@
-//! The system's clock.
+//! The system's clock, by which frames are stamped.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clock::now;
+pub use clock::now;
 use endpoint::Endpoint;
 use hold::Hold;
 use merge::{Interfaces, Merge, Next, Source};

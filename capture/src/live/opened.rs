@@ -145,7 +145,7 @@ fn of_no_use(options: &Options) -> Option<String> {
 }
 
 /// A number of bytes as people say it.
-fn size(bytes: usize) -> String {
+pub fn size(bytes: usize) -> String {
     match bytes {
         0..1_048_576 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),

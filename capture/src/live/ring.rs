@@ -24,6 +24,7 @@ use super::clock::now;
 use super::filter::{self, Devices, Instruction};
 use super::interface::{ANY, Link, Wanted, shown};
 use super::merge::SLACK;
+use super::opened::size;
 use super::{Dropped, Event, InterfaceStatistics, Lent, Numbers, Pass, Via};
 use crate::host::capability;
 use crate::{Error, Interface};
@@ -395,14 +396,4 @@ fn behind(card: i64, system: i64) -> i64 {
     const SET: i64 = 2_000_000_000;
     let behind = system.saturating_sub(card);
     if behind.abs() < SET { 0 } else { behind }
-}
-
-/// Bytes as people write them.
-fn size(bytes: usize) -> String {
-    const MIB: usize = 1024 * 1024;
-    if bytes >= MIB {
-        format!("{} MiB", bytes / MIB)
-    } else {
-        format!("{} KiB", bytes / 1024)
-    }
 }

@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use mirrorscope_capture::live::now;
 use mirrorscope_capture::writer::{
     Direction, Format, InterfaceDescription, Options, Packet, Queue, Rotation, Series, Totals,
 };
@@ -65,7 +65,7 @@ impl Output {
                 rotation,
                 live,
             },
-            clock(),
+            now(),
         )?;
         let deleted = |file: &&PathBuf| rotation.keep.is_some() && series.rotates(file);
         if let Some(file) = args.analysis.input.files.iter().find(deleted) {
@@ -86,7 +86,7 @@ impl Output {
             path: args.output.write.clone(),
             rotates: rotation.is_some(),
             interfaces: HashMap::new(),
-            now: clock(),
+            now: now(),
             snaplen: args.snaplen.unwrap_or(u32::MAX),
             plain: args.plain,
             skipped: 0,
@@ -170,10 +170,9 @@ impl Output {
 
     /// Once a second, of live packets: what waits is written, and what failed tried again.
     pub fn tick(&mut self) -> Result<()> {
-        let now = clock();
         match &mut self.writer {
-            Writer::Here(series) => series.tick(now)?,
-            Writer::Apart(queue, _) => queue.tick(now)?,
+            Writer::Here(series) => series.tick(now())?,
+            Writer::Apart(queue, _) => queue.tick(now())?,
         }
         self.tell_notes();
         Ok(())
@@ -199,9 +198,9 @@ impl Output {
                         "{other_link} packets of another link type do not fit into one pcap file; write pcapng instead"
                     );
                 }
-                series.finish(clock())
+                series.finish(now())
             }
-            Writer::Apart(queue, _) => queue.finish(clock()),
+            Writer::Apart(queue, _) => queue.finish(now()),
         };
         self.tell_notes();
         self.totals = finished.context("writing stopped")?;
@@ -270,14 +269,6 @@ impl Output {
             eprintln!("mirrorscope: {name}: {written} packets");
         }
     }
-}
-
-/// The time of day, in nanoseconds since the epoch.
-fn clock() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The switch's ingress is what the mirrored station sends: outbound as the station's own capture would call it,

@@ -22,6 +22,14 @@ struct Moment {
     session: &'static str,
 }
 
+fn moment(time: SystemTime, change: &'static str, session: &'static str) -> Moment {
+    Moment {
+        time,
+        change,
+        session,
+    }
+}
+
 /// Sends for a time; gives when it began and ended.
 fn send_for(bench: &Bench, offer: &Offer, time: Duration) -> [SystemTime; 2] {
     let stop = AtomicBool::new(false);
@@ -93,11 +101,6 @@ fn a_session_starts_stops_and_goes_on() {
     let [begin, end] = send_for(&bench, &offer, LONG);
     std::thread::sleep(SHORT);
     let [again, _] = send_for(&bench, &offer, SHORT);
-    let moment = |time, change, session| Moment {
-        time,
-        change,
-        session,
-    };
     let moments = [
         moment(begin, "started", "101"),
         moment(begin, "started", "201"),
@@ -120,11 +123,6 @@ fn a_session_gets_another_id_and_another_source() {
     let [changed, _] = send_for(&bench, &offer, LONG);
     offer.points[1].0.source = [10, 60, 0, 4].into();
     let [moved, _] = send_for(&bench, &offer, SHORT);
-    let moment = |time, change, session| Moment {
-        time,
-        change,
-        session,
-    };
     let moments = [
         moment(begin, "started", "101"),
         moment(begin, "started", "201"),
