@@ -66,15 +66,20 @@ impl Default for Endpoints {
     }
 }
 
-/// One run: receives frames, tracks flows, and tells what it found at any time.
-pub struct Engine {
-    receiver: Receiver,
-    time: TimeSource,
+/// What packets are taken into.
+struct Tables {
     tracker: Tracker,
     inventory: Inventory,
     firewalls: Firewalls,
     /// Packets by point, and those cut before their ports.
     packets: Vec<(u64, u64)>,
+}
+
+/// One run: receives frames, tracks flows, and tells what it found at any time.
+pub struct Engine {
+    receiver: Receiver,
+    time: TimeSource,
+    tables: Tables,
     period: Option<(Timestamp, Timestamp)>,
     /// The time that was told, while no frame came.
     clock: Option<Timestamp>,
@@ -90,10 +95,12 @@ impl Engine {
         Self {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
-            tracker: tracker.with_tenants(tenants),
-            inventory: Inventory::new(config.endpoints.0),
-            firewalls: Firewalls::new(config.limits.flows),
-            packets: Vec::new(),
+            tables: Tables {
+                tracker: tracker.with_tenants(tenants),
+                inventory: Inventory::new(config.endpoints.0),
+                firewalls: Firewalls::new(config.limits.flows),
+                packets: Vec::new(),
+            },
             period: None,
             clock: None,
             finished: false,
@@ -112,32 +119,32 @@ impl Engine {
 
     /// Flows so far.
     pub fn flow_count(&self) -> usize {
-        self.tracker.flow_count()
+        self.tables.tracker.flow_count()
     }
 
     /// Flows that there ever were, those that gave way to others among them.
     pub fn flows_born(&self) -> u64 {
-        self.tracker.flows_born()
+        self.tables.tracker.flows_born()
     }
 
     /// Flows that gave way to others.
     pub fn evicted(&self) -> Evicted {
-        self.tracker.evicted()
+        self.tables.tracker.evicted()
     }
 
     /// Connections that the model of the firewalls had no room for.
     pub fn forgotten_by_firewalls(&self) -> u64 {
-        self.firewalls.evicted()
+        self.tables.firewalls.evicted()
     }
 
     /// Bytes that the flows take.
     pub fn flow_bytes(&self) -> usize {
-        self.tracker.bytes()
+        self.tables.tracker.bytes()
     }
 
     /// Packets at points beyond those that are kept of a flow.
     pub fn refused_by_flows(&self) -> u64 {
-        self.tracker.refused
+        self.tables.tracker.refused
     }
 
     /// Packets of sessions for which the table had no room.
@@ -160,16 +167,11 @@ impl Engine {
         let period = self.period.get_or_insert((frame.time, frame.time));
         *period = (period.0.min(frame.time), period.1.max(frame.time));
         let Self {
-            receiver,
-            tracker,
-            inventory,
-            firewalls,
-            packets,
-            ..
+            receiver, tables, ..
         } = self;
         receiver.receive(frame, |mirrored| {
-            let taken = take(tracker, inventory, firewalls, packets, mirrored);
-            sink(mirrored, taken, tracker);
+            let taken = tables.take(mirrored);
+            sink(mirrored, taken, &tables.tracker);
         });
     }
 
@@ -181,19 +183,14 @@ impl Engine {
     /// The same; `sink` gets the packets that come of it.
     pub fn finish_with(&mut self, mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker)) {
         let Self {
-            receiver,
-            tracker,
-            inventory,
-            firewalls,
-            packets,
-            ..
+            receiver, tables, ..
         } = self;
         receiver.finish(|mirrored| {
-            let taken = take(tracker, inventory, firewalls, packets, mirrored);
-            sink(mirrored, taken, tracker);
+            let taken = tables.take(mirrored);
+            sink(mirrored, taken, &tables.tracker);
         });
-        inventory.finish();
-        firewalls.finish(tracker);
+        tables.inventory.finish();
+        tables.firewalls.finish(&mut tables.tracker);
         self.finished = true;
     }
 
@@ -217,8 +214,11 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
-        let changes = self.inventory.changes(|from, to| self.follows(from, to));
-        let conflicts = self.inventory.conflicts();
+        let changes = self
+            .tables
+            .inventory
+            .changes(|from, to| self.follows(from, to));
+        let conflicts = self.tables.inventory.conflicts();
         let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
         let mut matrix = matrix::Gather::new(&context);
         let mut advice = advice::Gather::default();
@@ -307,7 +307,8 @@ impl Engine {
         context: &'a Context,
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = (FlowObserved, Judgement)> + 'a {
-        self.tracker
+        self.tables
+            .tracker
             .flows(self.receiver.points().all(), evidence)
             .map(|flow| {
                 let judgement = match self.time {
@@ -324,7 +325,7 @@ impl Engine {
     /// What verdicts rest on.
     fn context(&self, assigned: &Map<SessionId, Assigned<'_>>) -> (Context, Vec<PointEvidence>) {
         let points = self.receiver.points().all();
-        let evidence = self.tracker.evidence(points.len());
+        let evidence = self.tables.tracker.evidence(points.len());
         let (lost, burst) = losses::share(assigned);
         let here = losses::Here::new(self);
         let facts = points
@@ -348,7 +349,8 @@ impl Engine {
                 // What this host dropped was no sample.
                 let dropped = here.share(self, point);
                 let unsent = 1.0 - (1.0 - unseen) / (1.0 - dropped);
-                let (packets, portless) = self.packets.get(index).copied().unwrap_or_default();
+                let (packets, portless) =
+                    self.tables.packets.get(index).copied().unwrap_or_default();
                 PointFacts {
                     name: point.name.clone(),
                     site: point.site.clone(),
@@ -379,9 +381,9 @@ impl Engine {
         let under_way = !self.finished || self.clock.is_some();
         let context = Context::new(facts.collect(), self.time_reached())
             .under_way(under_way)
-            .of_tenants(self.tracker.tenants())
-            .with_translated(self.tracker.translated())
-            .with_routers(self.inventory.routers());
+            .of_tenants(self.tables.tracker.tenants())
+            .with_translated(self.tables.tracker.translated())
+            .with_routers(self.tables.inventory.routers());
         (context, evidence)
     }
 
@@ -419,9 +421,9 @@ impl Engine {
                 .collect()
         };
         let points = self.receiver.points().all();
-        let mut seen = Seen::new(points, sessions, &self.inventory);
-        let evidence = self.tracker.evidence(points.len());
-        for flow in self.tracker.flows(points, &evidence) {
+        let mut seen = Seen::new(points, sessions, &self.tables.inventory);
+        let evidence = self.tables.tracker.evidence(points.len());
+        for flow in self.tables.tracker.flows(points, &evidence) {
             seen.add(&flow);
         }
         seen.propose()
@@ -429,16 +431,16 @@ impl Engine {
 
     /// What is known of endpoints.
     pub fn inventory(&self) -> &Inventory {
-        &self.inventory
+        &self.tables.inventory
     }
 
     /// The endpoints so far, by address.
     pub fn endpoints(&self) -> Vec<EndpointReport> {
         let points = self.receiver.points().all();
-        let endpoints = self.inventory.endpoints();
+        let endpoints = self.tables.inventory.endpoints();
         let mut endpoints: Vec<EndpointReport> = endpoints
             .map(|endpoint| {
-                let tenant = self.tracker.tenants().name(endpoint.scope);
+                let tenant = self.tables.tracker.tenants().name(endpoint.scope);
                 EndpointReport::new(&endpoint, points, tenant.map(str::to_owned))
             })
             .collect();
@@ -463,7 +465,7 @@ impl Engine {
 
     /// Stations that gave way to others in the inventory.
     pub fn evicted_endpoints(&self) -> u64 {
-        self.inventory.evicted()
+        self.tables.inventory.evicted()
     }
 
     /// The sessions that brought packets of flows that a filter wants.
@@ -653,15 +655,15 @@ impl Engine {
             inner_fragments: inner.fragments,
             inner_reassembly: inner.into(),
             doubled,
-            flows: self.tracker.flows_born(),
+            flows: self.tables.tracker.flows_born(),
             flows_matching: None,
-            evicted: self.tracker.evicted(),
-            firewall_evicted: self.firewalls.evicted(),
-            endpoints: self.inventory.len() as u64,
-            endpoints_evicted: self.inventory.evicted(),
+            evicted: self.tables.tracker.evicted(),
+            firewall_evicted: self.tables.firewalls.evicted(),
+            endpoints: self.tables.inventory.len() as u64,
+            endpoints_evicted: self.tables.inventory.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
-            portless: self.tracker.portless,
+            portless: self.tables.tracker.portless,
             refused: self.refused_by_flows(),
             refused_sessions: self.refused_by_sessions(),
             first: self.period.map(|p| p.0),
@@ -696,25 +698,27 @@ fn wanted(
     (filter.decide(&flow) == Some(true)).then_some(flow)
 }
 
-/// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
-fn take(
-    tracker: &mut Tracker,
-    inventory: &mut Inventory,
-    firewalls: &mut Firewalls,
-    packets: &mut Vec<(u64, u64)>,
-    mirrored: &Mirrored<'_>,
-) -> Option<Tracked> {
-    let before = tracker.portless;
-    let taken = tracker.track(mirrored);
-    let PointId(index) = mirrored.point;
-    if packets.len() <= index as usize {
-        packets.resize(index as usize + 1, (0, 0));
+impl Tables {
+    /// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
+    fn take(&mut self, mirrored: &Mirrored<'_>) -> Option<Tracked> {
+        let Self {
+            tracker,
+            inventory,
+            firewalls,
+            packets,
+        } = self;
+        let before = tracker.portless;
+        let taken = tracker.track(mirrored);
+        let PointId(index) = mirrored.point;
+        if packets.len() <= index as usize {
+            packets.resize(index as usize + 1, (0, 0));
+        }
+        if let Some((all, portless)) = packets.get_mut(index as usize) {
+            *all += 1;
+            *portless += tracker.portless - before;
+        }
+        inventory.note(mirrored, tracker.scope(mirrored), taken);
+        firewalls.take(mirrored, taken, tracker);
+        taken
     }
-    if let Some((all, portless)) = packets.get_mut(index as usize) {
-        *all += 1;
-        *portless += tracker.portless - before;
-    }
-    inventory.note(mirrored, tracker.scope(mirrored), taken);
-    firewalls.take(mirrored, taken, tracker);
-    taken
 }

@@ -1,6 +1,6 @@
 //! What is asked of an engine while packets still come.
 
-use super::{Engine, take};
+use super::Engine;
 use crate::session::{Session, SessionId};
 use crate::site::Sites;
 use crate::table::Map;
@@ -15,10 +15,10 @@ impl Engine {
     /// learned anew if a place changed. Tenants keep their flows by name. Numbers that lead to protocols stay as they are.
     pub fn reload(&mut self, sites: Sites) {
         let now = self.time_reached();
-        self.firewalls.reload(&mut self.tracker);
-        self.tracker.reload(&sites.tenants);
+        self.tables.firewalls.reload(&mut self.tables.tracker);
+        self.tables.tracker.reload(&sites.tenants);
         if self.receiver.reload(sites, now) {
-            self.inventory.forget_places();
+            self.tables.inventory.forget_places();
         }
     }
 
@@ -27,18 +27,13 @@ impl Engine {
     pub fn now(&mut self, time: Timestamp) {
         self.clock = self.clock.max(Some(time));
         let Self {
-            receiver,
-            tracker,
-            inventory,
-            firewalls,
-            packets,
-            ..
+            receiver, tables, ..
         } = self;
         receiver.pass_time(time, |mirrored| {
-            take(tracker, inventory, firewalls, packets, mirrored);
+            tables.take(mirrored);
         });
-        firewalls.pass_time(time, tracker);
-        inventory.pass_time(time);
+        tables.firewalls.pass_time(time, &mut tables.tracker);
+        tables.inventory.pass_time(time);
     }
 
     /// The time that the run has reached.
