@@ -7,23 +7,18 @@
     reason = "a benchmark that cannot be set up may panic"
 )]
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use divan::Bencher;
-use mirrorscope_capture::Files;
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::activity::Activity;
-use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
-use mirrorscope_engine::time::{SECOND, Timestamp};
+use mirrorscope_engine::time::SECOND;
 use mirrorscope_engine::{Config, Engine};
-use tempfile::NamedTempFile;
 
+mod capture;
 #[path = "../examples/generate_load/load.rs"]
 mod load;
 
+use capture::Capture;
 use load::Load;
 
 fn main() {
@@ -35,7 +30,6 @@ const FLOWS: u32 = 100_000;
 
 /// An engine in the midst of many flows at two points.
 fn engine() -> Engine {
-    let mut file = NamedTempFile::new().unwrap();
     let load = Load {
         packets: 1_000_000,
         flows: FLOWS,
@@ -44,24 +38,12 @@ fn engine() -> Engine {
         train: 1,
         small: false,
     };
-    load.write(&mut file).unwrap();
     let config = Config {
         sites: Sites::parse(SITES).unwrap(),
         ..Config::default()
     };
     let mut engine = Engine::new(config, Registry::default());
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut files = Files::open(&[file.path().to_owned()], stop).unwrap();
-    while let Some(frame) = files.next_frame() {
-        engine.frame(&Frame {
-            time: Timestamp(frame.time),
-            wire_len: frame.wire_len,
-            link: LinkType::from_number(frame.link_type).unwrap(),
-            interface: frame.interface,
-            number: frame.number,
-            bytes: frame.bytes,
-        });
-    }
+    Capture::new(&load).read(|frame| engine.frame(frame));
     engine
 }
 
