@@ -157,6 +157,13 @@ impl Engine {
         self.frame_with(frame, |_, _, _| ());
     }
 
+    /// Takes frames, one after the other.
+    pub fn frames(&mut self, frames: &[Frame<'_>]) {
+        for frame in frames {
+            self.frame(frame);
+        }
+    }
+
     /// Takes one frame; `sink` gets each packet that it completes, how that was taken if it belongs to a flow, and the
     /// table that knows the flow.
     pub fn frame_with(
