@@ -18,13 +18,13 @@ use crate::time::Timestamp;
 /// What is known beyond states and history, once a conversation has got beyond its handshake.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Analysis {
-    senders: [Sender; 2],
+    pub(super) senders: [Sender; 2],
     /// Time of the latest packet.
-    last: Timestamp,
+    pub(super) last: Timestamp,
     /// Longest silence in nanoseconds.
-    idle: u64,
+    pub(super) idle: u64,
     /// From the SYN+ACK to the first ACK in nanoseconds.
-    towards_originator: Option<u64>,
+    pub(super) towards_originator: Option<u64>,
     /// From the SYN to the first ACK in nanoseconds.
     handshake: Option<u64>,
 }
@@ -136,8 +136,8 @@ impl Analysis {
             letters[1] = noted(sender.repeats).then_some((side, Letter::Retransmitted));
         }
         if let Some(acknowledged) = segment.acknowledges {
-            peer.acknowledge(sender.acknowledged, acknowledged, &segment);
-            sender.remember_ack(acknowledged, &segment);
+            peer.acknowledge(sender.acknowledged, acknowledged, time);
+            sender.remember_ack(acknowledged, tcp, time);
         }
         for (place, (owner, sender)) in [(side, sender), (1 - side, peer)].into_iter().enumerate() {
             if sender.wait_for_gap() && opened(context.halves) {

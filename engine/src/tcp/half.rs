@@ -101,6 +101,10 @@ impl Facts {
         self.0 & fact.0 != 0
     }
 
+    pub(super) fn all(self, facts: &[Self]) -> bool {
+        facts.iter().all(|fact| self.has(*fact))
+    }
+
     pub(super) fn any(self, facts: &[Self]) -> bool {
         facts.iter().any(|fact| self.has(*fact))
     }
@@ -260,7 +264,7 @@ impl Half {
         if self.state == EndState::Inactive && self.facts == Facts::default() {
             self.first_flags = flags.0;
         }
-        self.data = self.data.saturating_add(u32::from(tcp.payload_len > 0));
+        self.count_data(tcp);
         if flags.syn() {
             let count = if flags.ack() {
                 &mut self.syn_ack
@@ -308,7 +312,14 @@ impl Half {
         }
     }
 
-    fn advance(&mut self, tcp: &Tcp<'_>, believed: bool) {
+    /// Counts a packet with data.
+    #[inline]
+    pub(super) fn count_data(&mut self, tcp: &Tcp<'_>) {
+        self.data = self.data.saturating_add(u32::from(tcp.payload_len > 0));
+    }
+
+    #[inline]
+    pub(super) fn advance(&mut self, tcp: &Tcp<'_>, believed: bool) {
         let flags = tcp.flags;
         // A RST may carry any number; it says nothing of the range.
         if flags.rst() {

@@ -13,6 +13,7 @@ mod options;
 mod sender;
 mod state;
 mod summary;
+mod usual;
 
 use mirrorscope_dissectors::Tcp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,13 @@ impl Conversation {
     /// Takes one segment that the endpoint `side` (0 or 1) sent.
     pub fn push(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp) {
         let side = side & 1;
+        if !self.push_usual(side, tcp, time) {
+            self.push_any(side, tcp, time);
+        }
+    }
+
+    /// Takes a packet, whatever it is.
+    fn push_any(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp) {
         let flags = tcp.flags;
         if self.analysis.is_none() && !flags.syn() && !flags.rst() {
             self.analysis = Some(Box::new(Analysis::new(&self.halves, time)));

@@ -96,6 +96,27 @@ impl Seen {
             .fold(below.saturating_add(above), u32::saturating_add)
     }
 
+    /// Whether `number` is the next one, and none is missing in front of it.
+    #[inline]
+    pub(super) fn goes_on_at(&self, number: u32) -> bool {
+        self.next == number && self.count == 0
+    }
+
+    /// Adds the numbers from the highest to before `end`, which is not far, where none is missing.
+    #[inline]
+    pub(super) fn go_on(&mut self, end: u32) {
+        self.next = end;
+        self.keep_near();
+    }
+
+    /// Whether all numbers from `from` to before `to`, which is later, were seen, as far as that is told easily.
+    #[inline]
+    pub(super) fn is_whole(&self, from: u32, to: u32) -> bool {
+        let above = from.wrapping_sub(self.base);
+        let left = self.next.wrapping_sub(to);
+        self.count == 0 && above < FAR && left < FAR
+    }
+
     /// What [`Self::insert`] would tell.
     pub(super) fn probe(&self, from: u32, to: u32) -> Added {
         let late = self.unseen(from, earlier(to, self.next));
@@ -120,11 +141,16 @@ impl Seen {
             self.base = earlier(self.base, from);
         }
         self.next = later(self.next, to);
-        // What lies so far back that numbers might be taken for later ones is over.
+        self.keep_near();
+        added
+    }
+
+    /// Forgets what lies so far back that numbers might be taken for later ones.
+    #[inline]
+    fn keep_near(&mut self) {
         if !within(self.next, self.base, FAR) {
             self.base = self.next.wrapping_sub(FAR);
         }
-        added
     }
 
     fn add_hole(&mut self, hole: (u32, u32)) {

@@ -30,9 +30,9 @@ pub(super) struct Sender {
     pub(super) counts: Counts,
     pub(super) rtt: Rtt,
     /// Numbers seen of it.
-    seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
     /// When the highest of them was seen.
-    advanced: Timestamp,
+    pub(super) advanced: Timestamp,
     /// Its latest acknowledgement, and the highest that passed.
     pub(super) acknowledged: Option<u32>,
     /// When it last sent an acknowledgement.
@@ -46,9 +46,9 @@ pub(super) struct Sender {
     /// Duplicates of its latest acknowledgement.
     duplicates: u16,
     /// What its latest packet was.
-    latest: Kind,
+    pub(super) latest: Kind,
     /// The number after the data that is timed, and when that passed.
-    timed: Option<(u32, Timestamp)>,
+    pub(super) timed: Option<(u32, Timestamp)>,
     /// Acknowledged numbers of it that were not seen, and packets to wait for them.
     pub(super) gap: Option<(u32, u32, u8)>,
     /// Gaps, packets with repeated payload and closed windows, as the history notes them.
@@ -58,7 +58,7 @@ pub(super) struct Sender {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Kind {
+pub(super) enum Kind {
     #[default]
     Usual,
     KeepAlive,
@@ -269,17 +269,28 @@ impl Sender {
 
     fn count_duplicate(&mut self, peer: &Self, segment: &Segment<'_>, next: u32) {
         let tcp = segment.tcp;
-        let repeats = tcp.payload_len == 0
+        let answers = tcp.payload_len == 0
             && tcp.flags.ack()
             && segment.plain()
             && tcp.window != 0
-            && self.window == Some(tcp.window)
-            && segment.start == next
-            && self.acknowledged == Some(tcp.acknowledgement);
-        if repeats && peer.latest != Kind::KeepAlive {
+            && segment.start == next;
+        if answers && self.repeats_answer(tcp) {
+            self.note_duplicate(peer, segment.time);
+        }
+    }
+
+    /// Whether a packet acknowledges what the latest did, and offers the same window.
+    #[inline]
+    pub(super) fn repeats_answer(&self, tcp: &Tcp<'_>) -> bool {
+        self.window == Some(tcp.window) && self.acknowledged == Some(tcp.acknowledgement)
+    }
+
+    /// Counts a duplicate acknowledgement, unless it answers a keep-alive.
+    pub(super) fn note_duplicate(&mut self, peer: &Self, time: Timestamp) {
+        if peer.latest != Kind::KeepAlive {
             up(&mut self.counts.duplicate_acks);
             self.duplicates = self.duplicates.saturating_add(1);
-            self.asks_since.get_or_insert(segment.time);
+            self.asks_since.get_or_insert(time);
         }
     }
 
@@ -307,12 +318,7 @@ impl Sender {
     }
 
     /// Takes what the other end's segment acknowledges of its numbers; `highest` is what was acknowledged before.
-    pub(super) fn acknowledge(
-        &mut self,
-        highest: Option<u32>,
-        acknowledged: u32,
-        segment: &Segment<'_>,
-    ) {
+    pub(super) fn acknowledge(&mut self, highest: Option<u32>, acknowledged: u32, time: Timestamp) {
         if highest.is_some_and(|highest| !before(highest, acknowledged)) {
             return;
         }
@@ -320,7 +326,7 @@ impl Sender {
             && !before(acknowledged, end)
         {
             self.timed = None;
-            if let Ok(nanoseconds) = u64::try_from(segment.time.since(sent)) {
+            if let Ok(nanoseconds) = u64::try_from(time.since(sent)) {
                 self.rtt.add(nanoseconds);
             }
         }
@@ -347,8 +353,7 @@ impl Sender {
         }
     }
 
-    pub(super) fn remember_ack(&mut self, acknowledged: u32, segment: &Segment<'_>) {
-        let tcp = segment.tcp;
+    pub(super) fn remember_ack(&mut self, acknowledged: u32, tcp: &Tcp<'_>, time: Timestamp) {
         let old = |last| before(acknowledged, last);
         // What was sent before the latest tells nothing of now.
         if self.acknowledged.is_some_and(old) {
@@ -359,7 +364,7 @@ impl Sender {
             self.selected = None;
         }
         self.acknowledged = Some(acknowledged);
-        self.acknowledged_at = segment.time;
+        self.acknowledged_at = time;
         // The window of a SYN is never scaled (RFC 7323 §2.2); it is the other ACKs that are compared.
         if !tcp.flags.syn() {
             self.window = Some(tcp.window);
@@ -372,7 +377,7 @@ impl Sender {
             }
         }
         if self.selected.is_some() {
-            self.asks_since.get_or_insert(segment.time);
+            self.asks_since.get_or_insert(time);
         } else if self.duplicates == 0 {
             self.asks_since = None;
         }

@@ -2,6 +2,7 @@ mod analysis;
 mod history;
 mod reuse;
 mod state;
+mod usual;
 
 use mirrorscope_dissectors::TcpFlags;
 
