@@ -5,6 +5,7 @@ mod losses;
 
 use std::convert::Infallible;
 
+use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::advice;
@@ -19,7 +20,7 @@ use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
 use crate::propose::Seen;
-use crate::receive::{Frame, Mirrored, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Opened, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
     SessionReport, Totals, WayReport,
@@ -30,6 +31,10 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+
+/// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
+/// meanwhile.
+pub const BATCH: usize = 32;
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
@@ -158,9 +163,19 @@ impl Engine {
     }
 
     /// Takes frames, one after the other.
+    ///
+    /// The same comes of it as if they were given one by one. What their flows need of memory is on its way while others
+    /// are at work: give as many as are there, up to [`BATCH`].
     pub fn frames(&mut self, frames: &[Frame<'_>]) {
-        for frame in frames {
-            self.frame(frame);
+        for batch in frames.chunks(BATCH) {
+            let mut opened = ArrayVec::<_, BATCH>::new();
+            opened.extend(batch.iter().map(Opened::whole));
+            for frame in &mut opened {
+                self.receiver.open(frame);
+            }
+            for frame in &opened {
+                self.accept(frame, &mut |_, _, _| ());
+            }
         }
     }
 
@@ -171,12 +186,24 @@ impl Engine {
         frame: &Frame<'_>,
         mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
-        let period = self.period.get_or_insert((frame.time, frame.time));
-        *period = (period.0.min(frame.time), period.1.max(frame.time));
+        let mut opened = Opened::whole(frame);
+        self.receiver.open(&mut opened);
+        self.accept(&opened, &mut sink);
+    }
+
+    /// Takes a frame that was taken apart.
+    fn accept(
+        &mut self,
+        opened: &Opened<'_>,
+        sink: &mut impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
+    ) {
+        let time = opened.frame.time;
+        let period = self.period.get_or_insert((time, time));
+        *period = (period.0.min(time), period.1.max(time));
         let Self {
             receiver, tables, ..
         } = self;
-        receiver.receive(frame, |mirrored| {
+        receiver.accept(opened, |mirrored| {
             let taken = tables.take(mirrored);
             sink(mirrored, taken, &tables.tracker);
         });

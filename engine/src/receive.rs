@@ -1,5 +1,7 @@
 //! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
 
+mod opened;
+
 use mirrorscope_dissectors::{
     Carried, Encapsulation, Fragment, InnerFrame, Ip, Layer, LinkType, Malformed, Mirror, Network,
     Options, Packet, Protocol, Reason, Stop, Stripped, Transport, decapsulate,
@@ -12,6 +14,8 @@ use crate::point::{InterfaceName, Known, Point, PointId, Points, printable};
 use crate::session::{Loop, Registry, Session, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
+
+pub use opened::Opened;
 
 /// No capture holds longer frames (libpcap's own limit); a header that claims more is wrong.
 const MAX_FRAME: u32 = 262_144;
@@ -70,12 +74,12 @@ pub enum Delivery {
 }
 
 /// A packet with its encapsulation stripped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mirrored<'a> {
     /// The session that brought it.
     pub session: SessionId,
     /// What makes it that session.
-    pub key: SessionKey,
+    pub key: &'a SessionKey,
     /// The place that it shows.
     pub point: PointId,
     /// That place's description.
@@ -89,46 +93,21 @@ pub struct Mirrored<'a> {
     /// When the device mirrored it, if the device's clock is good.
     pub mirrored_at: Option<Timestamp>,
     /// What the outermost encapsulation says of it; `None` for frames that came bare.
-    pub mirror: Option<Mirror>,
+    pub mirror: Option<&'a Mirror>,
     /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
     pub vlan: Option<u16>,
     /// Segment (VNI, GRE key) of the innermost encapsulation that has one, the same for both directions of a flow.
     pub segment: Option<u64>,
     /// The innermost frame.
-    pub inner: InnerFrame<'a>,
+    pub inner: &'a InnerFrame<'a>,
     /// Length of the innermost frame before anything cut it, as far as headers tell.
     pub inner_len: u32,
     /// The innermost packet.
-    pub packet: Packet<'a>,
+    pub packet: &'a Packet<'a>,
     /// How it came to be given.
     pub delivery: Delivery,
     /// The mirror's sequence number had come before: it sent this packet twice.
     pub repeated: bool,
-}
-
-impl<'a> Mirrored<'a> {
-    /// What this fragment completed.
-    fn joined<'b>(&self, whole: &Stripped<'b>) -> Mirrored<'b>
-    where
-        'a: 'b,
-    {
-        let packet = whole.packet();
-        Mirrored {
-            inner: whole.inner,
-            inner_len: whole.inner.bytes.len() as u32,
-            packet: Packet {
-                macs: packet.macs.or(self.packet.macs),
-                vlan: packet.vlan.or(self.packet.vlan),
-                ..packet
-            },
-            delivery: if whole.encapsulations().next().is_some() {
-                Delivery::Inside
-            } else {
-                Delivery::Joined
-            },
-            ..self.clone()
-        }
-    }
 }
 
 /// Frames by what became of them.
@@ -344,11 +323,24 @@ impl Receiver {
     }
 
     /// Takes one frame; `sink` gets each packet that it completes.
-    pub fn receive(&mut self, frame: &Frame<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
+    pub fn receive(&mut self, frame: &Frame<'_>, sink: impl FnMut(&Mirrored<'_>)) {
+        let mut opened = Opened::whole(frame);
+        self.open(&mut opened);
+        self.accept(&opened, sink);
+    }
+
+    /// Takes a frame apart, for [`Self::accept`].
+    pub(crate) fn open(&self, frame: &mut Opened<'_>) {
+        frame.open(&self.state.options);
+    }
+
+    /// Takes one frame that was taken apart; `sink` gets each packet that it completes.
+    pub(crate) fn accept(&mut self, opened: &Opened<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
+        let frame = &opened.frame;
         self.state.counts.frames += 1;
         self.state.counts.bytes += u64::from(frame.wire_len);
         let uncaptured = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
-        self.take(frame, uncaptured, MAX_JOINS, &mut sink);
+        self.take(opened, uncaptured, MAX_JOINS, &mut sink);
         self.salvage(&mut sink);
     }
 
@@ -356,17 +348,16 @@ impl Receiver {
     /// completes may be a part again, `joins` times.
     fn take(
         &mut self,
-        frame: &Frame<'_>,
+        opened: &Opened<'_>,
         uncaptured: u32,
         joins: u8,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
-        let mut stripped = Stripped::whole(frame.link, frame.bytes);
-        stripped.decapsulate(&self.state.options);
-        let Some(fragment) = outer_fragment(&stripped) else {
-            self.state.accept(frame, &stripped, uncaptured, sink);
+        let Some(fragment) = opened.outer_fragment() else {
+            self.state.accept(opened, uncaptured, sink);
             return;
         };
+        let frame = &opened.frame;
         let arrival = Arrival {
             interface: frame.interface,
             lane: (None, None),
@@ -383,19 +374,22 @@ impl Receiver {
             bytes,
             ..*frame
         };
-        let stripped = decapsulate(whole.link, bytes, &self.state.options);
-        if joins == 0 || outer_fragment(&stripped).is_none() {
-            self.state.accept(&whole, &stripped, 0, sink);
+        let mut opened = Opened::whole(&whole);
+        opened.open(&self.state.options);
+        if joins == 0 || opened.outer_fragment().is_none() {
+            self.state.accept(&opened, 0, sink);
             return;
         }
-        drop(stripped);
+        drop(opened);
         // IP split a part of a frame in STT or CAPWAP once more.
         let bytes = bytes.to_vec();
         let whole = Frame {
             bytes: &bytes,
             ..whole
         };
-        self.take(&whole, 0, joins - 1, sink);
+        let mut opened = Opened::whole(&whole);
+        opened.open(&self.state.options);
+        self.take(&opened, 0, joins - 1, sink);
     }
 
     /// Ends the capture: what still waits for fragments is used as far as it goes.
@@ -432,12 +426,9 @@ impl Receiver {
                 number,
                 bytes,
             };
-            self.state.accept(
-                &frame,
-                &decapsulate(frame.link, bytes, &self.state.options),
-                0,
-                sink,
-            );
+            let mut opened = Opened::whole(&frame);
+            opened.open(&self.state.options);
+            self.state.accept(&opened, 0, sink);
         }
     }
 
@@ -472,126 +463,104 @@ impl Receiver {
     }
 }
 
-/// What must be joined with others first. A mirrored packet that is itself a fragment is complete as such.
-fn outer_fragment<'s, 'a>(stripped: &'s Stripped<'a>) -> Option<&'s Fragment<'a>> {
-    match &stripped.stop {
-        Stop::Fragment(fragment) if !fragment.encapsulated => Some(fragment),
-        _ => None,
-    }
-}
-
 impl State {
-    /// Takes a frame apart from its layers; `uncaptured` bytes of it stayed on the wire.
+    /// Takes a frame whose parts, if it had any, were joined; `uncaptured` bytes of it stayed on the wire.
     fn accept(
         &mut self,
-        frame: &Frame<'_>,
-        stripped: &Stripped<'_>,
+        opened: &Opened<'_>,
         uncaptured: u32,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
+        let Opened {
+            frame,
+            stripped,
+            packet,
+            ..
+        } = opened;
+        let mirror = opened.mirror.as_ref();
         if self.take_marker(frame, stripped) {
             return;
         }
-        let mirror = stripped.mirror();
-        let packet = stripped.packet();
-        let faulty = self.counts.take(frame, stripped, &packet);
+        let faulty = self.counts.take(frame, stripped, packet);
         match mirror {
             Some(_) => self.counts.mirrored += 1,
             None => self.counts.plain += 1,
         }
-        let key = SessionKey::new(mirror.as_ref(), frame.interface, self.by_interface);
-        let Some(session) = self.sessions.find(key, frame.interface, frame.time) else {
+        let key = SessionKey::new(mirror, frame.interface, self.by_interface);
+        let Some(id) = self.sessions.find(key, frame.interface, frame.time) else {
             return;
         };
-        // One that many ids share has none.
-        let key = self.sessions.get(session).map_or(key, |s| s.key);
-        let point = self.points.find(
-            session,
-            &key,
-            mirror.as_ref(),
-            self.interfaces.get(frame.interface as usize),
-        );
+        let interface = self.interfaces.get(frame.interface as usize);
         let mut repeated = false;
-        if let Some(mirror) = &mirror
+        if let Some(mirror) = mirror
             && let Some(number) = mirror.facts.sequence
         {
             let ends = (mirror.source, mirror.destination);
             let sequences = &mut self.sessions.sequences;
-            repeated = sequences.push(session, ends, number, frame.time);
+            repeated = sequences.push(id, ends, number, frame.time);
         }
-        let inner_len = inner_len(stripped, &packet, mirror.as_ref(), uncaptured);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        // One that many ids share has none.
+        let key = session.key;
+        let point = self.points.find(id, &key, mirror, interface);
+        let inner_len = inner_len(stripped, packet, mirror, uncaptured);
+        session.count(frame.time, frame.interface, frame.wire_len, faulty);
+        let mirrored_at = mirror.and_then(|mirror| session.mirrored(mirror, frame.time));
+        if mirror.is_none() || stripped.is_nested() {
+            carry(session, mirror, stripped);
+        }
         let cut = mirror.is_some_and(|m| m.facts.truncated)
             || matches!(&packet.network, Network::Ip(ip) if ip.truncated());
-        let looped = loops(stripped, &packet, mirror.as_ref(), &key);
-        let mut segment = None;
-        let mut mirrored_at = None;
-        if let Some(s) = self.sessions.get_mut(session) {
-            s.count(frame.time, frame.interface, frame.wire_len, faulty);
-            if let Some(looped) = looped {
-                s.count_loop(looped, frame.time);
+        match mirror {
+            Some(mirror) if cut => {
+                let left = stripped.inner.bytes.len() as u32;
+                session.cut(inner_len, left, mirror.outer_len);
             }
-            mirrored_at = mirror.as_ref().and_then(|m| s.mirrored(m, frame.time));
-            segment = match &mirror {
-                Some(mirror) if !stripped.is_nested() => mirror.segment(),
-                _ => carry(s, mirror.as_ref(), stripped),
-            };
-            match &mirror {
-                Some(mirror) if cut => s.cut(
-                    inner_len,
-                    stripped.inner.bytes.len() as u32,
-                    mirror.outer_len,
-                ),
-                _ => s.whole = s.whole.max(inner_len),
-            }
+            _ => session.whole = session.whole.max(inner_len),
         }
-        if looped.is_some() {
+        if let Some(looped) = loops(stripped, packet, mirror, &key) {
+            session.count_loop(looped, frame.time);
             // What it is a copy of has come, or will: it is no packet of the network once more.
             self.counts.looped += 1;
             return;
         }
-        let guessed = self.hints.look(stripped, &packet, &self.options);
+        let guessed = self.hints.look(stripped, packet, &self.options);
         let hides = guessed || unopened(&stripped.stop);
-        let Some(place) = self
-            .points
-            .note(point, packet.macs.map(|m| m.source), hides)
-        else {
+        let sender = packet.macs.map(|macs| macs.source);
+        let Some(place) = self.points.note(point, sender, hides) else {
             return;
         };
         let mirrored = Mirrored {
-            session,
-            key,
+            session: id,
+            key: &session.key,
             point,
             place,
-            interface: self.interfaces.get(frame.interface as usize),
+            interface,
             time: self.time.of(frame.time, mirrored_at),
             arrival: frame.time,
             mirrored_at,
-            vlan: packet.vlan.or(mirror.and_then(|m| m.facts.vlan)),
-            segment,
+            vlan: opened.vlan,
+            segment: opened.segment,
             mirror,
-            inner: stripped.inner,
+            inner: &stripped.inner,
             inner_len,
             packet,
             delivery: Delivery::Whole,
             repeated,
         };
         sink(&mirrored);
-        let Stop::Fragment(fragment) = &stripped.stop else {
-            return;
-        };
-        let arrival = Arrival {
-            interface: point.0,
-            lane: (mirrored.vlan, mirrored.segment),
-            number: frame.number,
-            wire_len: frame.wire_len,
-            time: frame.time,
-        };
-        if let Some(joined) = self.inner.push(fragment, arrival) {
-            let whole = decapsulate(LinkType::RawIp, joined.bytes, &self.options);
-            sink(&mirrored.joined(&whole));
+        if let Stop::Fragment(fragment) = &stripped.stop {
+            join(
+                &mut self.inner,
+                &self.options,
+                fragment,
+                frame,
+                &mirrored,
+                sink,
+            );
         }
-        // No later fragment will come of what was given up: all of them were given as they came.
-        self.inner.forget_salvaged();
     }
 
     /// Takes a marker, if the frame is one: it sets the clock of the session between the same two devices that has its
@@ -623,6 +592,46 @@ impl State {
         }
         true
     }
+}
+
+/// Takes a mirrored packet that is a fragment, and gives what it completes.
+fn join(
+    fragments: &mut Reassembler,
+    options: &Options,
+    fragment: &Fragment<'_>,
+    frame: &Frame<'_>,
+    mirrored: &Mirrored<'_>,
+    sink: &mut impl FnMut(&Mirrored<'_>),
+) {
+    let arrival = Arrival {
+        interface: mirrored.point.0,
+        lane: (mirrored.vlan, mirrored.segment),
+        number: frame.number,
+        wire_len: frame.wire_len,
+        time: frame.time,
+    };
+    if let Some(joined) = fragments.push(fragment, arrival) {
+        let whole = decapsulate(LinkType::RawIp, joined.bytes, options);
+        let packet = whole.packet();
+        let inside = whole.encapsulations().next().is_some();
+        sink(&Mirrored {
+            inner: &whole.inner,
+            inner_len: whole.inner.bytes.len() as u32,
+            packet: &Packet {
+                macs: packet.macs.or(mirrored.packet.macs),
+                vlan: packet.vlan.or(mirrored.packet.vlan),
+                ..packet
+            },
+            delivery: if inside {
+                Delivery::Inside
+            } else {
+                Delivery::Joined
+            },
+            ..*mirrored
+        });
+    }
+    // No later fragment will come of what was given up: all of them were given as they came.
+    fragments.forget_salvaged();
 }
 
 /// Whether a mirrored packet was on its way to the collector already, mirrored by this session or another one.
@@ -684,20 +693,17 @@ fn unopened(stop: &Stop<'_>) -> bool {
     }
 }
 
-/// Notes what a session carries besides its own encapsulation, and gives the innermost segment.
-fn carry(session: &mut Session, own: Option<&Mirror>, stripped: &Stripped<'_>) -> Option<u64> {
+/// Notes what a session carries besides its own encapsulation.
+fn carry(session: &mut Session, own: Option<&Mirror>, stripped: &Stripped<'_>) {
     let mut own = own.map(|m| (m.encapsulation, m.id));
-    let mut segment = None;
-    for carried in stripped.encapsulations() {
-        let Carried {
-            encapsulation, id, ..
-        } = carried;
-        segment = carried.segment().or(segment);
+    for Carried {
+        encapsulation, id, ..
+    } in stripped.encapsulations()
+    {
         if own.take_if(|own| *own == (encapsulation, id)).is_none() {
             session.carry(encapsulation, id);
         }
     }
-    segment
 }
 
 /// Length of the innermost frame before anything cut it: by its own headers, by the mirror's word, or by what stayed on

@@ -13,7 +13,7 @@ use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::Limits;
-use mirrorscope_engine::{Config, Engine};
+use mirrorscope_engine::{BATCH, Config, Engine};
 use proptest::prelude::*;
 
 const MAX_FLOWS: usize = 20;
@@ -107,29 +107,50 @@ proptest! {
     fn no_frames_can_break_the_engine(
         frames in prop::collection::vec((frame(), any::<i64>(), 0..3_u32), 1..60),
         noise in prop::collection::vec(any::<u8>(), 0..200),
+        batch in 1..2 * BATCH,
     ) {
-        let config = Config {
-            limits: Limits { flows: MAX_FLOWS, ..Limits::default() },
-            sites: Sites::parse(SITES).unwrap(),
-            ..Config::default()
+        let engine = || {
+            let config = Config {
+                limits: Limits { flows: MAX_FLOWS, ..Limits::default() },
+                sites: Sites::parse(SITES).unwrap(),
+                ..Config::default()
+            };
+            Engine::new(config, std::sync::Arc::default())
         };
-        let mut engine = Engine::new(config, std::sync::Arc::default());
-        let mut number = 0;
         let all = frames.iter().flat_map(|(parts, time, interface)| parts.iter().map(move |part| (part, *time, *interface)));
-        for (bytes, time, interface) in all.chain([(&noise, 0, 0)]) {
-            number += 1;
+        let all = all.chain([(&noise, 0, 0)]).zip(1..).map(|((bytes, time, interface), number)| {
             let link = if bytes.len() % 7 == 0 { LinkType::RawIp } else { LinkType::Ethernet };
-            let wire_len = bytes.len() as u32;
-            engine.frame(&Frame { time: Timestamp(time), wire_len, link, interface, number, bytes });
+            Frame { time: Timestamp(time), wire_len: bytes.len() as u32, link, interface, number, bytes }
+        });
+        let all: Vec<Frame<'_>> = all.collect();
+        let number = all.len() as u64;
+        let (mut engine, mut batched) = (engine(), engine());
+        for frame in &all {
+            engine.frame(frame);
+        }
+        for batch in all.chunks(batch) {
+            batched.frames(batch);
         }
         engine.finish();
+        batched.finish();
+        prop_assert_eq!(words(&engine), words(&batched));
         let report = engine.report();
         prop_assert_eq!(report.totals.frames, number);
         let held = report.totals.flows - report.totals.evicted.flows();
         prop_assert!(held <= MAX_FLOWS as u64);
         prop_assert_eq!(report.totals.verdicts.values().sum::<u64>(), held);
         prop_assert!(report.totals.mirrored + report.totals.plain <= number);
-        serde_json::to_string(&report).unwrap();
-        engine.flows(|flow| serde_json::to_string(&flow).map(|_| ())).unwrap();
     }
+}
+
+/// All that an engine has to say.
+fn words(engine: &Engine) -> String {
+    let mut words = serde_json::to_string(&engine.report()).unwrap();
+    let endpoints = serde_json::to_string(&engine.endpoints()).unwrap();
+    words.push_str(&endpoints);
+    let Ok(()) = engine.flows::<std::convert::Infallible>(|flow| {
+        words.push_str(&serde_json::to_string(&flow).unwrap());
+        Ok(())
+    });
+    words
 }

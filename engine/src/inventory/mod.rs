@@ -322,7 +322,7 @@ impl Inventory {
             let _ = station.vlans.try_push(vlan);
         }
         // The mirror's own id names no network of the station's.
-        let own = packet.mirror.as_ref().and_then(Mirror::segment);
+        let own = packet.mirror.and_then(Mirror::segment);
         if let Some(segment) = packet.segment.filter(|segment| Some(*segment) != own)
             && !station.segments.contains(&segment)
         {
@@ -640,7 +640,7 @@ impl Seen {
 
 /// Whether the mirror saw a packet come into the switch or go out of it.
 fn way(packet: &Mirrored<'_>) -> Option<Direction> {
-    let said = packet.mirror.as_ref()?.facts.direction?;
+    let said = packet.mirror?.facts.direction?;
     Some(packet.place.direction(said))
 }
 

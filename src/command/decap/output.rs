@@ -152,7 +152,7 @@ impl Output {
                 mirrored.place.site
             );
             let interface = InterfaceDescription {
-                name: &session_name(&mirrored.key, mirrored.interface),
+                name: &session_name(mirrored.key, mirrored.interface),
                 description: &description,
                 link_type: mirrored.inner.link.number(),
                 snaplen: if self.snaplen == u32::MAX {
