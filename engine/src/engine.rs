@@ -30,7 +30,7 @@ use crate::session::{Registry, Session, SessionId, Ways};
 use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
-use crate::track::{Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -170,11 +170,15 @@ impl Engine {
         for batch in frames.chunks(BATCH) {
             let mut opened = ArrayVec::<_, BATCH>::new();
             opened.extend(batch.iter().map(Opened::whole));
+            let mut coming = ArrayVec::<_, BATCH>::new();
             for frame in &mut opened {
                 self.receiver.open(frame);
+                let tracker = &self.tables.tracker;
+                coming.push(tracker.coming(&frame.packet, frame.vlan, frame.segment));
             }
-            for frame in &opened {
-                self.accept(frame, &mut |_, _, _| ());
+            self.tables.tracker.ahead(&coming);
+            for (frame, coming) in opened.iter().zip(&coming) {
+                self.accept(frame, coming.as_ref(), &mut |_, _, _| ());
             }
         }
     }
@@ -188,13 +192,14 @@ impl Engine {
     ) {
         let mut opened = Opened::whole(frame);
         self.receiver.open(&mut opened);
-        self.accept(&opened, &mut sink);
+        self.accept(&opened, None, &mut sink);
     }
 
-    /// Takes a frame that was taken apart.
+    /// Takes a frame that was taken apart, and of whose packet `coming` was told.
     fn accept(
         &mut self,
         opened: &Opened<'_>,
+        coming: Option<&Coming>,
         sink: &mut impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
         let time = opened.frame.time;
@@ -204,7 +209,9 @@ impl Engine {
             receiver, tables, ..
         } = self;
         receiver.accept(opened, |mirrored| {
-            let taken = tables.take(mirrored);
+            // A frame may complete another packet than its own.
+            let coming = coming.filter(|_| std::ptr::eq(mirrored.packet, &opened.packet));
+            let taken = tables.take(mirrored, coming);
             sink(mirrored, taken, &tables.tracker);
         });
     }
@@ -220,7 +227,7 @@ impl Engine {
             receiver, tables, ..
         } = self;
         receiver.finish(|mirrored| {
-            let taken = tables.take(mirrored);
+            let taken = tables.take(mirrored, None);
             sink(mirrored, taken, &tables.tracker);
         });
         tables.inventory.finish();
@@ -734,7 +741,7 @@ fn wanted(
 
 impl Tables {
     /// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
-    fn take(&mut self, mirrored: &Mirrored<'_>) -> Option<Tracked> {
+    fn take(&mut self, mirrored: &Mirrored<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let Self {
             tracker,
             inventory,
@@ -742,7 +749,7 @@ impl Tables {
             packets,
         } = self;
         let before = tracker.portless;
-        let taken = tracker.track(mirrored);
+        let taken = tracker.track_as(mirrored, coming);
         let PointId(index) = mirrored.point;
         if packets.len() <= index as usize {
             packets.resize(index as usize + 1, (0, 0));

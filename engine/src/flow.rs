@@ -53,17 +53,18 @@ pub struct FlowKey {
 
 /// In as few words as possible: each packet is looked up by it.
 impl Hash for FlowKey {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let kind = u64::from(self.protocol) << 8 | u64::from(self.icmp_type);
         let ports = u64::from(self.low.port) << 16 | u64::from(self.high.port);
-        state.write_u64(kind << 32 | ports);
+        let kind = u128::from(kind << 32 | ports);
         match (self.low.address, self.high.address) {
             (IpAddr::V4(low), IpAddr::V4(high)) => {
                 let addresses = u64::from(low.to_bits()) << 32 | u64::from(high.to_bits());
-                state.write_u64(addresses);
+                state.write_u128(kind << 64 | u128::from(addresses));
             }
             (low, high) => {
+                state.write_u128(kind);
                 for address in [low, high] {
                     state.write_u128(match address {
                         IpAddr::V4(address) => address.to_bits().into(),

@@ -12,3 +12,11 @@ pub(crate) fn fetch<T>(value: &T) {
 
 /// Makes hashers.
 pub type Seed = foldhash::fast::RandomState;
+
+/// Has the lines brought near that hold so many bytes from a word on.
+#[inline(always)]
+pub(crate) fn fetch_from(word: &u32, bytes: usize) {
+    for offset in (0..bytes).step_by(64) {
+        prefetch_index::prefetch_index(std::slice::from_ref(word), offset / 4);
+    }
+}

@@ -4,7 +4,7 @@
 //! numbers and flags of TCP, the first bytes of other payloads. Not by TTL, MAC addresses, VLAN, DSCP or checksums.
 //! What is equal in all this may still have been sent twice; [`is_copy`] tells a mirror's copy from a retransmission.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::FixedState;
 use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
@@ -75,95 +75,105 @@ pub(super) struct Identity {
 impl Identity {
     /// The identity of a packet that a side of a flow sent. `coarse`: only by what packets of this flow keep that were
     /// cut. It is the same in every run, so that what is forgotten for want of room is the same too.
+    #[inline]
     pub(super) fn of(flow: &FlowKey, side: Side, ip: &Ip<'_>, coarse: bool) -> Self {
-        let seed = &FixedState::with_seed(0);
-        let mut kind = Kind::Datagram;
-        let mut cut = false;
-        let mut sample = |payload: &[u8], bytes: &[u8; 8]| {
-            let present = payload.get(..SAMPLE).unwrap_or(payload);
-            cut = ip.truncated() && present.len() < SAMPLE;
-            if coarse {
-                kind = Kind::Faceless;
-                return u64::from_be_bytes(*bytes);
-            }
-            if present.is_empty() && bytes == &[0; 8] {
-                kind = Kind::Faceless;
-            }
-            seed.hash_one((present, bytes))
-        };
-        let content = match &ip.transport {
+        let mut hash = FixedState::with_seed(0).build_hasher();
+        flow.hash(&mut hash);
+        let position = ip.fragment.map_or(0, place);
+        let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
+        hash.write_u128(u128::from(position) << 64 | u128::from(length));
+        let (kind, cut) = match &ip.transport {
             Transport::Tcp(tcp) => {
+                segment(&mut hash, side, tcp, coarse);
                 let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
-                kind = match pure {
+                let kind = match pure {
                     true => Kind::Answer,
                     false if tcp.flags.syn() && tcp.flags.ack() => Kind::SynAck,
                     false => Kind::Segment,
                 };
-                cut = ip.truncated() && tcp.payload.is_empty();
-                let options = if coarse { 0 } else { options(seed, tcp) };
-                segment(seed, tcp, options)
+                (kind, ip.truncated() && tcp.payload.is_empty())
             }
-            Transport::TcpPorts { sequence, .. } => {
-                cut = true;
-                kind = Kind::Faceless;
-                sequence.map_or(0, u64::from)
-            }
-            Transport::Udp(udp) => sample(udp.payload, &udp_len(udp.payload_len)),
-            Transport::Icmp {
-                kind,
-                code,
-                sequence,
-                payload,
-                ..
-            }
-            | Transport::Icmp6 {
-                kind,
-                code,
-                sequence,
-                payload,
-                ..
-            } => {
-                let [high, low] = sequence.to_be_bytes();
-                sample(payload, &[*kind, *code, high, low, 0, 0, 0, 1])
-            }
-            Transport::Other { payload } | Transport::Sctp { payload, .. } => {
-                sample(payload, &[0; 8])
-            }
-            Transport::LaterFragment { .. } | Transport::Cut | Transport::Malformed(_) => {
-                kind = Kind::Faceless;
-                0
+            _ => {
+                hash.write_u64(side as u64);
+                other(&mut hash, ip, coarse)
             }
         };
-        let position = ip.fragment.map_or(0, place);
-        let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
-        let id = seed.hash_one((flow, side, content, position, length));
+        let id = hash.finish();
         Self { id, kind, cut }
     }
 }
 
-fn udp_len(payload_len: u32) -> [u8; 8] {
-    u64::from(payload_len).to_be_bytes()
-}
-
-fn segment(seed: &FixedState, tcp: &Tcp<'_>, options: u64) -> u64 {
+/// Takes what tells a segment from others. Of a SYN's options only the time stamp counts: firewalls change its maximum
+/// segment size and leave out what they do not know. Time stamps and selective acknowledgements differ from packet to
+/// packet.
+#[inline]
+fn segment(hash: &mut impl Hasher, side: Side, tcp: &Tcp<'_>, coarse: bool) {
     let numbers = u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement);
     let shape = u64::from(tcp.flags.0) << 48 | u64::from(tcp.window) << 32;
-    seed.hash_one((numbers, shape | u64::from(tcp.payload_len), options))
-}
-
-/// Time stamps and selective acknowledgements differ from packet to packet. Of a SYN only the time stamp counts:
-/// firewalls change its maximum segment size and leave out what they do not know.
-fn options(seed: &FixedState, tcp: &Tcp<'_>) -> u64 {
-    if tcp.options.is_empty() {
-        0
-    } else if tcp.flags.syn() {
+    let shape = shape | u64::from(tcp.payload_len);
+    hash.write_u128(u128::from(numbers) << 64 | u128::from(shape));
+    hash.write_u64(side as u64);
+    if coarse {
+        return;
+    }
+    if tcp.flags.syn() {
         let stamp = |option| match option {
-            TcpOption::Timestamps { value, .. } => Some(u64::from(value)),
+            TcpOption::Timestamps { value, .. } => Some(value),
             _ => None,
         };
-        Options::new(tcp.options).find_map(stamp).unwrap_or(0)
+        hash.write_u32(Options::new(tcp.options).find_map(stamp).unwrap_or(0));
     } else {
-        seed.hash_one(tcp.options)
+        hash.write(tcp.options);
+    }
+}
+
+/// Takes what tells packets of other protocols apart, and says what that is and whether it was cut.
+fn other(hash: &mut impl Hasher, ip: &Ip<'_>, coarse: bool) -> (Kind, bool) {
+    let mut sample = |payload: &[u8], rest: u64| {
+        let present = payload.get(..SAMPLE).unwrap_or(payload);
+        let cut = ip.truncated() && present.len() < SAMPLE;
+        hash.write_u64(rest);
+        if coarse {
+            return (Kind::Faceless, cut);
+        }
+        hash.write(present);
+        if present.is_empty() && rest == 0 {
+            (Kind::Faceless, cut)
+        } else {
+            (Kind::Datagram, cut)
+        }
+    };
+    match &ip.transport {
+        Transport::TcpPorts { sequence, .. } => {
+            hash.write_u64(sequence.map_or(0, u64::from));
+            (Kind::Faceless, true)
+        }
+        Transport::Udp(udp) => sample(udp.payload, udp.payload_len.into()),
+        Transport::Icmp {
+            kind,
+            code,
+            sequence,
+            payload,
+            ..
+        }
+        | Transport::Icmp6 {
+            kind,
+            code,
+            sequence,
+            payload,
+            ..
+        } => {
+            let [high, low] = sequence.to_be_bytes();
+            sample(
+                payload,
+                u64::from_be_bytes([*kind, *code, high, low, 0, 0, 0, 1]),
+            )
+        }
+        Transport::Other { payload } | Transport::Sctp { payload, .. } => sample(payload, 0),
+        Transport::Tcp(_)
+        | Transport::LaterFragment { .. }
+        | Transport::Cut
+        | Transport::Malformed(_) => (Kind::Faceless, false),
     }
 }
 
@@ -385,6 +395,22 @@ impl Recent {
     pub(super) fn fetch(&self, id: u64) {
         if let Some(set) = self.index.get(place_of(id).0) {
             fetch(set);
+        }
+    }
+
+    /// Has a packet brought near that was seen lately, if the way to it is near.
+    pub(super) fn fetch_known(&self, id: u64) {
+        let (set, tag) = place_of(id);
+        if let Some(set) = self.index.get(set)
+            && let Some(way) = set.tags.iter().position(|other| *other == tag)
+            && let Some(known) = set
+                .places
+                .get(way)
+                .and_then(|place| self.known.get(*place as usize))
+        {
+            fetch(known);
+            fetch(&known.places);
+            fetch(&known.places[4]);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Follows every flow at every point: one record for each flow, one part for each point that saw it.
 
+mod coming;
 mod evidence;
 mod identity;
 mod nat;
 mod part;
 mod pieces;
+mod slab;
 mod table;
 
 use std::hash::BuildHasher;
@@ -22,6 +24,7 @@ use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
+pub(crate) use coming::Coming;
 use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;
@@ -47,11 +50,11 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn of(self, packet: &Mirrored<'_>) -> u32 {
+    fn of(self, vlan: Option<u16>, segment: Option<u64>) -> u32 {
         match self {
             Self::None => 0,
-            Self::Vlan => packet.vlan.map_or(0, |vlan| 1 + u32::from(vlan)),
-            Self::Segment => packet.segment.map_or(0, |segment| {
+            Self::Vlan => vlan.map_or(0, |vlan| 1 + u32::from(vlan)),
+            Self::Segment => segment.map_or(0, |segment| {
                 (segment as u32 ^ (segment >> 32) as u32).wrapping_add(1)
             }),
         }
@@ -206,7 +209,7 @@ impl Tracker {
     /// What keeps a packet's addresses apart from equal ones.
     pub(crate) fn scope(&self, packet: &Mirrored<'_>) -> u32 {
         let tenant = self.tenants.of(packet);
-        tenant.unwrap_or_else(|| untenanted(self.scope.of(packet)))
+        tenant.unwrap_or_else(|| untenanted(self.scope.of(packet.vlan, packet.segment)))
     }
 
     /// The flow of a packet that was just taken.
@@ -222,15 +225,34 @@ impl Tracker {
 
     /// Takes one packet; `None` if it belongs to no flow.
     pub fn track(&mut self, packet: &Mirrored<'_>) -> Option<Tracked> {
+        self.track_as(packet, None)
+    }
+
+    /// The same; `coming` is what was told of this very packet before.
+    pub(crate) fn track_as(
+        &mut self,
+        packet: &Mirrored<'_>,
+        coming: Option<&Coming>,
+    ) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
             return None;
         };
         let scope = self.scope(packet);
-        let Some((key, side)) = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope)) else {
-            self.portless += 1;
-            return None;
+        let worked_out;
+        let coming = match coming.filter(|coming| coming.key.scope == scope) {
+            Some(coming) => coming,
+            None => {
+                let flow = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope));
+                let Some((key, side)) = flow else {
+                    self.portless += 1;
+                    return None;
+                };
+                worked_out = Coming::new(&self.seed, key, side, ip);
+                &worked_out
+            }
         };
-        let tracked = self.take(packet, ip, key, side);
+        let side = coming.side;
+        let tracked = self.take(packet, ip, coming);
         if tracked.is_none() {
             self.refused += 1;
         }
@@ -252,30 +274,19 @@ impl Tracker {
         Some((self.table.flow(slot)?.key, side))
     }
 
-    fn take(
-        &mut self,
-        packet: &Mirrored<'_>,
-        ip: &Ip<'_>,
-        key: FlowKey,
-        side: Side,
-    ) -> Option<Tracked> {
-        let Self {
-            table,
-            recent,
-            seed,
-            ..
-        } = self;
+    fn take(&mut self, packet: &Mirrored<'_>, ip: &Ip<'_>, coming: &Coming) -> Option<Tracked> {
+        let Self { table, recent, .. } = self;
+        let Coming {
+            key, side, hash, ..
+        } = *coming;
+        let mut identity = coming.identity;
         let (now, point) = (packet.arrival, packet.point);
         table.keep_bounds(now);
-        let hash = seed.hash_one(key);
-        let mut identity = Identity::of(&key, side, ip, false);
-        recent.fetch(identity.id);
         let live = table.find(hash, &key);
-        if let Some(slot) = live {
-            table.fetch(slot);
-            if table.flow(slot).is_some_and(|flow| flow.coarse) {
-                identity = Identity::of(&key, side, ip, true);
-            }
+        if let Some(slot) = live
+            && table.flow(slot).is_some_and(|flow| flow.coarse)
+        {
+            identity = Identity::of(&key, side, ip, true);
         }
         let known = recent.find(identity.id, now);
         let before = known.as_ref().and_then(|k| table.still(k.slot, k.serial));
@@ -284,10 +295,6 @@ impl Tracker {
             None => place(table, live, hash, key, side, packet, ip),
         };
         let (flow, part) = table.at(slot, point)?;
-        part.fetch();
-        if let Some(union) = &flow.union {
-            union.conversation.fetch();
-        }
         let serial = flow.serial;
         let held = part.heap_size() + flow.heap_size();
         let look = Look::of(packet, ip);

@@ -9,7 +9,6 @@ use crate::observation::{Observation, Seen, Sum, Visible};
 use crate::point::PointId;
 use crate::receive::Mirrored;
 use crate::session::SessionId;
-use crate::table::fetch;
 use crate::tcp::Conversation;
 
 /// Sessions, VLANs and segments that are kept of one flow at one point.
@@ -69,15 +68,6 @@ impl Part {
             vlans: ArrayVec::new(),
             segments: ArrayVec::new(),
         }
-    }
-
-    /// Has what a packet changes brought near.
-    pub(super) fn fetch(&self) {
-        fetch(&self.sides);
-        fetch(&self.trails);
-        fetch(&self.conversation.halves);
-        fetch(&self.sessions);
-        self.conversation.fetch();
     }
 
     /// Counts a packet that the mirror did not bring before.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::evidence::Evidence;
 use super::part::Part;
+use super::slab::Slab;
 use super::{Limits, Timeouts};
 use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
@@ -103,6 +104,19 @@ impl Evicted {
     }
 }
 
+/// Where a flow is. A part of its key's hash stands beside, so that it is found without a look at other flows, and guessed
+/// without one at itself.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    slot: u32,
+}
+
+/// The part of a hash that stands in an [`Entry`].
+fn tag(hash: u64) -> u32 {
+    (hash >> 24) as u32
+}
+
 /// A place in a queue. A flow that left the table leaves it behind.
 type Ticket = (u32, u64);
 
@@ -113,13 +127,9 @@ pub(super) struct Table {
     timeouts: Timeouts,
     seed: Seed,
     /// Flows that are not over, by key.
-    index: HashTable<u32>,
-    flows: Vec<Option<Flow>>,
-    free_flows: Vec<u32>,
-    parts: Vec<Option<Part>>,
-    free_parts: Vec<u32>,
-    held: usize,
-    held_parts: usize,
+    index: HashTable<Entry>,
+    flows: Slab<Flow>,
+    parts: Slab<Part>,
     /// Bytes of what flows and parts hold elsewhere.
     heap: usize,
     serial: u64,
@@ -144,12 +154,8 @@ impl Table {
             timeouts,
             seed,
             index: HashTable::new(),
-            flows: Vec::new(),
-            free_flows: Vec::new(),
-            parts: Vec::new(),
-            free_parts: Vec::new(),
-            held: 0,
-            held_parts: 0,
+            flows: Slab::new(),
+            parts: Slab::new(),
             heap: 0,
             serial: 0,
             unanswered: VecDeque::new(),
@@ -162,7 +168,7 @@ impl Table {
 
     /// Flows in the table.
     pub(super) fn len(&self) -> usize {
-        self.held
+        self.flows.len()
     }
 
     /// Flows that there ever were.
@@ -172,17 +178,17 @@ impl Table {
 
     /// Bytes that the flows take.
     pub(super) fn bytes(&self) -> usize {
-        self.held * (size_of::<Option<Flow>>() + ENTRIES)
-            + self.held_parts * size_of::<Option<Part>>()
+        self.flows.len() * (Slab::<Flow>::SIZE + ENTRIES)
+            + self.parts.len() * Slab::<Part>::SIZE
             + self.heap
     }
 
     pub(super) fn flow(&self, slot: u32) -> Option<&Flow> {
-        self.flows.get(slot as usize)?.as_ref()
+        self.flows.get(slot)
     }
 
     pub(super) fn flow_mut(&mut self, slot: u32) -> Option<&mut Flow> {
-        self.flows.get_mut(slot as usize)?.as_mut()
+        self.flows.get_mut(slot)
     }
 
     /// The slot, if it still holds that flow.
@@ -192,23 +198,47 @@ impl Table {
 
     /// The flow with a key that is not over.
     pub(super) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        let same = |slot: &u32| self.flow(*slot).is_some_and(|flow| flow.key == *key);
-        self.index.find(hash, same).copied()
+        let same = |entry: &Entry| {
+            entry.tag == tag(hash) && self.flow(entry.slot).is_some_and(|flow| flow.key == *key)
+        };
+        self.index.find(hash, same).map(|entry| entry.slot)
     }
 
-    /// Has what belongs to a flow brought near.
+    /// The flow that a key with this hash most probably leads to.
+    pub(super) fn guess(&self, hash: u64) -> Option<u32> {
+        let entry = self.index.find(hash, |entry| entry.tag == tag(hash))?;
+        Some(entry.slot)
+    }
+
+    /// Has a flow brought near.
     pub(super) fn fetch(&self, slot: u32) {
+        self.flows.fetch(slot);
+    }
+
+    /// Has what belongs to a flow that is near brought near: its first parts, and what all of them saw.
+    pub(super) fn fetch_parts(&self, slot: u32) {
+        let Some(flow) = self.flow(slot) else {
+            return;
+        };
+        self.parts.fetch(flow.head);
+        self.parts.fetch(flow.second);
+        if let Some(union) = &flow.union {
+            union.fetch();
+        }
+    }
+
+    /// Has the analyses brought near that belong to parts that are.
+    pub(super) fn fetch_analyses(&self, slot: u32) {
         let Some(flow) = self.flow(slot) else {
             return;
         };
         for part in [flow.head, flow.second] {
-            if let Some(part) = self.parts.get(part as usize) {
-                fetch(part);
+            if let Some(part) = self.part(part) {
+                part.conversation.fetch();
             }
         }
         if let Some(union) = &flow.union {
-            fetch(&union.sums);
-            fetch(&union.conversation.halves);
+            union.conversation.fetch();
         }
     }
 
@@ -231,7 +261,7 @@ impl Table {
         packet: &Mirrored<'_>,
     ) -> u32 {
         let (time, now) = (packet.time, packet.arrival);
-        while self.held >= self.limits.flows {
+        while self.len() >= self.limits.flows {
             if !self.evict(now) {
                 break;
             }
@@ -255,13 +285,14 @@ impl Table {
             union: None,
             quotation: None,
         };
-        let slot = put(&mut self.flows, &mut self.free_flows, flow);
-        self.held += 1;
+        let slot = self.flows.insert(flow);
         let (flows, seed) = (&self.flows, &self.seed);
-        self.index.insert_unique(hash, slot, |slot| {
-            let flow = flows.get(*slot as usize).and_then(Option::as_ref);
-            flow.map_or(0, |flow| seed.hash_one(flow.key))
-        });
+        let tag = tag(hash);
+        self.index
+            .insert_unique(hash, Entry { tag, slot }, |entry| {
+                let flow = flows.get(entry.slot);
+                flow.map_or(0, |flow| seed.hash_one(flow.key))
+            });
         self.unanswered.push_back((slot, serial));
         slot
     }
@@ -324,12 +355,12 @@ impl Table {
 
     /// Takes a flow out of the index.
     fn unlist(&mut self, slot: u32) {
-        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let Some(flow) = self.flows.get_mut(slot) else {
             return;
         };
         if std::mem::replace(&mut flow.life, Life::Ended) < Life::Ended {
             let hash = self.seed.hash_one(flow.key);
-            if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+            if let Ok(entry) = self.index.find_entry(hash, |entry| entry.slot == slot) {
                 entry.remove();
             }
         }
@@ -337,7 +368,7 @@ impl Table {
 
     /// Puts a flow among those that give way first; packets that belong to it still find it.
     pub(super) fn retire(&mut self, slot: u32) {
-        if let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut)
+        if let Some(flow) = self.flows.get_mut(slot)
             && flow.life == Life::Alive
         {
             flow.life = Life::Over;
@@ -369,7 +400,7 @@ impl Table {
     }
 
     fn part(&self, index: u32) -> Option<&Part> {
-        self.parts.get(index as usize)?.as_ref()
+        self.parts.get(index)
     }
 
     /// The parts of a flow, in order of appearance.
@@ -380,12 +411,12 @@ impl Table {
 
     /// All parts of all flows.
     pub(super) fn all_parts(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter().flatten()
+        self.parts.iter()
     }
 
     /// All flows in order of appearance.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {
-        let mut flows: Vec<&Flow> = self.flows.iter().flatten().collect();
+        let mut flows: Vec<&Flow> = self.flows.iter().collect();
         // Where slots are used again, their order says nothing.
         if self.evicted != Evicted::default() {
             flows.sort_unstable_by_key(|flow| flow.serial);
@@ -399,8 +430,8 @@ impl Table {
             Ok(known) => known,
             Err(last) => self.join(slot, last, point)?,
         };
-        let flow = self.flows.get_mut(slot as usize)?.as_mut()?;
-        let part = self.parts.get_mut(index as usize)?.as_mut()?;
+        let flow = self.flows.get_mut(slot)?;
+        let part = self.parts.get_mut(index)?;
         Some((flow, part))
     }
 
@@ -421,14 +452,9 @@ impl Table {
     }
 
     fn join(&mut self, slot: u32, last: u32, point: PointId) -> Option<u32> {
-        let fresh = put(
-            &mut self.parts,
-            &mut self.free_parts,
-            Part::new(NONE, point),
-        );
-        self.held_parts += 1;
-        let flow = self.flows.get_mut(slot as usize)?.as_mut()?;
-        match self.parts.get_mut(last as usize).and_then(Option::as_mut) {
+        let fresh = self.parts.insert(Part::new(NONE, point));
+        let flow = self.flows.get_mut(slot)?;
+        match self.parts.get_mut(last) {
             None => flow.head = fresh,
             Some(part) => {
                 part.next = fresh;
@@ -451,7 +477,7 @@ impl Table {
     /// Makes room; false if there is nothing to take.
     fn evict(&mut self, now: Timestamp) -> bool {
         self.sort_out();
-        let crowd = self.unanswered.len() > self.held / UNANSWERED;
+        let crowd = self.unanswered.len() > self.len() / UNANSWERED;
         if let Some(slot) = self.oldest_unanswered(|flow| crowd || now.since(flow.touched) > GRACE)
         {
             self.evicted.unanswered += 1;
@@ -536,27 +562,23 @@ impl Table {
     /// Takes a flow out of the table. What its parts tell of their points' mirrors is kept.
     fn remove(&mut self, slot: u32) {
         self.unlist(slot);
-        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::take) else {
+        let Some(flow) = self.flows.remove(slot) else {
             return;
         };
         let sums = self.sums(&flow);
         self.evicted.packets += sums[0].packets + sums[1].packets;
-        self.held -= 1;
         self.heap -= flow.heap_size();
         let mut current = flow.head;
-        while let Some(part) = self.parts.get_mut(current as usize).and_then(Option::take) {
+        while let Some(part) = self.parts.remove(current) {
             self.left.note(&part);
             self.heap -= part.heap_size();
-            self.held_parts -= 1;
-            self.free_parts.push(current);
             current = part.next;
         }
-        self.free_flows.push(slot);
         // Flows that gave way while they were over leave their tickets here.
-        if self.alive.len() > 2 * self.held + 1024 {
+        if self.alive.len() > 2 * self.len() + 1024 {
             let flows = &self.flows;
             self.alive.retain(|Reverse((_, (slot, serial)))| {
-                let flow = flows.get(*slot as usize).and_then(Option::as_ref);
+                let flow = flows.get(*slot);
                 flow.is_some_and(|flow| flow.serial == *serial && flow.life == Life::Alive)
             });
         }
@@ -572,6 +594,14 @@ impl Flow {
 }
 
 impl Union {
+    fn fetch(&self) {
+        fetch(&self.sums);
+        for half in &self.conversation.halves {
+            fetch(half);
+        }
+        fetch(&self.conversation);
+    }
+
     fn size(&self) -> usize {
         size_of::<Self>() + self.conversation.heap_size()
     }
@@ -608,15 +638,4 @@ impl Quotation {
             self.quotes.push(id);
         }
     }
-}
-
-fn put<T>(all: &mut Vec<Option<T>>, free: &mut Vec<u32>, value: T) -> u32 {
-    if let Some(slot) = free.pop()
-        && let Some(place) = all.get_mut(slot as usize)
-    {
-        *place = Some(value);
-        return slot;
-    }
-    all.push(Some(value));
-    all.len() as u32 - 1
 }

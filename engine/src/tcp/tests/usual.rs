@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tcp::number::before;
 
 /// What a side does next.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +76,7 @@ impl Ends {
         }
         tcp.window = self.window[side];
         let end = tcp.sequence.wrapping_add(tcp.payload_len);
-        if super::super::number::before(self.next[side], end) {
+        if before(self.next[side], end) {
             self.next[side] = end;
         }
         (tcp, options)
