@@ -176,7 +176,7 @@ impl Engine {
                 let tracker = &self.tables.tracker;
                 coming.push(tracker.coming(&frame.packet, frame.vlan, frame.segment));
             }
-            self.tables.tracker.ahead(&coming);
+            self.tables.tracker.ahead(&mut coming);
             for (frame, coming) in opened.iter().zip(&coming) {
                 self.accept(frame, coming.as_ref(), &mut |_, _, _| ());
             }

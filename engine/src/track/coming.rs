@@ -10,7 +10,6 @@ use mirrorscope_dissectors::{Ip, Network, Packet};
 
 use super::Tracker;
 use super::identity::Identity;
-use crate::engine::BATCH;
 use crate::flow::{FlowKey, Side};
 use crate::site::untenanted;
 use crate::table::Seed;
@@ -23,6 +22,8 @@ pub(crate) struct Coming {
     /// Of the key, in the table of flows.
     pub(super) hash: u64,
     pub(super) identity: Identity,
+    /// Where its flow most probably is.
+    pub(super) slot: Option<u32>,
 }
 
 impl Coming {
@@ -33,6 +34,7 @@ impl Coming {
             side,
             hash: seed.hash_one(key),
             identity: Identity::of(&key, side, ip, false),
+            slot: None,
         }
     }
 }
@@ -54,27 +56,25 @@ impl Tracker {
     }
 
     /// Has all of a batch brought near.
-    pub(crate) fn ahead(&self, coming: &[Option<Coming>]) {
-        let mut slots = [None; BATCH];
-        let known = || coming.iter().flatten();
-        for coming in known() {
+    pub(crate) fn ahead(&self, batch: &mut [Option<Coming>]) {
+        for coming in batch.iter().flatten() {
             self.recent.fetch(coming.identity.id);
         }
-        for (coming, slot) in known().zip(&mut slots) {
-            *slot = self.table.guess(coming.hash);
+        for coming in batch.iter_mut().flatten() {
+            coming.slot = self.table.guess(coming.hash);
         }
-        let slots = || slots.iter().flatten();
+        let slots = || batch.iter().flatten().filter_map(|coming| coming.slot);
         for slot in slots() {
-            self.table.fetch(*slot);
+            self.table.fetch(slot);
         }
-        for coming in known() {
+        for coming in batch.iter().flatten() {
             self.recent.fetch_known(coming.identity.id);
         }
         for slot in slots() {
-            self.table.fetch_parts(*slot);
+            self.table.fetch_parts(slot);
         }
         for slot in slots() {
-            self.table.fetch_analyses(*slot);
+            self.table.fetch_analyses(slot);
         }
     }
 }

@@ -282,7 +282,10 @@ impl Tracker {
         let mut identity = coming.identity;
         let (now, point) = (packet.arrival, packet.point);
         table.keep_bounds(now);
-        let live = table.find(hash, &key);
+        let live = match coming.slot.filter(|slot| table.is_of(*slot, &key)) {
+            None => table.find(hash, &key),
+            guessed => guessed,
+        };
         if let Some(slot) = live
             && table.flow(slot).is_some_and(|flow| flow.coarse)
         {

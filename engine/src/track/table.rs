@@ -198,10 +198,15 @@ impl Table {
 
     /// The flow with a key that is not over.
     pub(super) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        let same = |entry: &Entry| {
-            entry.tag == tag(hash) && self.flow(entry.slot).is_some_and(|flow| flow.key == *key)
-        };
+        let same = |entry: &Entry| entry.tag == tag(hash) && self.is_of(entry.slot, key);
         self.index.find(hash, same).map(|entry| entry.slot)
+    }
+
+    /// Whether a slot holds the flow with a key that is not over.
+    #[inline]
+    pub(super) fn is_of(&self, slot: u32, key: &FlowKey) -> bool {
+        let flow = self.flow(slot);
+        flow.is_some_and(|flow| flow.life < Life::Ended && flow.key == *key)
     }
 
     /// The flow that a key with this hash most probably leads to.
