@@ -173,6 +173,7 @@ impl Engine {
             for frame in &mut opened {
                 self.receiver.open(frame);
             }
+            self.tables.tracker.ahead(&opened);
             for frame in &opened {
                 self.accept(frame, &mut |_, _, _| ());
             }
