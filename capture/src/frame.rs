@@ -1,5 +1,7 @@
 //! What a source delivers: frames, and the interfaces they came from.
 
+use arrayvec::ArrayVec;
+
 /// One captured frame, lent by its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -18,6 +20,13 @@ pub struct Frame<'a> {
     /// The captured bytes.
     pub bytes: &'a [u8],
 }
+
+/// Most frames that a source lends at once: enough that the memory which they lead to can come near together, few enough that
+/// all of it has room there.
+pub const BATCH: usize = 32;
+
+/// Frames that a source lends at once, in their order.
+pub type Batch<'a> = ArrayVec<Frame<'a>, BATCH>;
 
 /// Where frames came from: one per pcap file, one per interface block of a pcapng file.
 ///

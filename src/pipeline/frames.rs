@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use arrayvec::ArrayVec;
 use mirrorscope_capture as capture;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
@@ -22,25 +23,33 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Hands one over.
-    #[inline]
-    pub fn take(&mut self, frame: &capture::Frame<'_>, consumer: &mut impl Consumer) -> Result<()> {
-        self.taken += 1;
-        if self.named.get(frame.interface as usize) != Some(&true) {
-            self.name(frame, consumer);
+    /// How many may follow until `count` have come.
+    pub fn left(&self, count: u64) -> usize {
+        usize::try_from(count.saturating_sub(self.taken)).unwrap_or(usize::MAX)
+    }
+
+    /// Hands a batch over.
+    pub fn take(&mut self, batch: &capture::Batch<'_>, consumer: &mut impl Consumer) -> Result<()> {
+        self.taken += batch.len() as u64;
+        let mut frames = ArrayVec::<Frame<'_>, { capture::BATCH }>::new();
+        for frame in batch {
+            if self.named.get(frame.interface as usize) != Some(&true) {
+                self.name(frame, consumer);
+            }
+            let Some(link) = LinkType::from_number(frame.link_type) else {
+                *self.unsupported.entry(frame.link_type).or_default() += 1;
+                continue;
+            };
+            frames.push(Frame {
+                time: Timestamp(frame.time),
+                wire_len: frame.wire_len,
+                link,
+                interface: frame.interface,
+                number: frame.number,
+                bytes: frame.bytes,
+            });
         }
-        let Some(link) = LinkType::from_number(frame.link_type) else {
-            *self.unsupported.entry(frame.link_type).or_default() += 1;
-            return Ok(());
-        };
-        consumer.frame(&Frame {
-            time: Timestamp(frame.time),
-            wire_len: frame.wire_len,
-            link,
-            interface: frame.interface,
-            number: frame.number,
-            bytes: frame.bytes,
-        })
+        consumer.frames(&frames)
     }
 
     #[cold]

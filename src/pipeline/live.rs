@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a silent interface is waited for before signals are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Frames between two looks at the clock.
-const BATCH: u64 = 1024;
+const LOOK: u64 = 1024;
 /// Between two complaints about drops.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -40,12 +40,13 @@ pub fn read(
     let mut clock = Clock::new(&args.live);
     let count = args.count.unwrap_or(u64::MAX);
     let mut frames = Frames::default();
+    let mut look = LOOK;
     while frames.taken < count {
-        match live.next_frame(clock.patience())? {
-            Some(frame) => {
-                let time = frame.time;
-                frames.take(&frame, consumer)?;
-                if time < clock.due && frames.taken % BATCH != 0 {
+        let batch = live.next_frames(frames.left(count), clock.patience())?;
+        match batch.last().map(|last| last.time) {
+            Some(time) => {
+                frames.take(&batch, consumer)?;
+                if time < clock.due && frames.taken < look {
                     continue;
                 }
                 watch.reached = Timestamp(time);
@@ -53,6 +54,8 @@ pub fn read(
             None if signals.stopped() => break,
             None => watch.reached = now(),
         }
+        drop(batch);
+        look = frames.taken + LOOK;
         clock.look();
         if clock.ticks() {
             watch.tick(live, consumer)?;

@@ -46,7 +46,7 @@ fn cut_everywhere(capture: &Path) -> u64 {
         return 0;
     };
     let mut number = 0;
-    while let Some(frame) = files.next_frame() {
+    while let Some(frame) = files.next_frames(1).pop() {
         let Some(link) = LinkType::from_number(frame.link_type) else {
             continue;
         };
