@@ -39,13 +39,13 @@ impl Capture {
         let mut count = 0;
         loop {
             let batch = files.next_frames(BATCH);
-            if batch.is_empty() {
+            if batch.len() == 0 {
                 break;
             }
-            let frames = batch.iter().map(|frame| Frame {
+            let frames = batch.map(|frame| Frame {
                 time: Timestamp(frame.time),
                 wire_len: frame.wire_len,
-                link: LinkType::from_number(frame.link_type).unwrap(),
+                link: LinkType::from_number(frame.origin.link_type).unwrap(),
                 interface: frame.interface,
                 number: frame.number,
                 bytes: frame.bytes,

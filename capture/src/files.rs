@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrayvec::ArrayVec;
 
-use crate::frame::{BATCH, Batch, Packet};
+use crate::frame::{BATCH, Packet};
 use crate::input::Input;
 use crate::pcap::Pcap;
 use crate::pcapng::{self, Pcapng};
@@ -30,7 +30,12 @@ pub struct Files {
     /// With several files: the frame of the one on top was handed out.
     used: bool,
     started: bool,
+    /// The batch that is lent.
+    batch: Packets,
 }
+
+/// Packets, and the files they are of, by number.
+type Packets = ArrayVec<(usize, Packet), BATCH>;
 
 /// How much of the files was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +93,7 @@ impl Files {
             queue: BinaryHeap::new(),
             used: false,
             started: false,
+            batch: Packets::new(),
         })
     }
 
@@ -95,20 +101,25 @@ impl Files {
     ///
     /// Reads on only for the first of them: the others are those that are there already, so that no frame waits for a pipe
     /// to bring more. None when all files have ended, or soon after `stop` became true.
-    pub fn next_frames(&mut self, most: usize) -> Batch<'_> {
-        let mut packets = Packets::new();
+    pub fn next_frames(&mut self, most: usize) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.batch.clear();
         let most = most.min(BATCH);
         if most > 0 && !self.stop.load(Ordering::Relaxed) {
             match &mut self.sources[..] {
-                [only] => only.collect(most, &mut packets, &mut self.found),
-                _ => self.merge(most, &mut packets),
+                [only] => only.collect(most, &mut self.batch, &mut self.found),
+                _ => self.merge(most),
             }
         }
-        let frames = packets.iter().filter_map(|(source, packet)| {
-            let source = self.sources.get(*source)?;
-            source.frame(packet, &self.found)
-        });
-        frames.collect()
+        let (sources, interfaces) = (&self.sources, &self.found.interfaces);
+        let frames = self.batch.iter();
+        frames.map(|(source, packet)| Frame {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            interface: packet.interface,
+            origin: &interfaces[packet.interface as usize],
+            number: packet.number,
+            bytes: sources[*source].input.bytes(packet.start, packet.len),
+        })
     }
 
     /// Where the frames come from. Grows as pcapng files declare interfaces on the way.
@@ -134,7 +145,7 @@ impl Files {
     }
 
     /// The next frames of several files.
-    fn merge(&mut self, most: usize, packets: &mut Packets) {
+    fn merge(&mut self, most: usize) {
         if !self.started {
             self.started = true;
             for (index, file) in self.sources.iter_mut().enumerate() {
@@ -144,8 +155,8 @@ impl Files {
                 }
             }
         }
-        while packets.len() < most {
-            if self.used && !self.replace(packets.is_empty()) {
+        while self.batch.len() < most {
+            if self.used && !self.replace(self.batch.is_empty()) {
                 return;
             }
             self.used = false;
@@ -157,7 +168,7 @@ impl Files {
                 return;
             };
             if let Some(packet) = self.sources[*index].next {
-                packets.push((*index, packet));
+                self.batch.push((*index, packet));
             }
             self.used = true;
         }
@@ -188,9 +199,6 @@ impl Files {
     }
 }
 
-/// Frames of a batch, and the files they are of, by number.
-type Packets = ArrayVec<(usize, Packet), BATCH>;
-
 /// One open file.
 struct Source {
     input: Input,
@@ -203,11 +211,11 @@ struct Source {
 impl Source {
     /// The next packets of the only file.
     #[inline]
-    fn collect(&mut self, most: usize, packets: &mut Packets, found: &mut Found) {
+    fn collect(&mut self, most: usize, batch: &mut Packets, found: &mut Found) {
         let mut next = self.advance(found);
         while let Some(packet) = next {
-            packets.push((0, packet));
-            if packets.len() >= most {
+            batch.push((0, packet));
+            if batch.len() >= most {
                 return;
             }
             next = self.buffered(found);
@@ -242,19 +250,6 @@ impl Source {
         self.ended = true;
         self.input.close();
         None
-    }
-
-    #[inline]
-    fn frame<'a>(&'a self, packet: &Packet, found: &'a Found) -> Option<Frame<'a>> {
-        Some(Frame {
-            time: packet.time,
-            wire_len: packet.wire_len,
-            link_type: packet.link_type,
-            interface: packet.interface,
-            origin: found.interfaces.get(packet.interface as usize)?,
-            number: packet.number,
-            bytes: self.input.bytes(packet.start, packet.len),
-        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a source delivers: frames, and the interfaces they came from.
 
-use arrayvec::ArrayVec;
-
 /// One captured frame, lent by its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -9,11 +7,9 @@ pub struct Frame<'a> {
     pub time: i64,
     /// Length on the wire, in bytes; more than `bytes` when the capture cut the frame.
     pub wire_len: u32,
-    /// What the bytes begin with: a LINKTYPE number (1 = Ethernet).
-    pub link_type: u16,
     /// Index into the interfaces of its source.
     pub interface: u32,
-    /// The interface itself.
+    /// The interface itself, which tells what the bytes begin with.
     pub origin: &'a Interface,
     /// Number in its file, from 1, as Wireshark shows it.
     pub number: u64,
@@ -24,9 +20,6 @@ pub struct Frame<'a> {
 /// Most frames that a source lends at once: enough that the memory which they lead to can come near together, few enough that
 /// all of it has room there.
 pub const BATCH: usize = 32;
-
-/// Frames that a source lends at once, in their order.
-pub type Batch<'a> = ArrayVec<Frame<'a>, BATCH>;
 
 /// Where frames came from: one per pcap file, one per interface block of a pcapng file.
 ///
@@ -40,7 +33,7 @@ pub struct Interface {
     pub name: Option<String>,
     /// The interface's description (pcapng `if_description`).
     pub description: Option<String>,
-    /// LINKTYPE number of its frames.
+    /// What its frames begin with: a LINKTYPE number (1 = Ethernet).
     pub link_type: u16,
 }
 
@@ -49,7 +42,6 @@ pub struct Interface {
 pub(crate) struct Packet {
     pub time: i64,
     pub wire_len: u32,
-    pub link_type: u16,
     pub interface: u32,
     pub number: u64,
     pub start: usize,

@@ -23,7 +23,7 @@
 //! for frame in files.next_frames(BATCH) {
 //!     assert_eq!((frame.number, frame.wire_len, frame.bytes.len()), (1, 1500, 60));
 //! }
-//! assert!(files.next_frames(BATCH).is_empty());
+//! assert_eq!(files.next_frames(BATCH).len(), 0);
 //! assert!(files.problems().is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,4 +45,4 @@ mod zstd;
 
 pub use error::Error;
 pub use files::{Files, Progress};
-pub use frame::{BATCH, Batch, Frame, Interface};
+pub use frame::{BATCH, Frame, Interface};

@@ -28,7 +28,6 @@ pub(crate) struct Pcap {
     unit: i64,
     /// Bytes before each packet's data.
     packet_header: usize,
-    link_type: u16,
     interface: u32,
     /// Of the latest packet.
     number: u64,
@@ -88,7 +87,6 @@ impl Pcap {
                 TsResolution::NanoSecond => 1,
             },
             packet_header,
-            link_type,
             interface,
             number: 0,
         }))
@@ -104,22 +102,17 @@ impl Pcap {
     #[inline]
     pub fn buffered(&mut self, input: &mut Input) -> Option<Packet> {
         let bytes = input.buffered();
-        let header = bytes.first_chunk::<PACKET_HEADER>()?;
-        let captured = self.word(header, 8);
+        let [seconds, fraction, captured, wire_len] = self.header(bytes)?;
         let len = captured as usize;
         let whole = self.packet_header + len;
         if captured > MAX_PACKET || bytes.len() < whole {
             return None;
         }
-        let seconds = i64::from(self.word(header, 0));
-        // A fraction of a second or more is simply added: some writers do not carry over.
-        let fraction = i64::from(self.word(header, 4));
-        let wire_len = self.word(header, 12);
         self.number += 1;
         Some(Packet {
-            time: seconds * 1_000_000_000 + fraction * self.unit,
+            // A fraction of a second or more is simply added: some writers do not carry over.
+            time: i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit,
             wire_len,
-            link_type: self.link_type,
             interface: self.interface,
             number: self.number,
             start: input.consume(whole) + self.packet_header,
@@ -135,10 +128,9 @@ impl Pcap {
             }
             return Err(self.cut(input, self.packet_header));
         }
-        let Some(header) = input.buffered().first_chunk::<PACKET_HEADER>() else {
+        let Some([_, _, captured, _]) = self.header(input.buffered()) else {
             return Err(self.cut(input, self.packet_header));
         };
-        let captured = self.word(header, 8);
         if captured > MAX_PACKET {
             return Err(Error::Oversized {
                 file: input.name(),
@@ -154,14 +146,16 @@ impl Pcap {
         Ok(true)
     }
 
+    /// The fields of a packet header: seconds, fraction of a second, bytes captured, bytes on the wire.
     #[inline]
-    fn word(&self, header: &[u8; PACKET_HEADER], at: usize) -> u32 {
-        let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        if self.big_endian {
-            u32::from_be_bytes(bytes)
+    fn header(&self, bytes: &[u8]) -> Option<[u32; 4]> {
+        let (words, _) = bytes.first_chunk::<PACKET_HEADER>()?.as_chunks::<4>();
+        let words: [[u8; 4]; 4] = words.try_into().ok()?;
+        Some(if self.big_endian {
+            words.map(u32::from_be_bytes)
         } else {
-            u32::from_le_bytes(bytes)
-        }
+            words.map(u32::from_le_bytes)
+        })
     }
 
     fn cut(&self, input: &Input, want: usize) -> Error {

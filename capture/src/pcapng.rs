@@ -51,7 +51,6 @@ pub(crate) struct Pcapng {
 /// What is kept of an interface to read its packets.
 struct Declared {
     index: u32,
-    link_type: u16,
     snaplen: u32,
     clock: Clock,
 }
@@ -184,7 +183,6 @@ impl Pcapng {
         self.interfaces += 1;
         self.declared.push(Declared {
             index: interfaces.len() as u32,
-            link_type: declaration.link_type,
             snaplen: declaration.snaplen,
             clock: declaration.clock,
         });
@@ -246,7 +244,6 @@ impl Pcapng {
         Ok(Some(Packet {
             time: self.time,
             wire_len: facts.wire_len,
-            link_type: interface.link_type,
             interface: interface.index,
             number,
             start: facts.data,

@@ -27,7 +27,7 @@ impl From<Frame<'_>> for Kept {
         Self {
             time: frame.time,
             wire_len: frame.wire_len,
-            link_type: frame.link_type,
+            link_type: frame.origin.link_type,
             interface: frame.interface,
             number: frame.number,
             bytes: frame.bytes.to_vec(),
@@ -75,10 +75,10 @@ pub fn read_all(contents: &[&[u8]]) -> Result<Outcome, String> {
         loop {
             let batch = files.next_frames(most);
             assert!(batch.len() <= most);
-            if batch.is_empty() {
+            if batch.len() == 0 {
                 break;
             }
-            frames.extend(batch.into_iter().map(Kept::from));
+            frames.extend(batch.map(Kept::from));
         }
         Ok(Outcome {
             frames,

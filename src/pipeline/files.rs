@@ -49,10 +49,9 @@ pub fn read(
             }
         }
         let batch = files.next_frames(frames.left(count));
-        if batch.is_empty() {
+        if frames.take(batch, consumer)?.is_none() {
             break;
         }
-        frames.take(&batch, consumer)?;
     }
     Ok(Read {
         frames: frames.taken,

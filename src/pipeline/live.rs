@@ -43,18 +43,12 @@ pub fn read(
     let mut look = LOOK;
     while frames.taken < count {
         let batch = live.next_frames(frames.left(count), clock.patience())?;
-        match batch.last().map(|last| last.time) {
-            Some(time) => {
-                frames.take(&batch, consumer)?;
-                if time < clock.due && frames.taken < look {
-                    continue;
-                }
-                watch.reached = Timestamp(time);
-            }
+        match frames.take(batch, consumer)? {
+            Some(time) if time < clock.due && frames.taken < look => continue,
+            Some(time) => watch.reached = Timestamp(time),
             None if signals.stopped() => break,
             None => watch.reached = now(),
         }
-        drop(batch);
         look = frames.taken + LOOK;
         clock.look();
         if clock.ticks() {

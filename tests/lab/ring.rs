@@ -66,10 +66,10 @@ fn rest(live: &mut Live, stop: &AtomicBool) -> Vec<(String, Vec<u8>)> {
     let mut frames = Vec::new();
     loop {
         let batch = live.next_frames(BATCH, MOMENT).unwrap();
-        if batch.is_empty() {
+        if batch.len() == 0 {
             return frames;
         }
-        let named = batch.iter().map(|frame| {
+        let named = batch.map(|frame| {
             let name = frame.origin.name.clone().unwrap();
             (name, frame.bytes.to_vec())
         });

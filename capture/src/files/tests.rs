@@ -24,7 +24,7 @@ fn fifo() -> (TempDir, PathBuf) {
 
 /// The number of the next frame.
 fn next_number(files: &mut Files) -> Option<u64> {
-    let frame = files.next_frames(1).pop()?;
+    let frame = files.next_frames(1).next()?;
     Some(frame.number)
 }
 
@@ -132,7 +132,7 @@ fn progress_counts_bytes_on_disk() {
     let packed = gzip(&pcap(&[1, 2, 3]));
     let kept = file(&packed);
     let mut files = Files::open(&[kept.path().into()], Arc::default()).unwrap();
-    while !files.next_frames(1).is_empty() {}
+    while files.next_frames(1).next().is_some() {}
     let size = packed.len() as u64;
     let expected = Progress {
         read: size,
@@ -150,9 +150,9 @@ fn stop_ends_regular_files() {
     ] {
         let stop = Arc::new(AtomicBool::new(false));
         let mut files = Files::open(&paths, Arc::clone(&stop)).unwrap();
-        assert!(!files.next_frames(1).is_empty());
+        assert!(files.next_frames(1).next().is_some());
         stop.store(true, Ordering::Relaxed);
-        assert!(files.next_frames(1).is_empty());
+        assert!(files.next_frames(1).next().is_none());
         assert!(files.problems().is_empty());
     }
 }
@@ -182,7 +182,7 @@ fn a_live_pipe_gives_each_packet_when_it_is_complete() {
         let numbers = [(); 2].map(|()| next_number(&mut files));
         assert_eq!(numbers, [Some(1), Some(2)]);
         seen.send(()).unwrap();
-        assert!(files.next_frames(1).is_empty());
+        assert!(files.next_frames(1).next().is_none());
         writer.join().unwrap();
         let problem = files.problems()[0].to_string();
         assert!(
@@ -222,7 +222,7 @@ fn a_live_gzip_pipe_holds_nothing_back() {
         assert_eq!(next_number(&mut files), Some(number));
     }
     seen.send(()).unwrap();
-    assert!(files.next_frames(1).is_empty());
+    assert!(files.next_frames(1).next().is_none());
     assert!(files.problems().is_empty(), "{:?}", files.problems());
     writer.join().unwrap();
 }
@@ -238,7 +238,7 @@ fn stop_ends_the_wait_for_a_silent_pipe() {
         let reader_path = path.clone();
         let reader = thread::spawn(move || {
             let mut files = Files::open(&[reader_path], handle).unwrap();
-            let ended = files.next_frames(1).is_empty();
+            let ended = files.next_frames(1).next().is_none();
             (ended, files.problems().len())
         });
         let writer = has_writer.then(|| {

@@ -42,7 +42,7 @@ use statistics::Shares;
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 use threads::Queue;
 
-use crate::{BATCH, Batch, Error, Frame, Interface};
+use crate::{BATCH, Error, Frame, Interface};
 
 /// How long is slept before `stop` is looked at again.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -103,6 +103,8 @@ pub struct Live {
     /// When `stop` was noticed, in nanoseconds since the Unix epoch: later frames are not handed out.
     end: Option<i64>,
     ended: bool,
+    /// The batch that is lent.
+    batch: ArrayVec<Numbered, BATCH>,
     /// Frames until the clock is looked at.
     until_tick: u32,
     ticked: Instant,
@@ -148,6 +150,7 @@ impl Live {
             stop,
             end: None,
             ended: false,
+            batch: ArrayVec::new(),
             until_tick: FRAMES,
             ticked: Instant::now(),
             events: Vec::new(),
@@ -185,22 +188,26 @@ impl Live {
     /// # Errors
     ///
     /// The system cannot wait for frames. What happens to an interface is no error, but an event.
-    pub fn next_frames(&mut self, most: usize, patience: Duration) -> Result<Batch<'_>, Error> {
+    pub fn next_frames(
+        &mut self,
+        most: usize,
+        patience: Duration,
+    ) -> Result<impl ExactSizeIterator<Item = Frame<'_>>, Error> {
+        self.batch.clear();
         let most = most.min(BATCH);
-        let mut frames = ArrayVec::<Numbered, BATCH>::new();
         if most > 0 {
             let mut source = self.next_source(patience)?;
             while let Some(frame) = source.and_then(|source| self.take(source)) {
-                frames.push(frame);
-                source = if frames.len() < most {
+                self.batch.push(frame);
+                source = if self.batch.len() < most {
                     self.more()
                 } else {
                     None
                 };
             }
         }
-        self.until_tick = self.until_tick.saturating_sub(frames.len() as u32);
-        Ok(frames.iter().filter_map(|frame| self.lend(frame)).collect())
+        self.until_tick = self.until_tick.saturating_sub(self.batch.len() as u32);
+        Ok(self.batch.iter().map(|frame| self.lend(frame)))
     }
 
     /// Where frames come from: the interfaces that were asked for, and with `any` also each one that frames came by.
@@ -276,18 +283,17 @@ impl Live {
 
     /// Lends a frame of the batch.
     #[inline]
-    fn lend(&self, frame: &Numbered) -> Option<Frame<'_>> {
-        let origin = self.interfaces.all.get(frame.interface as usize)?;
+    fn lend(&self, frame: &Numbered) -> Frame<'_> {
         let taken = &frame.taken;
-        Some(Frame {
+        let source = &self.merge.sources[frame.source];
+        Frame {
             time: taken.time,
             wire_len: taken.wire_len,
-            link_type: origin.link_type,
             interface: frame.interface,
-            origin,
+            origin: &self.interfaces.all[frame.interface as usize],
             number: frame.number,
-            bytes: self.merge.sources.get(frame.source)?.bytes(taken)?,
-        })
+            bytes: source.bytes(taken).unwrap_or_default(),
+        }
     }
 
     /// The source that has the next frame.
