@@ -200,7 +200,8 @@ impl Watch {
     fn look(&mut self, live: &mut Live, consumer: &mut impl Consumer) {
         let time = now();
         for event in live.take_events() {
-            let change = SessionChange::of_interface(Timestamp(event.time), "", &event.text);
+            let time = Timestamp(event.time);
+            let change = SessionChange::of_interface(time, &event.interface, &event.text);
             self.tell(&line(&change));
             self.activity.remember(change);
         }

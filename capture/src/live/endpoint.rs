@@ -225,8 +225,11 @@ impl Endpoint {
                 Change::Back { .. } => ("is back".to_owned(), false),
             };
             moved |= renumbered;
-            let text = format!("{known_as} {text}");
-            events.push(Event { time: now, text });
+            events.push(Event {
+                time: now,
+                text: format!("{known_as} {text}"),
+                interface: known_as,
+            });
         }
         if moved {
             let bound: Vec<u32> = self.places.iter().map(|place| place.index).collect();

@@ -264,6 +264,7 @@ impl Portable {
             };
             Some(Event {
                 time: now,
+                interface: name.to_owned(),
                 text: format!("{name} {what}"),
             })
         })

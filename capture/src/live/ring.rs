@@ -314,11 +314,11 @@ impl Ring {
 
     /// Looks after the interface: it may have gone, come back, or have another name.
     pub fn tick(&mut self, now: i64) -> Vec<Event> {
-        let (mut texts, found) = self.target.look(&self.socket);
+        let (mut events, found) = self.target.look(&self.socket, now);
         if let Some(index) = found {
             match self.attach(index) {
                 Ok(true) => {
-                    texts.push(self.target.back());
+                    events.push(self.target.back(now));
                     // It may be another kind of device now. The filter that is there lets nothing wrong through.
                     let _ = self.start();
                 }
@@ -327,10 +327,7 @@ impl Ring {
                 Err(_) => self.target.lost(),
             }
         }
-        texts
-            .into_iter()
-            .map(|text| Event { time: now, text })
-            .collect()
+        events
     }
 
     /// Binds to an interface that is back; false if it has to wait.
