@@ -5,7 +5,8 @@ use std::io::BufWriter;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use mirrorscope_capture::Files;
+use arrayvec::ArrayVec;
+use mirrorscope_capture::{BATCH, Files};
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
@@ -32,21 +33,27 @@ impl Capture {
     }
 
     /// Reads all of it, from the page cache after the first time.
-    pub fn read(&self, mut sink: impl FnMut(&Frame<'_>)) {
+    pub fn read(&self, mut sink: impl FnMut(&[Frame<'_>])) {
         let stop = Arc::new(AtomicBool::new(false));
         let mut files = Files::open(&[self.file.path().to_owned()], stop).unwrap();
-        let mut frames = 0;
-        while let Some(frame) = files.next_frame() {
-            frames += 1;
-            sink(&Frame {
+        let mut count = 0;
+        loop {
+            let batch = files.next_frames(BATCH);
+            if batch.len() == 0 {
+                break;
+            }
+            let frames = batch.map(|frame| Frame {
                 time: Timestamp(frame.time),
                 wire_len: frame.wire_len,
-                link: LinkType::from_number(frame.link_type).unwrap(),
+                link: LinkType::from_number(frame.origin.link_type).unwrap(),
                 interface: frame.interface,
                 number: frame.number,
                 bytes: frame.bytes,
             });
+            let frames: ArrayVec<Frame<'_>, BATCH> = frames.collect();
+            count += frames.len() as u64;
+            sink(&frames);
         }
-        assert_eq!(frames, self.packets, "{:?}", files.problems());
+        assert_eq!(count, self.packets, "{:?}", files.problems());
     }
 }

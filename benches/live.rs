@@ -43,7 +43,7 @@ fn engine() -> Engine {
         ..Config::default()
     };
     let mut engine = Engine::new(config, Registry::default());
-    Capture::new(&load).read(|frame| engine.frame(frame));
+    Capture::new(&load).read(|frames| engine.frames(frames));
     engine
 }
 

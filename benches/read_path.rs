@@ -53,8 +53,8 @@ fn sites() -> Sites {
 fn read(bencher: Bencher<'_, '_>) {
     let capture = Capture::new(&LOAD);
     count(&capture, bencher).bench_local(|| {
-        capture.read(|frame| {
-            black_box(frame);
+        capture.read(|frames| {
+            black_box(frames);
         });
     });
 }
@@ -65,10 +65,12 @@ fn receive(bencher: Bencher<'_, '_>) {
     let capture = Capture::new(&LOAD);
     count(&capture, bencher).bench_local(|| {
         let mut receiver = Receiver::new(Options::default(), sites(), Registry::default());
-        capture.read(|frame| {
-            receiver.receive(frame, |mirrored| {
-                black_box(mirrored);
-            });
+        capture.read(|frames| {
+            for frame in frames {
+                receiver.receive(frame, |mirrored| {
+                    black_box(mirrored);
+                });
+            }
         });
     });
 }
@@ -83,7 +85,7 @@ fn report(bencher: Bencher<'_, '_>) {
             ..Config::default()
         };
         let mut engine = Engine::new(config, Registry::default());
-        capture.read(|frame| engine.frame(frame));
+        capture.read(|frames| engine.frames(frames));
         engine.finish();
         let report = engine.report();
         assert_eq!(report.totals.flows, u64::from(LOAD.flows));

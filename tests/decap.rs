@@ -135,9 +135,9 @@ fn a_packet_joined_from_fragments_has_its_own_length() {
         Some(0)
     );
     let mut files = Files::open(&[inner], std::sync::Arc::default()).unwrap();
-    let written = files.next_frame().unwrap();
+    let written = files.next_frames(1).next().unwrap();
     assert_eq!((written.wire_len, written.bytes), (1514, frame.as_slice()));
-    assert!(files.next_frame().is_none());
+    assert!(files.next_frames(1).next().is_none());
 }
 
 #[test]

@@ -37,8 +37,8 @@ fn write(path: &Path, link_type: u16, packets: &[Packet]) {
 fn read(path: &Path) -> (Option<u16>, Vec<Packet>) {
     let mut files = Files::open(&[path.to_owned()], Arc::default()).unwrap();
     let (mut link_type, mut packets) = (None, Vec::new());
-    while let Some(frame) = files.next_frame() {
-        link_type.get_or_insert(frame.link_type);
+    while let Some(frame) = files.next_frames(1).next() {
+        link_type.get_or_insert(frame.origin.link_type);
         packets.push((frame.time, frame.wire_len, frame.bytes.to_vec()));
     }
     assert!(files.problems().is_empty(), "{:?}", files.problems());

@@ -27,7 +27,7 @@ impl Random {
 pub fn read(path: &Path) -> Vec<(i64, Vec<u8>)> {
     let mut files = Files::open(&[path.to_owned()], Arc::new(AtomicBool::new(false))).unwrap();
     let mut frames = Vec::new();
-    while let Some(frame) = files.next_frame() {
+    while let Some(frame) = files.next_frames(1).next() {
         frames.push((frame.time, frame.bytes.to_vec()));
     }
     frames

@@ -131,7 +131,7 @@ fn mirror_times_are_used_where_asked_for_and_sessions_stay_on_arrival() {
         let mut files =
             Files::open(std::slice::from_ref(&inner), std::sync::Arc::default()).unwrap();
         for (sent, arrival) in jittered() {
-            let time = files.next_frame().unwrap().time;
+            let time = files.next_frames(1).next().unwrap().time;
             assert_eq!(time, if mirror { sent } else { arrival });
         }
         let flow = &json_lines(&["flows", "--format", "json", "--clock", clock, text(&path)])[0];

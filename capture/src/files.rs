@@ -2,11 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::frame::Packet;
+use arrayvec::ArrayVec;
+
+use crate::frame::{BATCH, Packet};
 use crate::input::Input;
 use crate::pcap::Pcap;
 use crate::pcapng::{self, Pcapng};
@@ -24,10 +27,15 @@ pub struct Files {
     stop: Arc<AtomicBool>,
     /// With several files: the time of each one's next frame, the earliest on top.
     queue: BinaryHeap<Reverse<(i64, usize)>>,
-    /// With several files: the one whose frame is lent out, or none yet.
-    lent: Option<usize>,
+    /// With several files: the frame of the one on top was handed out.
+    used: bool,
     started: bool,
+    /// The batch that is lent.
+    batch: Packets,
 }
+
+/// Packets, and the files they are of, by number.
+type Packets = ArrayVec<(usize, Packet), BATCH>;
 
 /// How much of the files was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,25 +91,35 @@ impl Files {
             found,
             stop,
             queue: BinaryHeap::new(),
-            lent: None,
+            used: false,
             started: false,
+            batch: Packets::new(),
         })
     }
 
-    /// The next frame in time order; of equal times, that of the file named first.
+    /// The next frames in time order, `most` and [`BATCH`] at most; of equal times, that of the file named first comes first.
     ///
-    /// None when all files have ended, or soon after `stop` became true.
-    #[inline]
-    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
+    /// Reads on only for the first of them: the others are those that are there already, so that no frame waits for a pipe
+    /// to bring more. None when all files have ended, or soon after `stop` became true.
+    pub fn next_frames(&mut self, most: usize) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.batch.clear();
+        let most = most.min(BATCH);
+        if most > 0 && !self.stop.load(Ordering::Relaxed) {
+            match &mut self.sources[..] {
+                [only] => only.collect(most, &mut self.batch, &mut self.found),
+                _ => self.merge(most),
+            }
         }
-        if self.sources.len() == 1 {
-            let only = &mut self.sources[0];
-            let packet = only.advance(&mut self.found)?;
-            return only.frame(&packet, &self.found);
-        }
-        self.earliest()
+        let (sources, interfaces) = (&self.sources, &self.found.interfaces);
+        let frames = self.batch.iter();
+        frames.map(|(source, packet)| Frame {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            interface: packet.interface,
+            origin: &interfaces[packet.interface as usize],
+            number: packet.number,
+            bytes: sources[*source].input.bytes(packet.start, packet.len),
+        })
     }
 
     /// Where the frames come from. Grows as pcapng files declare interfaces on the way.
@@ -126,35 +144,58 @@ impl Files {
         }
     }
 
-    /// The next frame of several files.
-    fn earliest(&mut self) -> Option<Frame<'_>> {
-        if self.started {
-            let index = self.lent.take()?;
-            self.line_up(index);
-        } else {
+    /// The next frames of several files.
+    fn merge(&mut self, most: usize) {
+        if !self.started {
             self.started = true;
-            for index in 0..self.sources.len() {
-                self.line_up(index);
+            for (index, file) in self.sources.iter_mut().enumerate() {
+                file.next = file.advance(&mut self.found);
+                if let Some(packet) = &file.next {
+                    self.queue.push(Reverse((packet.time, index)));
+                }
             }
         }
-        let Reverse((_, index)) = self.queue.pop()?;
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
+        while self.batch.len() < most {
+            if self.used && !self.replace(self.batch.is_empty()) {
+                return;
+            }
+            self.used = false;
+            // While a pipe was waited for.
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let Some(Reverse((_, index))) = self.queue.peek() else {
+                return;
+            };
+            if let Some(packet) = self.sources[*index].next {
+                self.batch.push((*index, packet));
+            }
+            self.used = true;
         }
-        self.lent = Some(index);
-        let file = &self.sources[index];
-        file.next
-            .as_ref()
-            .and_then(|packet| file.frame(packet, &self.found))
     }
 
-    /// Reads a file's next frame and puts it in the queue.
-    fn line_up(&mut self, index: usize) {
-        let file = &mut self.sources[index];
-        file.next = file.advance(&mut self.found);
-        if let Some(packet) = &file.next {
-            self.queue.push(Reverse((packet.time, index)));
+    /// Puts the next frame of the file on top in the place of the one that was handed out; false if that would move bytes
+    /// which are still needed.
+    #[inline]
+    fn replace(&mut self, may_read: bool) -> bool {
+        let Some(mut top) = self.queue.peek_mut() else {
+            return true;
+        };
+        let Reverse((time, index)) = &mut *top;
+        let file = &mut self.sources[*index];
+        file.next = if may_read {
+            file.advance(&mut self.found)
+        } else {
+            file.buffered(&mut self.found)
+        };
+        match &file.next {
+            Some(packet) => *time = packet.time,
+            None if may_read => {
+                PeekMut::pop(top);
+            }
+            None => return false,
         }
+        true
     }
 }
 
@@ -168,7 +209,29 @@ struct Source {
 }
 
 impl Source {
+    /// The next packets of the only file.
     #[inline]
+    fn collect(&mut self, most: usize, batch: &mut Packets, found: &mut Found) {
+        let mut next = self.advance(found);
+        while let Some(packet) = next {
+            batch.push((0, packet));
+            if batch.len() >= most {
+                return;
+            }
+            next = self.buffered(found);
+        }
+    }
+
+    /// The next packet if it can be had without reading on: until then all bytes stay where they are.
+    #[inline]
+    fn buffered(&mut self, found: &mut Found) -> Option<Packet> {
+        match &mut self.format {
+            Format::Pcap(pcap) => pcap.buffered(&mut self.input),
+            Format::Pcapng(pcapng) => pcapng.buffered(&mut self.input, found),
+        }
+    }
+
+    /// The next packet, read if need be; None at the end.
     fn advance(&mut self, found: &mut Found) -> Option<Packet> {
         if self.ended {
             return None;
@@ -187,19 +250,6 @@ impl Source {
         self.ended = true;
         self.input.close();
         None
-    }
-
-    #[inline]
-    fn frame<'a>(&'a self, packet: &Packet, found: &'a Found) -> Option<Frame<'a>> {
-        Some(Frame {
-            time: packet.time,
-            wire_len: packet.wire_len,
-            link_type: packet.link_type,
-            interface: packet.interface,
-            origin: found.interfaces.get(packet.interface as usize)?,
-            number: packet.number,
-            bytes: self.input.bytes(packet.start, packet.len),
-        })
     }
 }
 

@@ -7,17 +7,19 @@ pub struct Frame<'a> {
     pub time: i64,
     /// Length on the wire, in bytes; more than `bytes` when the capture cut the frame.
     pub wire_len: u32,
-    /// What the bytes begin with: a LINKTYPE number (1 = Ethernet).
-    pub link_type: u16,
     /// Index into the interfaces of its source.
     pub interface: u32,
-    /// The interface itself.
+    /// The interface itself, which tells what the bytes begin with.
     pub origin: &'a Interface,
     /// Number in its file, from 1, as Wireshark shows it.
     pub number: u64,
     /// The captured bytes.
     pub bytes: &'a [u8],
 }
+
+/// Most frames that a source lends at once: enough that the memory which they lead to can come near together, few enough that
+/// all of it has room there.
+pub const BATCH: usize = 32;
 
 /// Where frames came from: one per pcap file, one per interface block of a pcapng file.
 ///
@@ -31,7 +33,7 @@ pub struct Interface {
     pub name: Option<String>,
     /// The interface's description (pcapng `if_description`).
     pub description: Option<String>,
-    /// LINKTYPE number of its frames.
+    /// What its frames begin with: a LINKTYPE number (1 = Ethernet).
     pub link_type: u16,
 }
 
@@ -40,7 +42,6 @@ pub struct Interface {
 pub(crate) struct Packet {
     pub time: i64,
     pub wire_len: u32,
-    pub link_type: u16,
     pub interface: u32,
     pub number: u64,
     pub start: usize,

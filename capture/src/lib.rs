@@ -7,8 +7,8 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::AtomicBool;
 //!
-//! use mirrorscope_capture::Files;
 //! use mirrorscope_capture::writer::{OutputFile, PcapWriter};
+//! use mirrorscope_capture::{BATCH, Files};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("dc1.pcap");
@@ -20,9 +20,10 @@
 //!
 //! let stop = Arc::new(AtomicBool::new(false));
 //! let mut files = Files::open(&[path], stop)?;
-//! while let Some(frame) = files.next_frame() {
+//! for frame in files.next_frames(BATCH) {
 //!     assert_eq!((frame.number, frame.wire_len, frame.bytes.len()), (1, 1500, 60));
 //! }
+//! assert_eq!(files.next_frames(BATCH).len(), 0);
 //! assert!(files.problems().is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -44,4 +45,4 @@ mod zstd;
 
 pub use error::Error;
 pub use files::{Files, Progress};
-pub use frame::{Frame, Interface};
+pub use frame::{BATCH, Frame, Interface};

@@ -28,8 +28,8 @@ pub(crate) struct Pcap {
     unit: i64,
     /// Bytes before each packet's data.
     packet_header: usize,
-    link_type: u16,
     interface: u32,
+    /// Of the latest packet.
     number: u64,
 }
 
@@ -87,7 +87,6 @@ impl Pcap {
                 TsResolution::NanoSecond => 1,
             },
             packet_header,
-            link_type,
             interface,
             number: 0,
         }))
@@ -95,57 +94,74 @@ impl Pcap {
 
     /// The next packet, None at the end of the file.
     pub fn next(&mut self, input: &mut Input) -> Result<Option<Packet>, Error> {
-        if !input.fill(self.packet_header)? && input.buffered().is_empty() {
-            return Ok(None);
-        }
-        self.number += 1;
-        if input.buffered().len() < self.packet_header {
-            return Err(self.cut(input, self.packet_header));
-        }
-        let Some(&header) = input.buffered().first_chunk::<PACKET_HEADER>() else {
-            return Err(self.cut(input, self.packet_header));
-        };
-        let captured = self.word(&header, 8);
-        if captured > MAX_PACKET {
-            return Err(Error::Oversized {
-                file: input.name(),
-                packet: self.number,
-                offset: input.offset(),
-                claimed: captured,
-            });
-        }
+        let there = self.fill(input)?;
+        Ok(there.then(|| self.buffered(input)).flatten())
+    }
+
+    /// The next packet if all of it is buffered, and nothing is wrong with it.
+    #[inline]
+    pub fn buffered(&mut self, input: &mut Input) -> Option<Packet> {
+        let bytes = input.buffered();
+        let [seconds, fraction, captured, wire_len] = self.header(bytes)?;
         let len = captured as usize;
         let whole = self.packet_header + len;
-        if !input.fill(whole)? {
-            return Err(self.cut(input, whole));
+        if captured > MAX_PACKET || bytes.len() < whole {
+            return None;
         }
-        let seconds = i64::from(self.word(&header, 0));
-        // A fraction of a second or more is simply added: some writers do not carry over.
-        let fraction = i64::from(self.word(&header, 4));
-        Ok(Some(Packet {
-            time: seconds * 1_000_000_000 + fraction * self.unit,
-            wire_len: self.word(&header, 12),
-            link_type: self.link_type,
+        self.number += 1;
+        Some(Packet {
+            // A fraction of a second or more is simply added: some writers do not carry over.
+            time: i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit,
+            wire_len,
             interface: self.interface,
             number: self.number,
             start: input.consume(whole) + self.packet_header,
             len,
-        }))
+        })
     }
 
-    fn word(&self, header: &[u8; PACKET_HEADER], at: usize) -> u32 {
-        let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
+    /// Sees to it that the next packet is buffered; false at the end of the file.
+    fn fill(&self, input: &mut Input) -> Result<bool, Error> {
+        if !input.fill(self.packet_header)? {
+            if input.buffered().is_empty() {
+                return Ok(false);
+            }
+            return Err(self.cut(input, self.packet_header));
         }
+        let Some([_, _, captured, _]) = self.header(input.buffered()) else {
+            return Err(self.cut(input, self.packet_header));
+        };
+        if captured > MAX_PACKET {
+            return Err(Error::Oversized {
+                file: input.name(),
+                packet: self.number + 1,
+                offset: input.offset(),
+                claimed: captured,
+            });
+        }
+        let whole = self.packet_header + captured as usize;
+        if !input.fill(whole)? {
+            return Err(self.cut(input, whole));
+        }
+        Ok(true)
+    }
+
+    /// The fields of a packet header: seconds, fraction of a second, bytes captured, bytes on the wire.
+    #[inline]
+    fn header(&self, bytes: &[u8]) -> Option<[u32; 4]> {
+        let (words, _) = bytes.first_chunk::<PACKET_HEADER>()?.as_chunks::<4>();
+        let words: [[u8; 4]; 4] = words.try_into().ok()?;
+        Some(if self.big_endian {
+            words.map(u32::from_be_bytes)
+        } else {
+            words.map(u32::from_le_bytes)
+        })
     }
 
     fn cut(&self, input: &Input, want: usize) -> Error {
         Error::CutPacket {
             file: input.name(),
-            packet: self.number,
+            packet: self.number + 1,
             offset: input.offset(),
             have: input.buffered().len() as u64,
             want: want as u64,

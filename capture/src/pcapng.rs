@@ -40,6 +40,7 @@ pub(crate) struct Pcapng {
     declared: Vec<Declared>,
     /// Interfaces of all sections so far.
     interfaces: usize,
+    /// Of the latest frame.
     number: u64,
     /// Time of the latest packet, for those without.
     time: i64,
@@ -50,7 +51,6 @@ pub(crate) struct Pcapng {
 /// What is kept of an interface to read its packets.
 struct Declared {
     index: u32,
-    link_type: u16,
     snaplen: u32,
     clock: Clock,
 }
@@ -94,33 +94,57 @@ impl Pcapng {
     /// The next packet, None at the end of the file.
     pub fn next(&mut self, input: &mut Input, found: &mut Found) -> Result<Option<Packet>, Error> {
         while let Some(block) = self.blocks.next(input, self.number + 1)? {
-            let packet = match block.kind {
+            match block.kind {
                 ENHANCED_PACKET_BLOCK | PACKET_BLOCK | SIMPLE_PACKET_BLOCK => {
-                    self.number += 1;
-                    self.packet(input, block, &mut found.problems)?
+                    let packet = self.take(input, block, &mut found.problems)?;
+                    if packet.is_some() {
+                        return Ok(packet);
+                    }
+                    continue;
                 }
                 INTERFACE_DESCRIPTION_BLOCK => {
                     self.declare(input, block, &mut found.interfaces)?;
-                    None
                 }
-                SECTION_HEADER_BLOCK => {
-                    self.begin_section(input)?;
-                    None
-                }
+                SECTION_HEADER_BLOCK => self.begin_section(input)?,
                 // Wireshark shows these as frames, so they take numbers.
                 SYSTEMD_JOURNAL_EXPORT_BLOCK | CUSTOM_BLOCK | CUSTOM_BLOCK_NO_COPY => {
                     self.number += 1;
-                    None
                 }
-                _ => None,
-            };
-            let start = input.consume(block.len);
-            if let Some(mut packet) = packet {
-                packet.start += start;
-                return Ok(Some(packet));
+                _ => {}
             }
+            input.consume(block.len);
         }
         Ok(None)
+    }
+
+    /// The next packet if its block comes next, all of it is buffered, and nothing is wrong with it.
+    #[inline]
+    pub fn buffered(&mut self, input: &mut Input, found: &mut Found) -> Option<Packet> {
+        while let Some(block) = self.blocks.buffered_packet(input) {
+            // What is wrong is told by `next`, which comes to the same block.
+            let packet = self.take(input, block, &mut found.problems).ok()?;
+            if packet.is_some() {
+                return packet;
+            }
+        }
+        None
+    }
+
+    /// Uses a packet block up; None if its interface is unknown.
+    #[inline]
+    fn take(
+        &mut self,
+        input: &mut Input,
+        block: Block,
+        problems: &mut Vec<Error>,
+    ) -> Result<Option<Packet>, Error> {
+        let packet = self.packet(input, block, problems)?;
+        self.number += 1;
+        let start = input.consume(block.len);
+        Ok(packet.map(|packet| Packet {
+            start: start + packet.start,
+            ..packet
+        }))
     }
 
     /// A section begins: its interfaces are numbered from 0 again.
@@ -159,7 +183,6 @@ impl Pcapng {
         self.interfaces += 1;
         self.declared.push(Declared {
             index: interfaces.len() as u32,
-            link_type: declaration.link_type,
             snaplen: declaration.snaplen,
             clock: declaration.clock,
         });
@@ -180,6 +203,7 @@ impl Pcapng {
         block: Block,
         problems: &mut Vec<Error>,
     ) -> Result<Option<Packet>, Error> {
+        let number = self.number + 1;
         let bytes = &input.buffered()[..block.len];
         let Some(facts) = self.facts(block.kind, bytes) else {
             let reason = format!("{} bytes are too few for a packet", block.len);
@@ -190,7 +214,7 @@ impl Pcapng {
                 self.told = true;
                 problems.push(Error::UndeclaredInterface {
                     file: input.name(),
-                    packet: self.number,
+                    packet: number,
                     offset: input.offset(),
                     interface: facts.interface,
                 });
@@ -209,7 +233,7 @@ impl Pcapng {
         if captured > MAX_PACKET || captured as usize > room {
             return Err(Error::Oversized {
                 file: input.name(),
-                packet: self.number,
+                packet: number,
                 offset: input.offset(),
                 claimed: captured,
             });
@@ -220,9 +244,8 @@ impl Pcapng {
         Ok(Some(Packet {
             time: self.time,
             wire_len: facts.wire_len,
-            link_type: interface.link_type,
             interface: interface.index,
-            number: self.number,
+            number,
             start: facts.data,
             len: captured as usize,
         }))

@@ -9,7 +9,7 @@ use hex_literal::hex;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tempfile::NamedTempFile;
 
-use crate::{Error, Files, Frame, Interface};
+use crate::{BATCH, Error, Files, Frame, Interface};
 
 /// A frame that outlives its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl From<Frame<'_>> for Kept {
         Self {
             time: frame.time,
             wire_len: frame.wire_len,
-            link_type: frame.link_type,
+            link_type: frame.origin.link_type,
             interface: frame.interface,
             number: frame.number,
             bytes: frame.bytes.to_vec(),
@@ -36,7 +36,7 @@ impl From<Frame<'_>> for Kept {
 }
 
 /// All that files gave.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub frames: Vec<Kept>,
     pub interfaces: Vec<Interface>,
@@ -57,7 +57,7 @@ pub fn file(bytes: &[u8]) -> NamedTempFile {
     file
 }
 
-/// Reads capture files that hold these bytes; the error of opening as its text, without the path.
+/// Reads capture files that hold these bytes, the same whatever the size of batches; the error of opening as its text, without the path.
 pub fn read_all(contents: &[&[u8]]) -> Result<Outcome, String> {
     let kept: Vec<_> = contents.iter().map(|bytes| file(bytes)).collect();
     let paths: Vec<_> = kept.iter().map(|file| file.path().to_owned()).collect();
@@ -69,16 +69,28 @@ pub fn read_all(contents: &[&[u8]]) -> Result<Outcome, String> {
         let skip = path.map_or(0, |path| path.to_string_lossy().len() + 2);
         text[skip..].to_owned()
     };
-    let mut files = Files::open(&paths, Arc::default()).map_err(|error| text(&error))?;
-    let mut frames = Vec::new();
-    while let Some(frame) = files.next_frame() {
-        frames.push(Kept::from(frame));
+    let outcome = |most: usize| {
+        let mut files = Files::open(&paths, Arc::default()).map_err(|error| text(&error))?;
+        let mut frames = Vec::new();
+        loop {
+            let batch = files.next_frames(most);
+            assert!(batch.len() <= most);
+            if batch.len() == 0 {
+                break;
+            }
+            frames.extend(batch.map(Kept::from));
+        }
+        Ok(Outcome {
+            frames,
+            interfaces: files.interfaces().to_vec(),
+            problems: files.problems().iter().map(text).collect(),
+        })
+    };
+    let whole = outcome(BATCH);
+    for most in [1, 3] {
+        assert_eq!(outcome(most), whole, "at most {most} at once");
     }
-    Ok(Outcome {
-        frames,
-        interfaces: files.interfaces().to_vec(),
-        problems: files.problems().iter().map(text).collect(),
-    })
+    whole
 }
 
 /// Reads one capture file.

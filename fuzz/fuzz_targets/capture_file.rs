@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let mut number = 0;
-    while let Some(frame) = files.next_frame() {
+    while let Some(frame) = files.next_frames(1).next() {
         assert!(frame.number > number, "numbers count up");
         number = frame.number;
         assert!(frame.bytes.len() <= 262_144, "no record is longer");

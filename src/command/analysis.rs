@@ -166,8 +166,8 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
         Some(&mut self.engine)
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        self.engine.frame(frame);
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        self.engine.frames(frames);
         Ok(())
     }
 

@@ -117,18 +117,21 @@ impl Consumer for Decap {
         Some(self.stripper.receiver())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
         let Self {
             stripper,
             choice,
             output,
         } = self;
-        let mut result = Ok(());
-        output.arrived(frame.time);
-        stripper.frame(frame, choice, |mirrored, wanted| {
-            output.keep(&mut result, mirrored, wanted);
-        });
-        result
+        for frame in frames {
+            let mut result = Ok(());
+            output.arrived(frame.time);
+            stripper.frame(frame, choice, |mirrored, wanted| {
+                output.keep(&mut result, mirrored, wanted);
+            });
+            result?;
+        }
+        Ok(())
     }
 
     fn engine(&mut self) -> Option<&mut Engine> {

@@ -141,6 +141,12 @@ struct Mirrored {
 }
 
 impl Consumer for Encap {
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        frames.iter().try_for_each(|frame| self.frame(frame))
+    }
+}
+
+impl Encap {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
         self.done.read += 1;
         let stripped = decapsulate(frame.link, frame.bytes, &self.options);
@@ -163,9 +169,7 @@ impl Consumer for Encap {
         self.done.truncated += u64::from(original.truncated);
         self.deliver()
     }
-}
 
-impl Encap {
     /// Writes what arrives.
     fn deliver(&mut self) -> Result<()> {
         while let Some(arrival) = self.path.arrival() {

@@ -12,7 +12,7 @@ use super::Consumer;
 use super::frames::Frames;
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
-const BATCH: u64 = 4096;
+const LOOK: u64 = 4096;
 
 /// What was read.
 pub struct Read {
@@ -31,23 +31,27 @@ pub fn read(
 ) -> Result<Read> {
     let mut progress = ProgressBar::new();
     let mut frames = Frames::default();
+    let mut look = 0;
     while frames.taken < count {
-        if frames.taken % BATCH == 0 && progress.is_due() {
-            let read = files.progress();
-            progress.draw(&State {
-                done: Done::Files {
-                    read: read.read,
-                    total: read.total,
-                },
-                frames: frames.taken,
-                sessions: registry.len(),
-                flows: consumer.flows(),
-            });
+        if frames.taken >= look {
+            look = frames.taken + LOOK;
+            if progress.is_due() {
+                let read = files.progress();
+                progress.draw(&State {
+                    done: Done::Files {
+                        read: read.read,
+                        total: read.total,
+                    },
+                    frames: frames.taken,
+                    sessions: registry.len(),
+                    flows: consumer.flows(),
+                });
+            }
         }
-        let Some(frame) = files.next_frame() else {
+        let batch = files.next_frames(frames.left(count));
+        if frames.take(batch, consumer)?.is_none() {
             break;
-        };
-        frames.take(&frame, consumer)?;
+        }
     }
     Ok(Read {
         frames: frames.taken,

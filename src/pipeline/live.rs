@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a silent interface is waited for before signals are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Frames between two looks at the clock.
-const BATCH: u64 = 1024;
+const LOOK: u64 = 1024;
 /// Between two complaints about drops.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -40,19 +40,16 @@ pub fn read(
     let mut clock = Clock::new(&args.live);
     let count = args.count.unwrap_or(u64::MAX);
     let mut frames = Frames::default();
+    let mut look = LOOK;
     while frames.taken < count {
-        match live.next_frame(clock.patience())? {
-            Some(frame) => {
-                let time = frame.time;
-                frames.take(&frame, consumer)?;
-                if time < clock.due && frames.taken % BATCH != 0 {
-                    continue;
-                }
-                watch.reached = Timestamp(time);
-            }
+        let batch = live.next_frames(frames.left(count), clock.patience())?;
+        match frames.take(batch, consumer)? {
+            Some(time) if time < clock.due && frames.taken < look => continue,
+            Some(time) => watch.reached = Timestamp(time),
             None if signals.stopped() => break,
             None => watch.reached = now(),
         }
+        look = frames.taken + LOOK;
         clock.look();
         if clock.ticks() {
             watch.tick(live, consumer)?;
@@ -203,7 +200,8 @@ impl Watch {
     fn look(&mut self, live: &mut Live, consumer: &mut impl Consumer) {
         let time = now();
         for event in live.take_events() {
-            let change = SessionChange::of_interface(Timestamp(event.time), "", &event.text);
+            let time = Timestamp(event.time);
+            let change = SessionChange::of_interface(time, &event.interface, &event.text);
             self.tell(&line(&change));
             self.activity.remember(change);
         }

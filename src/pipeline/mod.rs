@@ -64,8 +64,8 @@ pub trait Consumer {
     fn receiver(&mut self) -> Option<&mut Receiver> {
         None
     }
-    /// Takes one frame.
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<()>;
+    /// Takes frames, one after the other.
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()>;
     /// Flows so far, for the progress line.
     fn flows(&self) -> usize {
         0
@@ -91,8 +91,8 @@ impl Consumer for Engine {
         Some(Engine::receiver(self))
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        Engine::frame(self, frame);
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        Engine::frames(self, frames);
         Ok(())
     }
 

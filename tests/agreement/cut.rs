@@ -46,8 +46,8 @@ fn cut_everywhere(capture: &Path) -> u64 {
         return 0;
     };
     let mut number = 0;
-    while let Some(frame) = files.next_frame() {
-        let Some(link) = LinkType::from_number(frame.link_type) else {
+    while let Some(frame) = files.next_frames(1).next() {
+        let Some(link) = LinkType::from_number(frame.origin.link_type) else {
             continue;
         };
         for len in 0..=frame.bytes.len() {

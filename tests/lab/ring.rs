@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mirrorscope_capture::BATCH;
 use mirrorscope_capture::live::{Live, Numbers, Options, Pass, Via};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
@@ -63,11 +64,17 @@ fn open(collector: &Machine, options: &Options) -> (Live, Arc<AtomicBool>) {
 fn rest(live: &mut Live, stop: &AtomicBool) -> Vec<(String, Vec<u8>)> {
     stop.store(true, Ordering::Relaxed);
     let mut frames = Vec::new();
-    while let Some(frame) = live.next_frame(MOMENT).unwrap() {
-        let name = frame.origin.name.clone().unwrap();
-        frames.push((name, frame.bytes.to_vec()));
+    loop {
+        let batch = live.next_frames(BATCH, MOMENT).unwrap();
+        if batch.len() == 0 {
+            return frames;
+        }
+        let named = batch.map(|frame| {
+            let name = frame.origin.name.clone().unwrap();
+            (name, frame.bytes.to_vec())
+        });
+        frames.extend(named);
     }
-    frames
 }
 
 fn ethernet(tags: &[(u16, u16)], ethertype: u16, packet: &[u8]) -> Vec<u8> {
@@ -390,7 +397,7 @@ fn wait_until(live: &mut Live, what: &str, mut done: impl FnMut(&[String], usize
     let start = Instant::now();
     let (mut events, mut frames) = (Vec::new(), 0);
     while !done(&events, frames) {
-        frames += usize::from(live.next_frame(MOMENT).unwrap().is_some());
+        frames += live.next_frames(BATCH, MOMENT).unwrap().len();
         events.extend(live.take_events().into_iter().map(|event| event.text));
         assert!(
             start.elapsed() < Duration::from_secs(2),

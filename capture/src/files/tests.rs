@@ -22,6 +22,12 @@ fn fifo() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// The number of the next frame.
+fn next_number(files: &mut Files) -> Option<u64> {
+    let frame = files.next_frames(1).next()?;
+    Some(frame.number)
+}
+
 fn refusal(path: &str) -> String {
     match Files::open(&[path.into()], Arc::default()) {
         Ok(_) => panic!("{path} opened"),
@@ -126,7 +132,7 @@ fn progress_counts_bytes_on_disk() {
     let packed = gzip(&pcap(&[1, 2, 3]));
     let kept = file(&packed);
     let mut files = Files::open(&[kept.path().into()], Arc::default()).unwrap();
-    while files.next_frame().is_some() {}
+    while files.next_frames(1).next().is_some() {}
     let size = packed.len() as u64;
     let expected = Progress {
         read: size,
@@ -144,9 +150,9 @@ fn stop_ends_regular_files() {
     ] {
         let stop = Arc::new(AtomicBool::new(false));
         let mut files = Files::open(&paths, Arc::clone(&stop)).unwrap();
-        assert!(files.next_frame().is_some());
+        assert!(files.next_frames(1).next().is_some());
         stop.store(true, Ordering::Relaxed);
-        assert!(files.next_frame().is_none());
+        assert!(files.next_frames(1).next().is_none());
         assert!(files.problems().is_empty());
     }
 }
@@ -173,10 +179,10 @@ fn a_live_pipe_gives_each_packet_when_it_is_complete() {
         });
         let mut files = Files::open(&[path], Arc::default()).unwrap();
         assert_eq!(files.progress().total, None);
-        let numbers = [(); 2].map(|()| files.next_frame().map(|frame| frame.number));
+        let numbers = [(); 2].map(|()| next_number(&mut files));
         assert_eq!(numbers, [Some(1), Some(2)]);
         seen.send(()).unwrap();
-        assert!(files.next_frame().is_none());
+        assert!(files.next_frames(1).next().is_none());
         writer.join().unwrap();
         let problem = files.problems()[0].to_string();
         assert!(
@@ -213,10 +219,10 @@ fn a_live_gzip_pipe_holds_nothing_back() {
     });
     let mut files = Files::open(&[path], Arc::default()).unwrap();
     for number in 1..=u64::from(PACKETS) {
-        assert_eq!(files.next_frame().map(|frame| frame.number), Some(number));
+        assert_eq!(next_number(&mut files), Some(number));
     }
     seen.send(()).unwrap();
-    assert!(files.next_frame().is_none());
+    assert!(files.next_frames(1).next().is_none());
     assert!(files.problems().is_empty(), "{:?}", files.problems());
     writer.join().unwrap();
 }
@@ -232,7 +238,8 @@ fn stop_ends_the_wait_for_a_silent_pipe() {
         let reader_path = path.clone();
         let reader = thread::spawn(move || {
             let mut files = Files::open(&[reader_path], handle).unwrap();
-            (files.next_frame().is_none(), files.problems().len())
+            let ended = files.next_frames(1).next().is_none();
+            (ended, files.problems().len())
         });
         let writer = has_writer.then(|| {
             let mut writer = File::options().write(true).open(&path).unwrap();

@@ -16,7 +16,7 @@ use super::clock::now;
 use super::opened::{self, Opened, Place};
 use super::socket::{self, Scratch};
 use super::tap::{self, Kind, Tap};
-use super::{Dropped, Event, InterfaceStatistics, Lent, Options, Via};
+use super::{Dropped, Event, InterfaceStatistics, Options, Taken, Via};
 use crate::error::{Error, plain};
 use crate::frame::Interface;
 
@@ -49,7 +49,7 @@ pub struct Endpoint {
     filled: Vec<usize>,
     /// What the kernel received until then is here, or nowhere.
     complete_until: i64,
-    /// The tap whose datagram is lent next.
+    /// The tap whose datagram is taken next.
     chosen: Option<usize>,
     places: Vec<Place>,
     interfaces: Vec<Interface>,
@@ -120,17 +120,24 @@ impl Endpoint {
                 break;
             }
         }
-        self.chosen = oldest.map(|(_, tap)| tap);
-        let head = self.chosen.and_then(|tap| self.taps.get(tap)?.head());
-        if let Some(interface) = head.map(|head| head.interface) {
-            // Who takes the frame knows its interface by then.
-            self.place(interface);
-        }
-        Ok(oldest.map(|(time, _)| time))
+        Ok(self.choose(oldest))
     }
 
-    /// The frame that `ready` told of.
-    pub fn lend(&mut self) -> Option<Lent<'_>> {
+    /// The same, if it is known without a look at the sockets, which could overwrite what was taken.
+    pub fn more(&mut self) -> Option<i64> {
+        let sure = |(time, _): &(i64, usize)| *time <= self.complete_until;
+        let oldest = self.oldest().filter(sure);
+        self.choose(oldest)
+    }
+
+    /// Makes the oldest datagram the one that is taken next; gives when it came.
+    fn choose(&mut self, oldest: Option<(i64, usize)>) -> Option<i64> {
+        self.chosen = oldest.map(|(_, tap)| tap);
+        oldest.map(|(time, _)| time)
+    }
+
+    /// The frame that `ready` or `more` told of.
+    pub fn take(&mut self) -> Option<Taken> {
         let number = self.chosen.take()?;
         let head = *self.taps.get(number)?.head()?;
         let place = self.place(head.interface);
@@ -140,16 +147,24 @@ impl Endpoint {
             self.complete_until = i64::MIN;
         }
         tap.last = Some(place);
-        let (head, bytes) = tap.take()?;
+        let head = tap.take()?;
         if let Some(place) = self.places.get_mut(place) {
             place.frames += 1;
         }
-        Some(Lent {
+        Some(Taken {
             time: head.time,
-            wire_len: bytes.len() as u32,
+            wire_len: head.len as u32,
             interface: place as u32,
-            bytes,
+            buffer: number,
+            start: head.start,
+            len: head.len,
         })
+    }
+
+    /// The bytes of a frame that was taken since `ready`.
+    pub fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
+        let tap = self.taps.get(taken.buffer)?;
+        tap.bytes(taken.start, taken.len)
     }
 
     /// Frames and drops by interface. Drops are counted by socket: those of a socket that listens on all interfaces count
@@ -210,8 +225,11 @@ impl Endpoint {
                 Change::Back { .. } => ("is back".to_owned(), false),
             };
             moved |= renumbered;
-            let text = format!("{known_as} {text}");
-            events.push(Event { time: now, text });
+            events.push(Event {
+                time: now,
+                text: format!("{known_as} {text}"),
+                interface: known_as,
+            });
         }
         if moved {
             let bound: Vec<u32> = self.places.iter().map(|place| place.index).collect();

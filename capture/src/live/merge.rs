@@ -3,6 +3,8 @@
 //! A source may hold frames back: a block of a ring is handed over when it is full or its time is over. So the earliest frame
 //! that is there may be lent only when no other source can have an earlier one. A source that has none ready says up to
 //! when all of its frames were there; that is at most [`HOLD`] ago, so no frame waits for longer.
+//!
+//! Frames are taken in batches: after the first one, those that can be had while it stays where it is.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -15,7 +17,7 @@ use super::endpoint::Endpoint;
 use super::portable::Portable;
 use super::ring::{HOLD, Ring};
 use super::threads::Queue;
-use super::{Event, InterfaceStatistics, Lent};
+use super::{Event, InterfaceStatistics, Taken};
 use crate::{Error, Interface};
 
 /// Nanoseconds from a frame's stamp until it can be read.
@@ -51,7 +53,7 @@ impl Source {
         }
     }
 
-    /// The time of the next frame, if one is there now; never waits.
+    /// The time of the next frame, if one is there now; never waits. The bytes of those that were taken may go.
     #[inline]
     fn ready(&mut self) -> Result<Option<i64>, Error> {
         match self {
@@ -62,14 +64,36 @@ impl Source {
         }
     }
 
-    /// The frame that `ready` told of.
+    /// The same, if the bytes of those that were taken stay where they are.
     #[inline]
-    pub fn lend(&mut self) -> Option<Lent<'_>> {
+    fn more(&mut self) -> Option<i64> {
         match self {
-            Self::Ring(ring) => ring.lend(),
-            Self::Queue(queue) => queue.lend(),
-            Self::Endpoint(endpoint) => endpoint.lend(),
-            Self::Portable(portable) => portable.lend(),
+            Self::Ring(ring) => ring.more(),
+            Self::Queue(queue) => queue.more(),
+            Self::Endpoint(endpoint) => endpoint.more(),
+            Self::Portable(portable) => portable.more(),
+        }
+    }
+
+    /// Takes the frame out that `ready` or `more` told of.
+    #[inline]
+    pub fn take(&mut self) -> Option<Taken> {
+        match self {
+            Self::Ring(ring) => ring.take(),
+            Self::Queue(queue) => queue.take(),
+            Self::Endpoint(endpoint) => endpoint.take(),
+            Self::Portable(portable) => portable.take(),
+        }
+    }
+
+    /// The bytes of a frame that was taken since `ready`.
+    #[inline]
+    pub fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
+        match self {
+            Self::Ring(ring) => ring.bytes(taken),
+            Self::Queue(queue) => queue.bytes(taken),
+            Self::Endpoint(endpoint) => endpoint.bytes(taken),
+            Self::Portable(portable) => portable.bytes(taken),
         }
     }
 
@@ -139,6 +163,13 @@ struct Head {
     complete: i64,
 }
 
+impl Head {
+    /// Its source may have a frame that is earlier than the earliest one that is known.
+    fn may_precede(&self, earliest: Option<i64>) -> bool {
+        self.time.is_none() && earliest.is_none_or(|time| self.complete < time)
+    }
+}
+
 impl Merge {
     pub fn new(sources: Vec<Source>) -> Self {
         let head = Head {
@@ -153,7 +184,8 @@ impl Merge {
         }
     }
 
-    /// What comes next. A frame that it tells of must be lent before this is asked again.
+    /// What comes next. A frame that it tells of must be taken before this or `more` is asked again. The bytes of those that
+    /// were taken before may go.
     #[inline]
     pub fn next(&mut self) -> Result<Next, Error> {
         if let [only] = &mut self.sources[..] {
@@ -163,6 +195,34 @@ impl Merge {
             });
         }
         self.earliest(now)
+    }
+
+    /// The frame that comes next, and its source, if that is sure without asking others, and the bytes of those that were taken
+    /// since `next` stay where they are.
+    #[inline]
+    pub fn more(&mut self) -> Option<(usize, i64)> {
+        if let [only] = &mut self.sources[..] {
+            return Some((0, only.more()?));
+        }
+        let last = self.last?;
+        let time = self.sources.get_mut(last)?.more()?;
+        self.heads.get_mut(last)?.time = Some(time);
+        self.last = None;
+        let (time, index) = self.first()?;
+        if self.heads.iter().any(|head| head.may_precede(Some(time))) {
+            return None;
+        }
+        self.hand_out(index, time);
+        Some((index, time))
+    }
+
+    /// The earliest frame that is known, and its source.
+    #[inline]
+    fn first(&self) -> Option<(i64, usize)> {
+        let times = self.heads.iter().enumerate();
+        times
+            .filter_map(|(index, head)| Some((head.time?, index)))
+            .min()
     }
 
     fn earliest(&mut self, now: impl Fn() -> i64) -> Result<Next, Error> {
@@ -175,14 +235,9 @@ impl Merge {
         }
         let mut asked = None;
         loop {
-            let times = self.heads.iter().enumerate();
-            let first = times
-                .filter_map(|(index, head)| Some((head.time?, index)))
-                .min();
-            // Sources that may have an earlier frame.
-            let behind = |head: &Head| {
-                head.time.is_none() && first.is_none_or(|(time, _)| head.complete < time)
-            };
+            let first = self.first();
+            let earliest = first.map(|(time, _)| time);
+            let behind = |head: &Head| head.may_precede(earliest);
             if !self.heads.iter().any(behind) {
                 return Ok(match first {
                     Some((time, index)) => self.hand_out(index, time),
@@ -284,7 +339,6 @@ impl Interfaces {
     }
 
     /// Takes over those that a source has met since.
-    #[inline]
     pub fn adopt(&mut self, source: usize, interfaces: &[Interface]) {
         let Some(places) = self.places.get_mut(source) else {
             return;

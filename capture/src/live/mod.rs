@@ -29,6 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
+
 pub use clock::now;
 use endpoint::Endpoint;
 use hold::Hold;
@@ -40,7 +42,7 @@ use statistics::Shares;
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 use threads::Queue;
 
-use crate::{Error, Frame, Interface};
+use crate::{BATCH, Error, Frame, Interface};
 
 /// How long is slept before `stop` is looked at again.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -53,15 +55,28 @@ const MOST_THREADS: usize = 64;
 /// Frames after which the clock is looked at, if there is no other reason to.
 const FRAMES: u32 = 4096;
 
-/// A frame, lent by a source until it is asked again.
+/// A frame that was taken out of a source, which has its bytes until it is asked whether another one is ready.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lent<'a> {
+pub(crate) struct Taken {
     /// Nanoseconds since the Unix epoch.
     pub time: i64,
     pub wire_len: u32,
     /// Index into the interfaces of its source.
     pub interface: u32,
-    pub bytes: &'a [u8],
+    /// Which of the buffers of its source has the bytes, if there are several.
+    pub buffer: usize,
+    /// Where in it they begin, and how many there are.
+    pub start: usize,
+    pub len: usize,
+}
+
+/// A frame of a batch.
+struct Numbered {
+    taken: Taken,
+    source: usize,
+    /// Index into all interfaces.
+    interface: u32,
+    number: u64,
 }
 
 /// An interface of a live source.
@@ -88,6 +103,8 @@ pub struct Live {
     /// When `stop` was noticed, in nanoseconds since the Unix epoch: later frames are not handed out.
     end: Option<i64>,
     ended: bool,
+    /// The batch that is lent.
+    batch: ArrayVec<Numbered, BATCH>,
     /// Frames until the clock is looked at.
     until_tick: u32,
     ticked: Instant,
@@ -133,6 +150,7 @@ impl Live {
             stop,
             end: None,
             ended: false,
+            batch: ArrayVec::new(),
             until_tick: FRAMES,
             ticked: Instant::now(),
             events: Vec::new(),
@@ -162,40 +180,34 @@ impl Live {
         Ok(())
     }
 
-    /// The next frame, waited for as long as `patience`; None if none came.
+    /// The next frames, `most` and [`BATCH`] at most. The first one is waited for as long as `patience`, the others are those
+    /// that are there already; none if none came.
     ///
-    /// Once `stop` is true, frames that had come until then are handed out, and None says that there are no more.
+    /// Once `stop` is true, frames that had come until then are handed out, and an empty batch says that there are no more.
     ///
     /// # Errors
     ///
     /// The system cannot wait for frames. What happens to an interface is no error, but an event.
-    #[inline]
-    pub fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame<'_>>, Error> {
-        let Some(source) = self.next_source(patience)? else {
-            return Ok(None);
-        };
-        let Some(lent) = self.merge.sources.get_mut(source).and_then(Source::lend) else {
-            return Ok(None);
-        };
-        let Some(interface) = self.interfaces.place(source, lent.interface) else {
-            return Ok(None);
-        };
-        let (Some(origin), Some(number)) = (
-            self.interfaces.all.get(interface as usize),
-            self.frames.get_mut(interface as usize),
-        ) else {
-            return Ok(None);
-        };
-        *number += 1;
-        Ok(Some(Frame {
-            time: lent.time,
-            wire_len: lent.wire_len,
-            link_type: origin.link_type,
-            interface,
-            origin,
-            number: *number,
-            bytes: lent.bytes,
-        }))
+    pub fn next_frames(
+        &mut self,
+        most: usize,
+        patience: Duration,
+    ) -> Result<impl ExactSizeIterator<Item = Frame<'_>>, Error> {
+        self.batch.clear();
+        let most = most.min(BATCH);
+        if most > 0 {
+            let mut source = self.next_source(patience)?;
+            while let Some(frame) = source.and_then(|source| self.take(source)) {
+                self.batch.push(frame);
+                source = if self.batch.len() < most {
+                    self.more()
+                } else {
+                    None
+                };
+            }
+        }
+        self.until_tick = self.until_tick.saturating_sub(self.batch.len() as u32);
+        Ok(self.batch.iter().map(|frame| self.lend(frame)))
     }
 
     /// Where frames come from: the interfaces that were asked for, and with `any` also each one that frames came by.
@@ -245,8 +257,46 @@ impl Live {
         &self.notes
     }
 
-    /// The source that has the next frame.
+    /// The source that has another frame of the batch.
     #[inline]
+    fn more(&mut self) -> Option<usize> {
+        let (source, time) = self.merge.more()?;
+        self.ended = self.end.is_some_and(|end| time > end);
+        (!self.ended).then_some(source)
+    }
+
+    /// Takes the frame out of a source that comes next, and numbers it.
+    #[inline]
+    fn take(&mut self, source: usize) -> Option<Numbered> {
+        let taken = self.merge.sources.get_mut(source)?.take()?;
+        let known = self.interfaces.place(source, taken.interface);
+        let interface = known.or_else(|| self.meet(source, taken.interface))?;
+        let number = self.frames.get_mut(interface as usize)?;
+        *number += 1;
+        Some(Numbered {
+            taken,
+            source,
+            interface,
+            number: *number,
+        })
+    }
+
+    /// Lends a frame of the batch.
+    #[inline]
+    fn lend(&self, frame: &Numbered) -> Frame<'_> {
+        let taken = &frame.taken;
+        let source = &self.merge.sources[frame.source];
+        Frame {
+            time: taken.time,
+            wire_len: taken.wire_len,
+            interface: frame.interface,
+            origin: &self.interfaces.all[frame.interface as usize],
+            number: frame.number,
+            bytes: source.bytes(taken).unwrap_or_default(),
+        }
+    }
+
+    /// The source that has the next frame.
     fn next_source(&mut self, patience: Duration) -> Result<Option<usize>, Error> {
         if self.end.is_none() && self.stop.load(Ordering::Relaxed) {
             self.end = Some(now());
@@ -254,16 +304,12 @@ impl Live {
         if self.ended {
             return Ok(None);
         }
-        self.until_tick = self.until_tick.saturating_sub(1);
         if self.until_tick == 0 {
             self.until_tick = FRAMES;
             self.look_after(Instant::now());
         }
         match self.merge.next()? {
-            Next::Frame(source, time) if self.end.is_none_or(|end| time <= end) => {
-                self.adopt(source);
-                Ok(Some(source))
-            }
+            Next::Frame(source, time) if self.end.is_none_or(|end| time <= end) => Ok(Some(source)),
             next => self.wait(next, patience),
         }
     }
@@ -282,7 +328,6 @@ impl Live {
             let mut most = deadline.saturating_duration_since(moment).min(PATIENCE);
             match (next, self.end) {
                 (Next::Frame(source, time), end) if end.is_none_or(|end| time <= end) => {
-                    self.adopt(source);
                     return Ok(Some(source));
                 }
                 (Next::Frame(..), _) => {
@@ -341,13 +386,13 @@ impl Live {
         }
     }
 
-    /// Takes over interfaces that a source has met since.
-    #[inline]
-    fn adopt(&mut self, number: usize) {
-        if let Some(source) = self.merge.sources.get(number) {
-            self.interfaces.adopt(number, source.interfaces());
-            self.frames.resize(self.interfaces.all.len(), 0);
-        }
+    /// The place of an interface that a source has met since it was asked last.
+    #[cold]
+    fn meet(&mut self, source: usize, interface: u32) -> Option<u32> {
+        let interfaces = self.merge.sources.get(source)?.interfaces();
+        self.interfaces.adopt(source, interfaces);
+        self.frames.resize(self.interfaces.all.len(), 0);
+        self.interfaces.place(source, interface)
     }
 }
 

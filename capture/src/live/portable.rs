@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use pnet_datalink::{Channel, Config, DataLinkReceiver, NetworkInterface};
 
 use super::clock::now;
-use super::{Dropped, Event, InterfaceStatistics, Lent, Options, Via, find};
+use super::{Dropped, Event, InterfaceStatistics, Options, Taken, Via, find};
 use crate::error::{Error, plain};
 use crate::frame::{Interface, MAX_PACKET};
 use crate::host::capability;
@@ -80,7 +81,8 @@ pub struct Portable {
     wake: UnixStream,
     waker: UnixStream,
     batch: VecDeque<Copied>,
-    lent: Option<Copied>,
+    /// Frames at the front of it that were taken.
+    taken: usize,
 }
 
 impl Portable {
@@ -121,7 +123,7 @@ impl Portable {
             wake,
             waker,
             batch: VecDeque::new(),
-            lent: None,
+            taken: 0,
         };
         let mut notes = vec![
             "through the portable source, times are those of reading, and VLAN tags may be missing"
@@ -170,6 +172,7 @@ impl Portable {
 
     /// When the next frame came, if there is one now; never waits.
     pub fn ready(&mut self) -> Option<i64> {
+        self.batch.drain(..mem::take(&mut self.taken));
         if self.batch.is_empty() {
             self.fetch();
         }
@@ -180,27 +183,43 @@ impl Portable {
             while matches!(self.wake.read(&mut calls), Ok(1..)) {}
             self.fetch();
         }
-        self.batch.front().map(|frame| frame.time)
+        self.more()
+    }
+
+    /// The same, if it was fetched together with those that were taken.
+    pub fn more(&mut self) -> Option<i64> {
+        let frame = self.batch.get(self.taken)?;
+        Some(frame.time)
     }
 
     fn fetch(&mut self) {
         let mut queue = lock(&self.shared.queue);
-        std::mem::swap(&mut queue.frames, &mut self.batch);
+        mem::swap(&mut queue.frames, &mut self.batch);
         queue.bytes = 0;
     }
 
-    /// The frame that `ready` told of.
-    pub fn lend(&mut self) -> Option<Lent<'_>> {
-        let frame = self.lent.insert(self.batch.pop_front()?);
+    /// The frame that `ready` or `more` told of.
+    pub fn take(&mut self) -> Option<Taken> {
+        let frame = self.batch.get(self.taken)?;
         if let Some(frames) = self.frames.get_mut(frame.interface as usize) {
             *frames += 1;
         }
-        Some(Lent {
+        let taken = Taken {
             time: frame.time,
             wire_len: frame.bytes.len() as u32,
             interface: frame.interface,
-            bytes: &frame.bytes,
-        })
+            buffer: self.taken,
+            start: 0,
+            len: frame.bytes.len(),
+        };
+        self.taken += 1;
+        Some(taken)
+    }
+
+    /// The bytes of a frame that was taken since `ready`.
+    pub fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
+        let frame = self.batch.get(taken.buffer)?;
+        Some(&frame.bytes)
     }
 
     /// Frames by interface, and what found no room in the queue.
@@ -234,7 +253,7 @@ impl Portable {
         let all = self.interfaces.iter().zip(doors);
         all.filter_map(|(interface, (door, down))| {
             let is_down = door.down.load(Ordering::Relaxed);
-            if std::mem::replace(down, is_down) == is_down {
+            if mem::replace(down, is_down) == is_down {
                 return None;
             }
             let name = interface.name.as_deref().unwrap_or_default();
@@ -245,6 +264,7 @@ impl Portable {
             };
             Some(Event {
                 time: now,
+                interface: name.to_owned(),
                 text: format!("{name} {what}"),
             })
         })

@@ -25,7 +25,7 @@ use super::filter::{self, Devices, Instruction};
 use super::interface::{ANY, Link, Wanted, shown};
 use super::merge::SLACK;
 use super::opened::size;
-use super::{Dropped, Event, InterfaceStatistics, Lent, Numbers, Pass, Via};
+use super::{Dropped, Event, InterfaceStatistics, Numbers, Pass, Taken, Via};
 use crate::host::capability;
 use crate::{Error, Interface};
 
@@ -94,7 +94,7 @@ pub(crate) struct Ring {
     /// The block that is read, or that comes next.
     at: usize,
     reader: Reader,
-    /// The frame that is lent next, and its interface.
+    /// The frame that is taken next, and its interface.
     next: Option<(Slot, u32)>,
     origins: Origins,
     target: Target,
@@ -204,31 +204,41 @@ impl Ring {
         &self.origins.interfaces
     }
 
-    /// The time of the next frame, if one is there now.
+    /// The time of the next frame, if one is there now. A block that is used up is given back.
     #[inline]
     pub fn ready(&mut self) -> Option<i64> {
-        if let Some((slot, _)) = &self.next {
-            return Some(self.moment(slot));
-        }
         loop {
-            if let Some(block) = self.blocks.taken() {
-                match self.reader.next(block) {
-                    Ok(Some(slot)) => {
-                        let origin = self.origins.of(&slot, &self.socket);
-                        if slot.by_card && self.behind.is_none() {
-                            self.behind = Some(behind(slot.time, now()));
-                        }
-                        self.next = Some((slot, origin));
-                        return Some(self.moment(&slot));
-                    }
-                    Ok(None) => {}
-                    Err(Corrupt { lost }) => self.dropped += u64::from(lost),
-                }
-                self.blocks.give_back();
+            if let Some(time) = self.more() {
+                return Some(time);
+            }
+            if self.blocks.give_back() {
                 self.at = (self.at + 1) % self.blocks.count();
             }
             let block = self.blocks.take(self.at)?;
             self.reader = Reader::new(block);
+        }
+    }
+
+    /// The time of the next frame of the block that is ours.
+    #[inline]
+    pub fn more(&mut self) -> Option<i64> {
+        if let Some((slot, _)) = &self.next {
+            return Some(self.moment(slot));
+        }
+        match self.reader.next(self.blocks.taken_mut()?) {
+            Ok(slot) => {
+                let slot = slot?;
+                let origin = self.origins.of(&slot, &self.socket);
+                if slot.by_card && self.behind.is_none() {
+                    self.behind = Some(behind(slot.time, now()));
+                }
+                self.next = Some((slot, origin));
+                Some(self.moment(&slot))
+            }
+            Err(Corrupt { lost }) => {
+                self.dropped += u64::from(lost);
+                None
+            }
         }
     }
 
@@ -242,18 +252,25 @@ impl Ring {
         }
     }
 
-    /// The frame that [`Ring::ready`] told of.
+    /// The frame that [`Ring::ready`] or [`Ring::more`] told of.
     #[inline]
-    pub fn lend(&mut self) -> Option<Lent<'_>> {
+    pub fn take(&mut self) -> Option<Taken> {
         let (slot, interface) = self.next.take()?;
         self.frames += 1;
-        let bytes = self.blocks.taken()?.get(slot.start..)?.get(..slot.len)?;
-        Some(Lent {
+        Some(Taken {
             time: slot.time,
             wire_len: slot.wire_len,
             interface,
-            bytes,
+            buffer: 0,
+            start: slot.start,
+            len: slot.len,
         })
+    }
+
+    /// The bytes of a frame that was taken since [`Ring::ready`].
+    #[inline]
+    pub fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
+        self.blocks.taken()?.get(taken.start..)?.get(..taken.len)
     }
 
     /// The time up to which all frames were there, for a ring that had none ready at `now`.
@@ -297,11 +314,11 @@ impl Ring {
 
     /// Looks after the interface: it may have gone, come back, or have another name.
     pub fn tick(&mut self, now: i64) -> Vec<Event> {
-        let (mut texts, found) = self.target.look(&self.socket);
+        let (mut events, found) = self.target.look(&self.socket, now);
         if let Some(index) = found {
             match self.attach(index) {
                 Ok(true) => {
-                    texts.push(self.target.back());
+                    events.push(self.target.back(now));
                     // It may be another kind of device now. The filter that is there lets nothing wrong through.
                     let _ = self.start();
                 }
@@ -310,10 +327,7 @@ impl Ring {
                 Err(_) => self.target.lost(),
             }
         }
-        texts
-            .into_iter()
-            .map(|text| Event { time: now, text })
-            .collect()
+        events
     }
 
     /// Binds to an interface that is back; false if it has to wait.

@@ -52,6 +52,8 @@ impl Dropped {
 pub struct Event {
     /// When it was noticed, in nanoseconds since the Unix epoch.
     pub time: i64,
+    /// The interface, by the name that it had until then. It may hold control characters.
+    pub interface: String,
     /// What, in plain words and one line.
     pub text: String,
 }

@@ -34,8 +34,9 @@ pub struct Waiting {
     pub time: i64,
     /// Index of the interface that it came by, as the system counts.
     pub interface: u32,
-    start: usize,
-    len: usize,
+    /// Where in the batch its IP packet begins, and how long that is.
+    pub start: usize,
+    pub len: usize,
 }
 
 /// A socket with its batch.
@@ -84,12 +85,16 @@ impl Tap {
         self.next + 1 == self.waiting.len()
     }
 
-    /// Takes the oldest one out: the IP packet, valid until the next `fill`.
-    pub fn take(&mut self) -> Option<(Waiting, &[u8])> {
+    /// Takes the oldest one out; its bytes stay until the next `fill`.
+    pub fn take(&mut self) -> Option<Waiting> {
         let head = *self.waiting.get(self.next)?;
         self.next += 1;
-        let bytes = self.slots.get(head.start..head.start + head.len)?;
-        Some((head, bytes))
+        Some(head)
+    }
+
+    /// Bytes of the batch.
+    pub fn bytes(&self, start: usize, len: usize) -> Option<&[u8]> {
+        self.slots.get(start..)?.get(..len)
     }
 
     /// Takes a batch from the kernel; only when nothing waits.

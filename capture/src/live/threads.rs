@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
 use super::ring::Ring;
-use super::{Dropped, Event, InterfaceStatistics, Lent, PATIENCE, TICK, Via, turns};
+use super::{Dropped, Event, InterfaceStatistics, PATIENCE, TICK, Taken, Via, turns};
 use crate::{Error, Interface};
 
 /// Bytes of a batch. It is sent when it is full, and when no more frames are there.
@@ -181,10 +181,13 @@ impl Queue {
 
     #[inline]
     pub fn ready(&mut self) -> Option<i64> {
-        if let Some(copied) = self.batch.frames.get(self.next) {
-            return Some(copied.moment);
-        }
-        self.refill()
+        self.more().or_else(|| self.refill())
+    }
+
+    #[inline]
+    pub fn more(&mut self) -> Option<i64> {
+        let copied = self.batch.frames.get(self.next)?;
+        Some(copied.moment)
     }
 
     #[cold]
@@ -212,16 +215,22 @@ impl Queue {
     }
 
     #[inline]
-    pub fn lend(&mut self) -> Option<Lent<'_>> {
+    pub fn take(&mut self) -> Option<Taken> {
         let copied = self.batch.frames.get(self.next)?;
         self.next += 1;
-        let bytes = self.batch.bytes.get(copied.start..)?.get(..copied.len)?;
-        Some(Lent {
+        Some(Taken {
             time: copied.time,
             wire_len: copied.wire_len,
             interface: copied.interface,
-            bytes,
+            buffer: 0,
+            start: copied.start,
+            len: copied.len,
         })
+    }
+
+    #[inline]
+    pub fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
+        self.batch.bytes.get(taken.start..)?.get(..taken.len)
     }
 
     /// The time up to which all frames were there, for a queue that had none ready at `now`.
@@ -309,17 +318,19 @@ impl Worker {
                 return Next::Nothing;
             };
             self.interfaces.adopt(number, source.interfaces());
-            if let Some(lent) = source.lend() {
+            if let Some(taken) = source.take()
+                && let Some(bytes) = source.bytes(&taken)
+            {
                 let start = self.batch.bytes.len();
-                self.batch.bytes.extend_from_slice(lent.bytes);
-                let interface = self.interfaces.place(number, lent.interface);
+                self.batch.bytes.extend_from_slice(bytes);
+                let interface = self.interfaces.place(number, taken.interface);
                 self.batch.frames.push(Copied {
-                    time: lent.time,
+                    time: taken.time,
                     moment,
-                    wire_len: lent.wire_len,
+                    wire_len: taken.wire_len,
                     interface: interface.unwrap_or_default(),
                     start,
-                    len: lent.bytes.len(),
+                    len: bytes.len(),
                 });
             }
             if self.batch.bytes.len() >= BATCH || self.batch.frames.len() >= FRAMES {

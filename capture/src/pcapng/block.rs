@@ -99,10 +99,7 @@ impl Blocks {
             let reason = format!("its length is {claimed}");
             return Err(bad_block(input, input.offset(), reason));
         }
-        let is_packet = matches!(
-            kind,
-            ENHANCED_PACKET_BLOCK | SIMPLE_PACKET_BLOCK | PACKET_BLOCK
-        );
+        let is_packet = is_packet(kind);
         let is_needed = matches!(kind, SECTION_HEADER_BLOCK | INTERFACE_DESCRIPTION_BLOCK);
         if !is_packet && !is_needed {
             self.pass(input, claimed)?;
@@ -128,6 +125,20 @@ impl Blocks {
         }
         self.check_end(input, input.offset(), len - 4, claimed)?;
         Ok(Some(Block { kind, len }))
+    }
+
+    /// The next block if it is a packet's, all of it is buffered, and its lengths are right.
+    #[inline]
+    pub fn buffered_packet(&self, input: &Input) -> Option<Block> {
+        let bytes = input.buffered();
+        let kind = self.order.u32(bytes, 0)?;
+        let claimed = self.order.u32(bytes, 4)?;
+        let len = claimed as usize;
+        if !is_packet(kind) || len < SHORTEST || !len.is_multiple_of(4) || len > LONGEST {
+            return None;
+        }
+        let repeated = self.order.u32(bytes, len - 4)?;
+        (repeated == claimed).then_some(Block { kind, len })
     }
 
     /// Type and length of the next block; a section header also tells the byte order.
@@ -172,6 +183,13 @@ impl Blocks {
         let reason = format!("its length is {claimed} at its start, {repeated} at its end");
         Err(bad_block(input, offset, reason))
     }
+}
+
+fn is_packet(kind: u32) -> bool {
+    matches!(
+        kind,
+        ENHANCED_PACKET_BLOCK | SIMPLE_PACKET_BLOCK | PACKET_BLOCK
+    )
 }
 
 #[cold]

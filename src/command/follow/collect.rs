@@ -337,13 +337,16 @@ impl<S: Store> Consumer for Collector<S> {
         self.engine.reload(sites);
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        let mut result = Ok(());
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
         let Self { engine, chosen } = self;
-        engine.frame_with(frame, |mirrored, tracked, flows| {
-            chosen.packet(&mut result, mirrored, tracked, flows);
-        });
-        result
+        for frame in frames {
+            let mut result = Ok(());
+            engine.frame_with(frame, |mirrored, tracked, flows| {
+                chosen.packet(&mut result, mirrored, tracked, flows);
+            });
+            result?;
+        }
+        Ok(())
     }
 
     fn flows(&self) -> usize {

@@ -194,7 +194,7 @@ fn every_byte_is_as_it_was_sent() {
     let stop = std::sync::Arc::default();
     let mut files = mirrorscope_capture::Files::open(&[file], stop).unwrap();
     let mut got = Vec::new();
-    while let Some(frame) = files.next_frame() {
+    while let Some(frame) = files.next_frames(1).next() {
         got.push(frame.bytes.to_vec());
     }
     assert_eq!(got, sent);

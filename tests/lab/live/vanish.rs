@@ -38,6 +38,11 @@ fn followed(words: &str) {
     let interfaces = &report["live"]["interfaces"];
     assert_eq!(interfaces.as_array().unwrap().len(), 1, "{interfaces}");
     assert_eq!(interfaces[0]["frames"], 1500);
+    let changes = report["live"]["changes"].as_array().unwrap().iter();
+    let of_interfaces = changes.filter(|change| change["change"] == "interface");
+    let named: Vec<&Value> = of_interfaces.map(|change| &change["session"]).collect();
+    assert!(named.len() >= 2, "gone and back: {named:?}");
+    assert!(named.iter().all(|name| *name == "eth0"), "{named:?}");
     let told = heard.err.lines().filter(|line| line.contains("eth0"));
     assert!(told.count() >= 3, "listening, gone and back: {}", heard.err);
 }

@@ -79,26 +79,38 @@ impl Blocks {
             return None;
         }
         self.taken = Some(block % self.count);
-        self.taken()
+        self.taken_mut()
     }
 
     /// The block that was taken.
     #[inline]
-    pub fn taken(&mut self) -> Option<&mut [u8]> {
+    pub fn taken(&self) -> Option<&[u8]> {
         let block = self.taken?;
-        // SAFETY: the block is within the mapping, which lives as long as `self`. Its state said that it is ours, and the
-        // kernel writes to it again only after `give_back`, which needs `self` mutably, as this slice does.
+        // SAFETY: the block is within the mapping, which lives as long as `self`. Its state said that it is ours: the kernel
+        // writes to it again only after `give_back`, which needs `self` mutably, as does every other slice that is written to.
+        Some(unsafe {
+            std::slice::from_raw_parts(self.start.as_ptr().add(block * self.size), self.size)
+        })
+    }
+
+    /// The same, to be written to.
+    #[inline]
+    pub fn taken_mut(&mut self) -> Option<&mut [u8]> {
+        let block = self.taken?;
+        // SAFETY: as of `taken`, and this slice needs `self` mutably itself.
         Some(unsafe {
             std::slice::from_raw_parts_mut(self.start.as_ptr().add(block * self.size), self.size)
         })
     }
 
-    /// Gives the block that was taken back to the kernel.
-    pub fn give_back(&mut self) {
-        if let Some(block) = self.taken.take() {
-            let status = self.shared(block, STATUS);
-            status.store(TP_STATUS_KERNEL, Ordering::Release);
-        }
+    /// Gives the block that was taken back to the kernel; false if there is none.
+    pub fn give_back(&mut self) -> bool {
+        let Some(block) = self.taken.take() else {
+            return false;
+        };
+        let status = self.shared(block, STATUS);
+        status.store(TP_STATUS_KERNEL, Ordering::Release);
+        true
     }
 }
 

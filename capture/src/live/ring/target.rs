@@ -3,6 +3,7 @@
 use std::io;
 
 use super::socket::Socket;
+use crate::live::Event;
 use crate::live::interface::{Wanted, shown};
 
 /// What was asked for, and where it is now.
@@ -55,36 +56,36 @@ impl Target {
         Ok(())
     }
 
-    /// What has changed, in words; and the number of an interface that is there again, to be bound.
-    pub fn look(&mut self, socket: &Socket) -> (Vec<String>, Option<i32>) {
-        let mut texts = Vec::new();
+    /// What has changed, and the number of an interface that is there again, to be bound.
+    pub fn look(&mut self, socket: &Socket, now: i64) -> (Vec<Event>, Option<i32>) {
+        let mut events = Vec::new();
         if self.all() {
-            return (texts, None);
+            return (events, None);
         }
         socket.take_error();
         if let Some(index) = self.index {
             if let Some(name) = socket.name(index) {
                 if name != self.name {
-                    let (old, new) = (shown(&self.name), shown(&name));
-                    texts.push(format!("{old}: is called {new} now: still captured"));
+                    let what = format!("is called {} now: still captured", shown(&name));
+                    events.push(self.event(now, &what));
                     self.name = name;
                 }
                 let up = socket.state(&self.name).is_ok_and(|state| state.up);
                 if up != self.present {
                     let how = if up { "is up again" } else { "is down" };
-                    texts.push(format!("{}: {how}", shown(&self.name)));
+                    events.push(self.event(now, how));
                     self.present = up;
                 }
             } else {
-                texts.push(format!("{}: is gone", shown(&self.name)));
+                events.push(self.event(now, "is gone"));
                 self.name.clone_from(&self.given);
                 self.index = None;
                 self.present = false;
             }
         }
         match self.index {
-            None => (texts, socket.index(&self.given)),
-            Some(_) => (texts, None),
+            None => (events, socket.index(&self.given)),
+            Some(_) => (events, None),
         }
     }
 
@@ -94,9 +95,21 @@ impl Target {
         self.present = false;
     }
 
-    /// That it is bound again, in words.
-    pub fn back(&self) -> String {
-        let how = if self.present { "" } else { ", but down" };
-        format!("{}: is back{how}", shown(&self.name))
+    /// That it is bound again.
+    pub fn back(&self, now: i64) -> Event {
+        let how = if self.present {
+            "is back"
+        } else {
+            "is back, but down"
+        };
+        self.event(now, how)
+    }
+
+    fn event(&self, now: i64, what: &str) -> Event {
+        Event {
+            time: now,
+            interface: self.name.clone(),
+            text: format!("{}: {what}", shown(&self.name)),
+        }
     }
 }
