@@ -37,7 +37,7 @@ pub struct Input<'a> {
 }
 
 enum Source<'a> {
-    Files(Files),
+    Files(Box<Files>),
     Live(Box<Live>, &'a InputArgs),
 }
 
@@ -153,7 +153,7 @@ impl<'a> Input<'a> {
             })?;
         }
         Ok(Self {
-            source: Source::Files(files),
+            source: Source::Files(Box::new(files)),
             ahead,
             count: count.unwrap_or(u64::MAX),
             signals,

@@ -11,8 +11,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::{Files, Progress};
-use crate::Error;
 use crate::testing::{Kept, ethernet, file, gzip, packet, pcap, read, read_all, section};
+use crate::{BATCH, Error};
 
 /// A FIFO, in a folder that goes with it.
 fn fifo() -> (TempDir, PathBuf) {
@@ -22,10 +22,15 @@ fn fifo() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The number of the next frame.
-fn next_number(files: &mut Files) -> Option<u64> {
-    let frame = files.next_frames(1).next()?;
-    Some(frame.number)
+/// The numbers of the next frames, so many or a few more, in batches as large as they come.
+fn next_numbers(files: &mut Files, least: usize) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while numbers.len() < least {
+        let batch = files.next_frames(BATCH);
+        assert!(batch.len() > 0, "{numbers:?}");
+        numbers.extend(batch.map(|frame| frame.number));
+    }
+    numbers
 }
 
 fn refusal(path: &str) -> String {
@@ -179,8 +184,7 @@ fn a_live_pipe_gives_each_packet_when_it_is_complete() {
         });
         let mut files = Files::open(&[path], Arc::default()).unwrap();
         assert_eq!(files.progress().total, None);
-        let numbers = [(); 2].map(|()| next_number(&mut files));
-        assert_eq!(numbers, [Some(1), Some(2)]);
+        assert_eq!(next_numbers(&mut files, 2), [1, 2]);
         seen.send(()).unwrap();
         assert!(files.next_frames(1).next().is_none());
         writer.join().unwrap();
@@ -218,9 +222,8 @@ fn a_live_gzip_pipe_holds_nothing_back() {
         writer.finish().unwrap();
     });
     let mut files = Files::open(&[path], Arc::default()).unwrap();
-    for number in 1..=u64::from(PACKETS) {
-        assert_eq!(next_number(&mut files), Some(number));
-    }
+    let numbers = next_numbers(&mut files, PACKETS as usize);
+    assert!(numbers.into_iter().eq(1..=u64::from(PACKETS)));
     seen.send(()).unwrap();
     assert!(files.next_frames(1).next().is_none());
     assert!(files.problems().is_empty(), "{:?}", files.problems());
