@@ -173,8 +173,9 @@ impl Engine {
             let mut coming = ArrayVec::<_, BATCH>::new();
             for frame in &mut opened {
                 self.receiver.open(frame);
+                let point = self.receiver.guess_point(frame);
                 let tracker = &self.tables.tracker;
-                coming.push(tracker.coming(&frame.packet, frame.vlan, frame.segment));
+                coming.push(tracker.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
             self.tables.tracker.ahead(&mut coming);
             for (frame, coming) in opened.iter().zip(&coming) {

@@ -419,6 +419,11 @@ impl Points {
         self.all.get(id.0 as usize)
     }
 
+    /// The point that packets of a session most probably show.
+    pub(crate) fn guess(&self, session: SessionId) -> Option<PointId> {
+        *self.by_session.get(session.0 as usize)?
+    }
+
     /// The point that shows a port and way of a session.
     pub fn of_way(&self, session: SessionId, way: Way) -> Option<&Point> {
         match self.by_place.get(&(session, way)) {

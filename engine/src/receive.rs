@@ -334,6 +334,14 @@ impl Receiver {
         frame.open(&self.state.options);
     }
 
+    /// The point that a frame which was taken apart was most probably seen at.
+    pub(crate) fn guess_point(&self, frame: &Opened<'_>) -> Option<PointId> {
+        let state = &self.state;
+        let mirror = frame.mirror.as_ref();
+        let key = SessionKey::new(mirror, frame.frame.interface, state.by_interface);
+        state.points.guess(state.sessions.id_of(&key)?)
+    }
+
     /// Takes one frame that was taken apart; `sink` gets each packet that it completes.
     pub(crate) fn accept(&mut self, opened: &Opened<'_>, mut sink: impl FnMut(&Mirrored<'_>)) {
         let frame = &opened.frame;

@@ -425,6 +425,11 @@ impl Sessions {
         self.get_mut(id)
     }
 
+    /// The id of the session of a key, if there is one.
+    pub(crate) fn id_of(&self, key: &SessionKey) -> Option<SessionId> {
+        self.known.get(key).copied()
+    }
+
     /// A session that `find` returned.
     pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.all.get_mut(id.0 as usize)

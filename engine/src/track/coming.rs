@@ -11,6 +11,7 @@ use mirrorscope_dissectors::{Ip, Network, Packet};
 use super::Tracker;
 use super::identity::Identity;
 use crate::flow::{FlowKey, Side};
+use crate::point::PointId;
 use crate::site::untenanted;
 use crate::table::Seed;
 
@@ -22,8 +23,11 @@ pub(crate) struct Coming {
     /// Of the key, in the table of flows.
     pub(super) hash: u64,
     pub(super) identity: Identity,
-    /// Where its flow most probably is.
+    /// The point that it was most probably seen at.
+    point: Option<PointId>,
+    /// Where its flow most probably is, and the part of it.
     pub(super) slot: Option<u32>,
+    part: Option<u32>,
 }
 
 impl Coming {
@@ -34,16 +38,19 @@ impl Coming {
             side,
             hash: seed.hash_one(key),
             identity: Identity::of(&key, side, ip, false),
+            point: None,
             slot: None,
+            part: None,
         }
     }
 }
 
 impl Tracker {
-    /// Works out what a packet will lead to, as far as it tells by itself.
+    /// Works out what a packet will lead to, as far as it tells by itself. `point`: where it was seen, if that can be guessed.
     pub(crate) fn coming(
         &self,
         packet: &Packet<'_>,
+        point: Option<PointId>,
         vlan: Option<u16>,
         segment: Option<u64>,
     ) -> Option<Coming> {
@@ -52,7 +59,8 @@ impl Tracker {
         };
         let scope = untenanted(self.scope.of(vlan, segment));
         let (key, side) = FlowKey::of(ip, scope)?;
-        Some(Coming::new(&self.seed, key, side, ip))
+        let coming = Coming::new(&self.seed, key, side, ip);
+        Some(Coming { point, ..coming })
     }
 
     /// Has all of a batch brought near.
@@ -71,10 +79,25 @@ impl Tracker {
             self.recent.fetch_known(coming.identity.id);
         }
         for slot in slots() {
-            self.table.fetch_parts(slot);
+            self.table.fetch_heads(slot);
         }
-        for slot in slots() {
-            self.table.fetch_analyses(slot);
+        for coming in batch.iter_mut().flatten() {
+            let (slot, point) = (coming.slot, coming.point);
+            coming.part = slot.and_then(|slot| self.table.guess_part(slot, point));
+        }
+        let parts = || {
+            let known = batch.iter().flatten();
+            known.filter_map(|coming| {
+                // What all points together saw is of no concern for a copy.
+                let union = !self.recent.knows(coming.identity.id);
+                Some((coming.slot?, coming.part?, union))
+            })
+        };
+        for (slot, part, union) in parts() {
+            self.table.fetch_part(slot, part, union);
+        }
+        for (slot, part, union) in parts() {
+            self.table.fetch_analyses(slot, part, union);
         }
     }
 }

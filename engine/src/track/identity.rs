@@ -410,8 +410,14 @@ impl Recent {
         {
             fetch(known);
             fetch(&known.places);
-            fetch(&known.places[4]);
         }
+    }
+
+    /// Whether a packet was seen lately, as far as is told without looking further than at what is near.
+    pub(super) fn knows(&self, id: u64) -> bool {
+        let (set, tag) = place_of(id);
+        let set = self.index.get(set);
+        set.is_some_and(|set| set.tags.contains(&tag))
     }
 
     /// A packet equal to one that was seen lately.

@@ -96,6 +96,21 @@ pub struct Timeouts {
     pub other: i64,
 }
 
+impl Timeouts {
+    fn shortest(&self) -> i64 {
+        let Self {
+            established,
+            closing,
+            half_open,
+            udp,
+            icmp,
+            other,
+        } = *self;
+        let rest = closing.min(half_open).min(udp).min(icmp).min(other);
+        established.min(rest)
+    }
+}
+
 impl Default for Timeouts {
     /// An hour for connections, as most firewalls have it; five minutes, as Zeek has it, once an end has closed, because
     /// the other may still speak; two minutes where retransmissions of a SYN may be 64 s apart; RFC 4787 §4.3 asks for
@@ -219,7 +234,7 @@ impl Tracker {
         Some(FlowHandle {
             key: flow.key,
             born: flow.born,
-            originator: flow.originator,
+            originator: flow.originator(),
         })
     }
 
@@ -321,7 +336,9 @@ impl Tracker {
         };
         flow.coarse |= identity.cut;
         flow.take(part, packet, ip, side, (sight, routed));
-        let closed = flow.conversation(part).phase() == Phase::Closed;
+        // What was seen before changes nothing of what all points together saw.
+        let may_close = sight == Sight::Fresh || flow.union.is_none();
+        let closed = may_close && flow.conversation(part).phase() == Phase::Closed;
         let grown = (part.heap_size() + flow.heap_size()).saturating_sub(held);
         table.grown(grown);
         if closed && key.protocol == protocol::TCP {
@@ -419,7 +436,7 @@ impl Tracker {
                 key: flow.key,
                 serial: flow.serial,
                 born: flow.born,
-                originator: flow.originator,
+                originator: flow.originator(),
                 opening: flow.opening,
                 first: flow.first,
                 last: flow.last,
@@ -503,7 +520,7 @@ impl Flow {
         }
         let (opener, opening) = opening(ip, side);
         if opening > self.opening {
-            self.originator = opener;
+            self.set_originator(opener);
             self.opening = opening;
         }
     }

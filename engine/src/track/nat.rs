@@ -56,7 +56,7 @@ fn number(table: &Table, flow: &Flow) -> Option<u32> {
     if flow.key.protocol != protocol::TCP {
         return None;
     }
-    let half = &table.conversation(flow)?.halves[flow.originator];
+    let half = &table.conversation(flow)?.halves[flow.originator()];
     half.initial_number().filter(|_| half.syn > 0)
 }
 
@@ -68,7 +68,7 @@ fn same(table: &Table, flow: &Flow, other: &Flow) -> bool {
         return false;
     }
     let answer = |flow: &Flow| {
-        let half = &table.conversation(flow)?.halves[1 - flow.originator];
+        let half = &table.conversation(flow)?.halves[1 - flow.originator()];
         half.initial_number()
     };
     let answers = (answer(flow), answer(other));

@@ -16,6 +16,7 @@ const KEPT: usize = 4;
 
 /// What one point saw of a flow; the flow holds the rest of the [`Observation`].
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Part {
     pub next: u32,
     pub point: PointId,

@@ -1,6 +1,6 @@
 //! Numbered places for values, used again once they are free, that can be brought near before they are looked at.
 
-use crate::table::fetch_from;
+use crate::table::{fetch, fetch_from};
 
 /// End of the list of free places.
 const NONE: u32 = u32::MAX;
@@ -45,6 +45,14 @@ impl<T> Slab<T> {
     pub(super) fn fetch(&self, number: u32) {
         if let Some(cell) = self.cells.get(number as usize) {
             fetch_from(&cell.next_free, Self::SIZE);
+        }
+    }
+
+    /// Has the first line of a value brought near.
+    #[inline(always)]
+    pub(super) fn fetch_first(&self, number: u32) {
+        if let Some(cell) = self.cells.get(number as usize) {
+            fetch(&cell.next_free);
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Flow {
     pub last: Timestamp,
     /// Arrival of its last packet.
     pub touched: Timestamp,
-    pub originator: Side,
+    originator: u8,
     pub opening: Opening,
     /// Packets are known again only by what those that were cut keep.
     pub coarse: bool,
@@ -125,6 +125,8 @@ type Ticket = (u32, u64);
 pub(super) struct Table {
     limits: Limits,
     timeouts: Timeouts,
+    /// The least of them.
+    shortest: i64,
     seed: Seed,
     /// Flows that are not over, by key.
     index: HashTable<Entry>,
@@ -152,6 +154,7 @@ impl Table {
                 ..limits
             },
             timeouts,
+            shortest: timeouts.shortest(),
             seed,
             index: HashTable::new(),
             flows: Slab::new(),
@@ -220,30 +223,41 @@ impl Table {
         self.flows.fetch(slot);
     }
 
-    /// Has what belongs to a flow that is near brought near: its first parts, and what all of them saw.
-    pub(super) fn fetch_parts(&self, slot: u32) {
-        let Some(flow) = self.flow(slot) else {
-            return;
-        };
-        self.parts.fetch(flow.head);
-        self.parts.fetch(flow.second);
-        if let Some(union) = &flow.union {
-            union.fetch();
+    /// Has the begin of the first parts brought near of a flow that is near.
+    pub(super) fn fetch_heads(&self, slot: u32) {
+        if let Some(flow) = self.flow(slot) {
+            self.parts.fetch_first(flow.head);
+            self.parts.fetch_first(flow.second);
         }
     }
 
-    /// Has the analyses brought near that belong to parts that are.
-    pub(super) fn fetch_analyses(&self, slot: u32) {
-        let Some(flow) = self.flow(slot) else {
-            return;
-        };
-        for part in [flow.head, flow.second] {
-            if let Some(part) = self.part(part) {
-                part.conversation.fetch();
-            }
+    /// The part that a packet at a point most probably goes to, if the begins of a flow's parts are near.
+    pub(super) fn guess_part(&self, slot: u32, point: Option<PointId>) -> Option<u32> {
+        let flow = self.flow(slot)?;
+        let second = self.part(flow.second);
+        let at_second = second.is_some_and(|part| Some(part.point) == point);
+        Some(if at_second { flow.second } else { flow.head })
+    }
+
+    /// Has a part brought near, and what all parts of its flow saw if `union` says so.
+    pub(super) fn fetch_part(&self, slot: u32, part: u32, union: bool) {
+        self.parts.fetch(part);
+        if let Some(all) = self.flow(slot).and_then(|flow| flow.union.as_ref())
+            && union
+        {
+            all.fetch();
         }
-        if let Some(union) = &flow.union {
-            union.conversation.fetch();
+    }
+
+    /// The same for the analyses of what is near.
+    pub(super) fn fetch_analyses(&self, slot: u32, part: u32, union: bool) {
+        if let Some(part) = self.part(part) {
+            part.conversation.fetch();
+        }
+        if let Some(all) = self.flow(slot).and_then(|flow| flow.union.as_ref())
+            && union
+        {
+            all.conversation.fetch();
         }
     }
 
@@ -280,7 +294,7 @@ impl Table {
             first: time,
             last: time,
             touched: now,
-            originator,
+            originator: originator as u8,
             opening,
             coarse: false,
             super_frames: false,
@@ -334,8 +348,11 @@ impl Table {
 
     /// Whether a flow has been silent for longer than its kind may be.
     pub(super) fn timed_out(&self, slot: u32, now: Timestamp) -> bool {
-        self.flow(slot)
-            .is_some_and(|flow| now.since(flow.touched) > self.timeout(flow))
+        self.flow(slot).is_some_and(|flow| {
+            let silent = now.since(flow.touched);
+            // How far a flow has come stands in other places of memory.
+            silent > self.shortest && silent > self.timeout(flow)
+        })
     }
 
     fn timeout(&self, flow: &Flow) -> i64 {
@@ -591,6 +608,15 @@ impl Table {
 }
 
 impl Flow {
+    /// The side that opened it, as far as can be told.
+    pub(super) fn originator(&self) -> Side {
+        self.originator.into()
+    }
+
+    pub(super) fn set_originator(&mut self, side: Side) {
+        self.originator = side as u8;
+    }
+
     /// Bytes that it holds elsewhere, its parts left out.
     pub(super) fn heap_size(&self) -> usize {
         let union = self.union.as_deref().map_or(0, Union::size);
