@@ -18,6 +18,7 @@ use crate::live::interface::Link;
 const BLOCK_HEADER: usize = size_of::<tpacket_block_desc>();
 const FRAMES: usize = field_of_block(offset_of!(tpacket_hdr_v1, num_pkts));
 const FIRST: usize = field_of_block(offset_of!(tpacket_hdr_v1, offset_to_first_pkt));
+const USED: usize = field_of_block(offset_of!(tpacket_hdr_v1, blk_len));
 /// Where a block's state is, which says whose it is: the kernel's or ours.
 pub const STATUS: usize = field_of_block(offset_of!(tpacket_hdr_v1, block_status));
 /// Where the kernel counts the frames of a block, also while it fills it.
@@ -39,10 +40,10 @@ const ADDRESSES: usize = 12;
 /// Length of a VLAN tag.
 pub const TAG_LEN: usize = 4;
 
-/// Cache lines in which a frame's headers are, those of the ring and those of the mirror.
-const LINES: usize = 5;
-/// Frames whose place is guessed, so that the way from one to the next waits less for memory.
-const AHEAD: usize = 3;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+/// So many bytes in front of the reader are on their way to it: two batches of usual frames.
+const AHEAD: usize = 32 * 1024;
 
 /// A frame in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,10 @@ pub struct Reader {
     left: u32,
     /// Where the next one's header is.
     at: usize,
+    /// Up to here the block was brought near.
+    near: usize,
+    /// Where its last frame ends.
+    end: usize,
 }
 
 impl Reader {
@@ -86,6 +91,8 @@ impl Reader {
         Self {
             left: left.min(most),
             at: word(block, FIRST).unwrap_or_default() as usize,
+            near: 0,
+            end: (word(block, USED).unwrap_or_default() as usize).min(block.len()),
         }
     }
 
@@ -98,18 +105,21 @@ impl Reader {
             let lost = std::mem::take(&mut self.left);
             return Err(Corrupt { lost });
         };
-        // Another processor has written all this. What is read of this frame can come near while the others of its batch are
-        // found, and so can they where they are as long as this one.
-        for line in 1..LINES {
-            prefetch_index(&*block, self.at + line * 64);
-        }
-        let len = next.wrapping_sub(self.at);
-        for ahead in 0..AHEAD {
-            prefetch_index(&*block, next.wrapping_add(ahead.wrapping_mul(len)));
-        }
         self.left -= 1;
         self.at = next;
+        self.fetch(block);
         Ok(Some(slot))
+    }
+
+    /// Has what follows brought near. Another processor has written it, and each header tells where the next is: to wait
+    /// for one after the other takes longer than to fetch all of it at once, the payload too.
+    #[inline]
+    fn fetch(&mut self, block: &[u8]) {
+        let to = self.end.min(self.at.saturating_add(AHEAD));
+        while self.near < to {
+            prefetch_index(block, self.near);
+            self.near += LINE;
+        }
     }
 
     #[inline]
