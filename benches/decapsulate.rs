@@ -11,7 +11,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use etherparse::PacketBuilder;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
-use mirrorscope_dissectors::{Direction, LinkType, Options, decapsulate};
+use mirrorscope_dissectors::{Direction, LinkType, Options, Stripped, decapsulate};
 
 fn main() {
     divan::main();
@@ -136,7 +136,21 @@ fn strip<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
     });
 }
 
-/// The same, and the innermost addresses, ports and flags.
+/// All that a receiver asks of a frame: the innermost packet, and the mirror that it came through.
+#[divan::bench(args = KINDS, consts = SIZES, sample_count = 2000, max_time = 0.4)]
+fn take_apart<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
+    let frames = frames(kind, SIZE);
+    let options = Options::default();
+    count(bencher, &frames).bench_local(|| {
+        for frame in &frames {
+            let mut stripped = Stripped::whole(LinkType::Ethernet, black_box(frame));
+            stripped.decapsulate(&options);
+            black_box((stripped.packet(), stripped.mirror(), stripped.is_nested()));
+        }
+    });
+}
+
+/// The same as [`strip`], and the innermost addresses, ports and flags.
 #[divan::bench(args = KINDS, consts = SIZES, sample_count = 2000, max_time = 0.4)]
 fn strip_and_read<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
     let frames = frames(kind, SIZE);

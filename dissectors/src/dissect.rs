@@ -36,14 +36,36 @@ pub(crate) trait Dissect<'a> {
     }
 }
 
-/// Where in a frame a header stands.
-#[derive(Clone, Copy, Debug)]
+/// Where in a frame a header stands: what the walk that came to it remembers.
+#[derive(Debug)]
 pub(crate) struct Place<'a, 'o> {
     pub(crate) options: &'o Options,
-    /// An encapsulation was opened before.
-    pub(crate) encapsulated: bool,
+    /// VLAN tags of the same frame.
+    pub(crate) tags: usize,
+    /// An encapsulated packet starts with headers below IP: its own first byte is that of IP.
+    pub(crate) bare: bool,
+    /// Encapsulations that were opened before.
+    pub(crate) encapsulations: usize,
     /// The bytes from the IP header on that was read last.
     pub(crate) packet: &'a [u8],
+}
+
+impl<'o> Place<'_, 'o> {
+    /// The start of a frame.
+    pub(crate) fn new(options: &'o Options) -> Self {
+        Self {
+            options,
+            tags: 0,
+            bare: false,
+            encapsulations: 0,
+            packet: &[],
+        }
+    }
+
+    /// An encapsulation was opened before.
+    pub(crate) fn encapsulated(&self) -> bool {
+        self.encapsulations > 0
+    }
 }
 
 /// An encapsulation that was opened.
@@ -94,16 +116,19 @@ pub(crate) enum Next<'a> {
 }
 
 impl Next<'_> {
+    /// An encapsulated frame or packet starts behind the header.
+    #[inline(always)]
+    pub(crate) fn opens(&self) -> bool {
+        matches!(
+            self,
+            Self::Frame(..) | Self::Bare(..) | Self::BareNetwork(..)
+        )
+    }
+
     /// An encapsulation ends with the header: whatever it carries starts behind it, if only in part.
+    #[inline(always)]
     pub(crate) fn ends_encapsulation(&self) -> bool {
-        match self {
-            Self::Frame(..)
-            | Self::Bare(..)
-            | Self::BareNetwork(..)
-            | Self::Fragment
-            | Self::Opaque(_) => true,
-            Self::Header(..) | Self::Network(..) | Self::Transport => false,
-        }
+        self.opens() || matches!(self, Self::Fragment | Self::Opaque(_))
     }
 }
 
@@ -162,7 +187,8 @@ pub(crate) fn carried<'a>(ether_type: u16, payload: &'a [u8], options: &Options)
 pub(crate) const IPV4_IN_IP: u8 = 4;
 /// IP protocol number of IPv6.
 pub(crate) const IPV6_IN_IP: u8 = 41;
-const TCP: u8 = 6;
+/// IP protocol number of TCP.
+pub(crate) const TCP: u8 = 6;
 
 /// Whether what starts with the first of `bytes` is the IP that this protocol number stands for; a
 /// packet that was cut in front of its version may be.

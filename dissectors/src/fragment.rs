@@ -145,7 +145,7 @@ impl<'a> Fragment<'a> {
             header,
             payload,
             claimed_payload: payload.len().saturating_add(missing) as u32,
-            encapsulated: place.encapsulated,
+            encapsulated: place.encapsulated(),
         })
     }
 
@@ -450,7 +450,7 @@ mod tests {
                 prop_assert!(part.len() - 14 <= mtu);
                 let options = Options::default();
                 let stripped = decapsulate(LinkType::Ethernet, part, &options);
-                if let (Layer::Ipv4(ip), false) = (&stripped.layers[1], ipv6) {
+                if let (Some(Layer::Ipv4(ip)), false) = (stripped.layers.get(1), ipv6) {
                     prop_assert!(ip.checksum_ok());
                 }
                 let last = part == frames.last().unwrap();

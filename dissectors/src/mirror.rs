@@ -2,9 +2,14 @@
 
 use std::net::IpAddr;
 
+use crate::dissect::{Dissect, Opened};
+use crate::layers::Mark;
+use crate::protocol::erspan2::Erspan2;
 use crate::protocol::erspan3::Granularity;
 use crate::protocol::gre::Gre;
-use crate::protocol::{Encapsulation, Layer};
+use crate::protocol::ipv4::Ipv4;
+use crate::protocol::ipv6::Ipv6;
+use crate::protocol::{Encapsulation, Layer, Protocol};
 use crate::reason::{Reason, named};
 use crate::strip::offset_in;
 use crate::stripped::{Stop, Stripped};
@@ -127,24 +132,59 @@ impl Stripped<'_> {
     /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
     /// on the line itself. Nor does what stays closed: it is a flow like others.
     pub fn mirror(&self) -> Option<Mirror> {
-        self.mirrors().next()
+        // Not one of many: a chain of iterators costs more than the mirror.
+        let index = self.openings.first()?;
+        if index >= self.open_layers() {
+            return None;
+        }
+        self.mirror_behind(index).or_else(|| self.mirrors().next())
     }
 
     /// The same of every encapsulation over IP, outermost first.
     pub fn mirrors(&self) -> impl Iterator<Item = Mirror> {
-        let layers = self.layers.get(..self.open_layers()).unwrap_or_default();
-        self.openings
-            .iter()
-            .filter_map(|index| self.mirror_behind(layers.get(..=index)?, index))
+        let open = self.open_layers();
+        let openings = self.openings.iter().filter(move |&index| index < open);
+        openings.filter_map(|index| self.mirror_behind(index))
     }
 
-    /// The mirror of the encapsulation that ends with the last of `layers`, which is that at `index`.
-    fn mirror_behind(&self, layers: &[Layer<'_>], index: usize) -> Option<Mirror> {
-        let ((source, destination), outer) = carrier(layers)?;
-        let gre = last_gre(layers);
-        let opened = layers.last()?.opened(gre.and_then(Gre::key))?;
+    /// The mirror of the encapsulation that ends with the layer at `index`.
+    fn mirror_behind(&self, index: usize) -> Option<Mirror> {
+        let marks = self.layers.marks().get(..=index)?;
+        let last = marks.last()?;
+        let bytes = self.layers.bytes(last);
+        let gre = self.last_gre(marks);
+        let key = gre.and_then(|gre| gre.key());
+        let sequence = gre.and_then(|gre| gre.sequence());
+        // The most frequent mirror is read in line, and put together where it is read: so nothing of it is moved.
+        if last.protocol == Protocol::Erspan2 {
+            let opened = Erspan2::parse(bytes).ok()?.opened(key)?;
+            self.over_ip(index, marks, &opened, sequence)
+        } else {
+            let opened = Layer::read(last.protocol, bytes).ok()?.opened(key)?;
+            self.over_ip(index, marks, &opened, sequence)
+        }
+    }
+
+    /// Puts together what an encapsulation and the IP header in front of it say.
+    #[inline(always)]
+    fn over_ip(
+        &self,
+        index: usize,
+        marks: &[Mark],
+        opened: &Opened<'_>,
+        sequence: Option<u32>,
+    ) -> Option<Mirror> {
+        let carrier = last_ip(marks)?;
+        let outer = self.layers.bytes(carrier);
+        let (source, destination) = if carrier.protocol == Protocol::Ipv4 {
+            let ip = Ipv4::parse(outer).ok()?;
+            (IpAddr::V4(ip.source()), IpAddr::V4(ip.destination()))
+        } else {
+            let ip = Ipv6::parse(outer).ok()?;
+            (IpAddr::V6(ip.source()), IpAddr::V6(ip.destination()))
+        };
         let mut facts = opened.facts;
-        facts.sequence = facts.sequence.or_else(|| gre?.sequence());
+        facts.sequence = facts.sequence.or(sequence);
         if facts.vlan.is_none() && !self.has_tag_behind(index) {
             facts.vlan = facts.vlan_unless_tagged;
         }
@@ -165,7 +205,12 @@ impl Stripped<'_> {
 
     /// Sender and receiver in the last IP header that was taken off.
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
-        carrier(&self.layers).map(|(addresses, _)| addresses)
+        let mark = last_ip(self.layers.marks())?;
+        let bytes = self.layers.bytes(mark);
+        Some(match mark.protocol {
+            Protocol::Ipv4 => Ipv4::parse(bytes).ok()?.addresses(),
+            _ => Ipv6::parse(bytes).ok()?.addresses(),
+        })
     }
 
     /// Whether the frame has other encapsulations than that of [`Self::mirror`].
@@ -176,7 +221,8 @@ impl Stripped<'_> {
     /// Every encapsulation whose header was read, outermost first.
     pub fn encapsulations(&self) -> impl Iterator<Item = Carried> {
         self.openings.iter().filter_map(|index| {
-            let key = last_gre(self.layers.get(..=index)?).and_then(Gre::key);
+            let marks = self.layers.marks().get(..=index)?;
+            let key = self.last_gre(marks).and_then(|gre| gre.key());
             let opened = self.layers.get(index)?.opened(key)?;
             Some(Carried {
                 encapsulation: opened.encapsulation,
@@ -184,6 +230,14 @@ impl Stripped<'_> {
                 one_way_id: opened.one_way_id,
             })
         })
+    }
+
+    /// The last GRE header of some layers.
+    #[inline(always)]
+    fn last_gre(&self, marks: &[Mark]) -> Option<Gre<'_>> {
+        let is_gre = |mark: &&Mark| mark.protocol == Protocol::Gre;
+        let mark = marks.iter().rev().find(is_gre)?;
+        Gre::parse(self.layers.bytes(mark)).ok()
     }
 
     /// Layers in front of one whose payload nobody can read.
@@ -200,38 +254,28 @@ impl Stripped<'_> {
 
     /// The frame behind the layer at `index` starts with an Ethernet header and a tag.
     fn has_tag_behind(&self, index: usize) -> bool {
-        matches!(
-            self.layers.get(index.saturating_add(2)),
-            Some(Layer::Vlan(_))
-        )
+        let second = self.layers.marks().get(index.saturating_add(2));
+        second.is_some_and(|mark| mark.protocol == Protocol::Vlan)
     }
 
     /// The time that a switch stamped behind the layer at `index`, or else in front of it: the stamp
     /// in the mirrored frame is nearer to the mirror than that of whoever collects the copies.
+    #[cold]
     fn stamp_behind(&self, index: usize) -> Option<DeviceTime> {
-        let (front, behind) = self.layers.split_at_checked(index)?;
-        behind.iter().chain(front).find_map(|layer| match layer {
+        let behind = self.layers.iter().skip(index);
+        let mut nearest = behind.chain(self.layers.iter().take(index));
+        nearest.find_map(|layer| match layer {
             Layer::Arista(header) => header.time(),
             _ => None,
         })
     }
 }
 
-/// Addresses and bytes of the last IP header of `layers`.
-fn carrier<'a>(layers: &[Layer<'a>]) -> Option<((IpAddr, IpAddr), &'a [u8])> {
-    layers.iter().rev().find_map(|layer| match layer {
-        Layer::Ipv4(ip) => Some((ip.addresses(), ip.header_bytes())),
-        Layer::Ipv6(ip) => Some((ip.addresses(), ip.header_bytes())),
-        _ => None,
-    })
-}
-
-/// The last GRE header of `layers`.
-fn last_gre<'l, 'a>(layers: &'l [Layer<'a>]) -> Option<&'l Gre<'a>> {
-    layers.iter().rev().find_map(|layer| match layer {
-        Layer::Gre(gre) => Some(gre),
-        _ => None,
-    })
+/// The last IP header of some layers.
+#[inline(always)]
+fn last_ip(marks: &[Mark]) -> Option<&Mark> {
+    let is_ip = |mark: &&Mark| matches!(mark.protocol, Protocol::Ipv4 | Protocol::Ipv6);
+    marks.iter().rev().find(is_ip)
 }
 
 #[cfg(test)]

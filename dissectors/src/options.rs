@@ -172,6 +172,7 @@ impl Default for Options {
 
 impl Options {
     /// The protocol that a field leads to, if it leads to one.
+    #[inline(always)]
     pub fn protocol(&self, selector: Selector) -> Option<Protocol> {
         match selector {
             Selector::EtherType(number) => self.ether_types.find(number),
@@ -256,43 +257,66 @@ impl Protocol {
 /// Numbers and the protocols that they lead to, apart so that a search runs over numbers only.
 #[derive(Clone, Debug, Default)]
 struct Numbers {
-    numbers: ArrayVec<u16, MAX_NUMBERS>,
+    /// Which numbers may be there, by their low 10 bits. Nearly every port leads nowhere: one look tells.
+    possible: [u64; 16],
+    listed: ArrayVec<u16, MAX_NUMBERS>,
     protocols: ArrayVec<Protocol, MAX_NUMBERS>,
 }
 
 impl Numbers {
+    #[inline(always)]
     fn find(&self, number: u16) -> Option<Protocol> {
-        let index = self.numbers.iter().position(|&other| other == number)?;
+        let (word, bit) = Self::place(number);
+        if self.possible.get(word)? & bit == 0 {
+            return None;
+        }
+        self.search(number)
+    }
+
+    #[inline(never)]
+    fn search(&self, number: u16) -> Option<Protocol> {
+        let index = self.listed.iter().position(|&other| other == number)?;
         self.protocols.get(index).copied()
     }
 
     fn lead(&mut self, number: u16, protocol: Protocol) -> Result<(), DecodeAsError> {
-        let known = self.numbers.iter().position(|&other| other == number);
+        let known = self.listed.iter().position(|&other| other == number);
         if let Some(place) = known.and_then(|index| self.protocols.get_mut(index)) {
             *place = protocol;
             return Ok(());
         }
-        self.numbers
+        self.listed
             .try_push(number)
             .map_err(|_| DecodeAsError::TooMany)?;
         self.protocols
             .try_push(protocol)
-            .map_err(|_| DecodeAsError::TooMany)
+            .map_err(|_| DecodeAsError::TooMany)?;
+        let (word, bit) = Self::place(number);
+        if let Some(word) = self.possible.get_mut(word) {
+            *word |= bit;
+        }
+        Ok(())
+    }
+
+    /// Word and bit of [`Self::possible`] that stand for a number.
+    #[inline(always)]
+    fn place(number: u16) -> (usize, u64) {
+        (usize::from(number >> 6) & 15, 1 << (number & 63))
     }
 
     fn forget(&mut self, protocol: Protocol) {
         let mut keep = self.protocols.iter().map(|&other| other != protocol);
-        self.numbers.retain(|_| keep.next().unwrap_or(true));
+        self.listed.retain(|_| keep.next().unwrap_or(true));
         self.protocols.retain(|other| *other != protocol);
     }
 
     fn all(&self, kind: fn(u16) -> Selector) -> impl Iterator<Item = (Selector, Protocol)> {
-        let pairs = self.numbers.iter().zip(&self.protocols);
+        let pairs = self.listed.iter().zip(&self.protocols);
         pairs.map(move |(&number, &protocol)| (kind(number), protocol))
     }
 
     fn of(&self, protocol: Protocol) -> impl Iterator<Item = u16> {
-        let pairs = self.numbers.iter().zip(&self.protocols);
+        let pairs = self.listed.iter().zip(&self.protocols);
         pairs.filter_map(move |(&number, &other)| (other == protocol).then_some(number))
     }
 }

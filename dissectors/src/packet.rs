@@ -1,18 +1,21 @@
 //! The innermost packet, as the flow table wants it.
 //!
-//! IP and transport headers are read through etherparse's slices, which accept packets that were
-//! cut. Lengths follow the IP header; what was captured is told beside them.
+//! Packets that were cut are read as far as they go. Lengths follow the IP header; what was captured
+//! is told beside them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
+use zerocopy::FromBytes;
 
 use crate::fragment::{Fragment, FragmentPosition, Whole};
+use crate::protocol::Protocol;
 use crate::protocol::arp::Arp;
-use crate::protocol::ethernet::{self, Macs};
-use crate::protocol::extension;
-use crate::protocol::ipv6::HEADER_LEN;
-use crate::protocol::{Layer, Protocol};
+use crate::protocol::ethernet::{self, Ethernet, Macs};
+use crate::protocol::extension::{self, skip_authentication};
+use crate::protocol::ieee80211::Ieee80211;
+use crate::protocol::ipv4::{self, MORE_FRAGMENTS};
+use crate::protocol::ipv6::{self, HEADER_LEN};
+use crate::protocol::vlan::Vlan;
 use crate::reason::{Malformed, Reason};
 use crate::strip::{first_header, offset_in};
 use crate::stripped::{Stop, Stripped};
@@ -74,12 +77,17 @@ pub struct Ip<'a> {
 impl<'a> Ip<'a> {
     /// Reads the packet that an ICMP error quotes: as much of it as its sender had room for (RFC 792, RFC 4443 §2.4).
     pub fn quoted(bytes: &'a [u8]) -> Option<Self> {
+        let mut network = Network::Other(0);
         let read = match bytes.first()? >> 4 {
-            4 => ipv4(bytes, 0),
-            6 => ipv6(bytes, 0),
+            4 => ipv4(bytes, 0, &mut network),
+            6 => ipv6(bytes, 0, &mut network),
             _ => return None,
         };
-        read.ok()
+        read.ok()?;
+        match network {
+            Network::Ip(ip) => Some(ip),
+            _ => None,
+        }
     }
 
     /// The capture or the mirror cut the packet.
@@ -94,132 +102,181 @@ impl<'a> Stripped<'a> {
         let mut packet = Packet {
             macs: None,
             vlan: None,
-            network: self.network(),
+            network: Network::Other(0),
         };
-        for layer in self.layers.iter().skip(self.inner.link_layer) {
-            match layer {
-                Layer::Ethernet(ethernet) => packet.macs = Some(ethernet.macs()),
-                Layer::Ieee80211(frame) => packet.macs = frame.macs(),
-                Layer::Vlan(tag) => packet.vlan = packet.vlan.or(Some(tag.id())),
-                Layer::Ipv4(_) | Layer::Ipv6(_) => break,
-                _ => {}
-            }
-        }
+        self.describe(&mut packet);
         packet
     }
 
-    fn network(&self) -> Network<'a> {
+    /// Writes it in place, and so does what this calls: to move what was read costs more than to read it.
+    #[inline(never)]
+    fn describe(&self, packet: &mut Packet<'a>) {
+        self.describe_link(packet);
+        self.describe_network(&mut packet.network);
+    }
+
+    #[inline(always)]
+    fn describe_link(&self, packet: &mut Packet<'a>) {
+        let marks = self.layers.marks().get(self.inner.link_layer..);
+        for mark in marks.unwrap_or_default() {
+            let bytes = || self.layers.bytes(mark);
+            match mark.protocol {
+                Protocol::Ipv4 | Protocol::Ipv6 => break,
+                Protocol::Ethernet => {
+                    if let Ok(ethernet) = Ethernet::parse(bytes()) {
+                        packet.macs = Some(ethernet.macs());
+                    }
+                }
+                Protocol::Vlan if packet.vlan.is_none() => {
+                    packet.vlan = Vlan::parse(bytes()).ok().map(|tag| tag.id());
+                }
+                Protocol::Ieee80211 => {
+                    let frame = Ieee80211::parse(bytes());
+                    packet.macs = frame.ok().and_then(|frame| frame.macs());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn describe_network(&self, network: &mut Network<'a>) {
         let Some((ether_type, bytes)) = self.inner.network else {
-            return Network::Malformed(match self.stop {
-                Stop::Malformed(malformed) => malformed,
-                // Closed in front of any network layer, by encryption for one.
-                Stop::Opaque { .. } => return Network::Other(0),
-                _ => Malformed {
-                    protocol: first_header(self.inner.link, self.inner.bytes),
-                    reason: Reason::TooDeep,
-                    offset: self.inner.offset,
-                },
-            });
+            *network = self.unreached();
+            return;
         };
         let offset = self
             .inner
             .offset
             .saturating_add(offset_in(self.inner.bytes, bytes));
-        let (protocol, network) = match ether_type {
-            ethernet::IPV4 => (Protocol::Ipv4, self.ip(ipv4(bytes, offset))),
-            ethernet::IPV6 => (Protocol::Ipv6, self.ip(ipv6(bytes, offset))),
+        let (protocol, read) = match ether_type {
+            ethernet::IPV4 => (Protocol::Ipv4, ipv4(bytes, offset, network)),
+            ethernet::IPV6 => (Protocol::Ipv6, ipv6(bytes, offset, network)),
             ethernet::ARP | ethernet::RARP => {
-                let arp = Arp::parse(bytes);
-                let network = arp.map(|arp| arp.map_or(Network::Other(ether_type), Network::Arp));
-                (Protocol::Arp, network)
+                let arp = Arp::parse(bytes).map(|arp| {
+                    *network = arp.map_or(Network::Other(ether_type), Network::Arp);
+                });
+                (Protocol::Arp, arp)
             }
-            other => return Network::Other(other),
+            other => {
+                *network = Network::Other(other);
+                return;
+            }
         };
-        network.unwrap_or_else(|reason| {
-            Network::Malformed(Malformed {
+        if let Err(reason) = read {
+            *network = Network::Malformed(Malformed {
                 protocol,
                 reason,
                 offset,
-            })
-        })
-    }
-
-    /// An IP packet, unless what looks like TCP in it is a segment of STT.
-    fn ip(&self, ip: Result<Ip<'a>, Reason>) -> Result<Network<'a>, Reason> {
-        let mut ip = ip?;
-        if let Stop::Fragment(Fragment {
-            whole: Whole::Stt { .. },
-            ..
-        }) = self.stop
+            });
+        } else if self.looks_like_tcp()
+            && let Network::Ip(ip) = network
         {
             ip.transport = Transport::Other { payload: &[] };
         }
-        Ok(Network::Ip(ip))
+    }
+
+    /// What stands where no network layer was reached.
+    #[cold]
+    fn unreached(&self) -> Network<'a> {
+        Network::Malformed(match self.stop {
+            Stop::Malformed(malformed) => malformed,
+            // Closed in front of any network layer, by encryption for one.
+            Stop::Opaque { .. } => return Network::Other(0),
+            _ => Malformed {
+                protocol: first_header(self.inner.link, self.inner.bytes),
+                reason: Reason::TooDeep,
+                offset: self.inner.offset,
+            },
+        })
+    }
+
+    /// What looks like TCP is a segment of STT.
+    #[inline(always)]
+    fn looks_like_tcp(&self) -> bool {
+        matches!(
+            self.stop,
+            Stop::Fragment(Fragment {
+                whole: Whole::Stt { .. },
+                ..
+            })
+        )
     }
 }
 
 /// Describes the IPv4 packet at the start of `bytes`, which start at `offset` in the frame.
-fn ipv4(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
-    let (ip, _) = LaxIpv4Slice::from_slice(bytes).map_err(|_| Reason::Truncated)?;
-    let header = ip.header();
-    let claimed_len = match usize::from(header.total_len()) {
+#[inline(always)]
+fn ipv4<'a>(bytes: &'a [u8], offset: usize, network: &mut Network<'a>) -> Result<(), Reason> {
+    let (header, _) = ipv4::Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
+    let header_len = header.len();
+    if header.version_len >> 4 != 4 || header_len < size_of::<ipv4::Header>() {
+        return Err(Reason::Truncated);
+    }
+    let body = bytes.get(header_len..).ok_or(Reason::Truncated)?;
+    let claimed_len = match usize::from(header.total_len.get()) {
         0 => bytes.len(),
         total_len => total_len,
     };
-    let payload = ip.payload();
-    let header_len = offset_in(bytes, payload.payload);
+    // A quoted packet may have a length that does not even hold its header.
+    let body = claimed_len
+        .checked_sub(header_len)
+        .and_then(|len| body.get(..len))
+        .unwrap_or(body);
+    let (protocol, body) = skip_authentication(header.protocol, body);
+    let header_len = offset_in(bytes, body);
+    let place = header.fragment.get();
     let position = FragmentPosition {
-        offset: u32::from(header.fragments_offset().value()) << 3,
-        more: header.more_fragments(),
-        identification: header.identification().into(),
+        offset: u32::from(place & 0x1fff) << 3,
+        more: place & MORE_FRAGMENTS != 0,
+        identification: header.identification.get().into(),
     };
     let later = position.offset > 0;
     let payload = Payload {
         // What stands where an authentication header would is data in a later fragment.
-        protocol: if later {
-            header.protocol().0
-        } else {
-            payload.ip_number.0
-        },
-        bytes: payload.payload,
+        protocol: if later { header.protocol } else { protocol },
+        bytes: body,
         claimed: claimed_len.saturating_sub(header_len),
         fragment: position.more,
         offset: offset.saturating_add(header_len),
     };
-    Ok(Ip {
-        source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+    *network = Network::Ip(Ip {
+        source: Ipv4Addr::from(header.source).into(),
+        destination: Ipv4Addr::from(header.destination).into(),
         protocol: payload.protocol,
-        ttl: header.ttl(),
-        dscp: header.dcp().value(),
-        identification: header.identification(),
+        ttl: header.ttl,
+        dscp: header.service >> 2,
+        identification: header.identification.get(),
         claimed_len: claimed_len as u32,
         present_len: claimed_len.min(bytes.len()) as u32,
         fragment: (later || position.more).then_some(position),
         ports: if later { None } else { payload.ports() },
-        transport: if later {
-            Transport::LaterFragment {
-                payload_len: payload.claimed as u32,
-            }
-        } else {
-            payload.transport()
+        transport: Transport::LaterFragment {
+            payload_len: payload.claimed as u32,
         },
-    })
+    });
+    if let Network::Ip(ip) = network
+        && !later
+    {
+        payload.describe(&mut ip.transport);
+    }
+    Ok(())
 }
 
-/// Describes the IPv6 packet at the start of `bytes`, which start at `offset` in the frame.
-///
-/// Only the fixed header is etherparse's: its walk over the extension headers knows no mobility
-/// header, has no bound, and takes the data of a later fragment for headers.
-fn ipv6(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
-    let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| Reason::Truncated)?;
-    let claimed_len = match usize::from(header.payload_length()) {
+/// Describes the IPv6 packet at the start of `bytes`, as [`ipv4`] does.
+#[inline(always)]
+fn ipv6<'a>(bytes: &'a [u8], offset: usize, network: &mut Network<'a>) -> Result<(), Reason> {
+    let (header, _) = ipv6::Header::ref_from_prefix(bytes).map_err(|_| Reason::Truncated)?;
+    let version_class_flow = header.version_class_flow.get();
+    if version_class_flow >> 28 != 6 {
+        return Err(Reason::Truncated);
+    }
+    let claimed_len = match usize::from(header.payload_len.get()) {
         0 => bytes.len(),
         payload_len => payload_len.saturating_add(HEADER_LEN),
     };
     let packet = bytes.get(..claimed_len).unwrap_or(bytes);
     let body = packet.get(HEADER_LEN..).unwrap_or_default();
-    let chain = extension::walk(header.next_header().0, body)?;
+    let chain = extension::walk(header.next, body)?;
     let position = chain.fragment.map(|fragment| FragmentPosition {
         offset: fragment.offset().into(),
         more: fragment.more(),
@@ -234,12 +291,12 @@ fn ipv6(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
         fragment: position.is_some(),
         offset: offset.saturating_add(header_len),
     };
-    Ok(Ip {
-        source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+    *network = Network::Ip(Ip {
+        source: Ipv6Addr::from(header.source).into(),
+        destination: Ipv6Addr::from(header.destination).into(),
         protocol: chain.protocol,
-        ttl: header.hop_limit(),
-        dscp: header.traffic_class() >> 2,
+        ttl: header.hop_limit,
+        dscp: (version_class_flow >> 22) as u8 & 0x3f,
         identification: 0,
         claimed_len: claimed_len as u32,
         present_len: packet.len() as u32,
@@ -249,12 +306,17 @@ fn ipv6(bytes: &[u8], offset: usize) -> Result<Ip<'_>, Reason> {
             Transport::LaterFragment {
                 payload_len: payload.claimed as u32,
             }
-        } else if chain.cut {
-            Transport::Cut
         } else {
-            payload.transport()
+            Transport::Cut
         },
-    })
+    });
+    if let Network::Ip(ip) = network
+        && !later
+        && !chain.cut
+    {
+        payload.describe(&mut ip.transport);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

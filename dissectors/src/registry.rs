@@ -88,40 +88,38 @@ macro_rules! protocols {
         }
 
         impl<'a> Layer<'a> {
-            /// Reads one header, keeps it among `layers`, which have room for it, and tells what is `next`.
+            /// Reads the header that starts with the first of `bytes`.
             pub(crate) fn read(
                 protocol: Protocol,
                 bytes: &'a [u8],
-                place: &$crate::dissect::Place<'a, '_>,
-                layers: &mut $crate::strip::Layers<'a>,
-                next: &mut $crate::dissect::Next<'a>,
-            ) -> Result<(), $crate::reason::Reason> {
+            ) -> Result<Self, $crate::reason::Reason> {
                 match protocol {
-                    $(Protocol::$name => {
-                        let header = $module::$view::parse(bytes)?;
-                        *next = $crate::dissect::Dissect::next(&header, place);
-                        let _ = layers.try_push(Self::$name(header));
-                        Ok(())
-                    })+
+                    $(Protocol::$name => $module::$view::parse(bytes).map(Self::$name),)+
                     // Nothing leads here.
                     Protocol::Arp | Protocol::Tcp => Err($crate::reason::Reason::UnsupportedType),
                 }
             }
+        }
 
-            /// The part of a datagram or frame that follows the header.
-            pub(crate) fn fragment(
+        impl<'a> $crate::dissect::Dissect<'a> for Layer<'a> {
+            fn next(&self, place: &$crate::dissect::Place<'a, '_>) -> $crate::dissect::Next<'a> {
+                match self {
+                    $(Self::$name(header) => header.next(place),)+
+                }
+            }
+
+            fn opened(&self, key: Option<u32>) -> Option<$crate::dissect::Opened<'a>> {
+                match self {
+                    $(Self::$name(header) => header.opened(key),)+
+                }
+            }
+
+            fn fragment(
                 &self,
                 place: &$crate::dissect::Place<'a, '_>,
             ) -> Option<$crate::fragment::Fragment<'a>> {
                 match self {
-                    $(Self::$name(header) => $crate::dissect::Dissect::fragment(header, place),)+
-                }
-            }
-
-            /// What the header says, if an encapsulation ends with it.
-            pub(crate) fn opened(&self, key: Option<u32>) -> Option<$crate::dissect::Opened<'a>> {
-                match self {
-                    $(Self::$name(header) => $crate::dissect::Dissect::opened(header, key),)+
+                    $(Self::$name(header) => header.fragment(place),)+
                 }
             }
         }

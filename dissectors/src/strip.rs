@@ -1,21 +1,15 @@
 //! The loop that takes one layer after the other off a frame.
 
-use arrayvec::ArrayVec;
-
-use crate::dissect::{Next, Place};
+use crate::dissect::{Dissect, Next, Place};
+use crate::layers::Layers;
 use crate::link::LinkType;
 use crate::options::Options;
 use crate::protocol::chdlc::CiscoHdlc;
 use crate::protocol::vlan::MAX_TAGS;
-use crate::protocol::{Layer, Protocol, ethernet};
+use crate::protocol::{Layer, Protocol};
 use crate::reason::{Malformed, Reason};
 use crate::stripped::{InnerFrame, Openings, Stop, Stripped};
-
-/// Layers that are kept of one frame.
-pub const MAX_LAYERS: usize = 32;
-
-/// Layers of a frame, from the wire inwards.
-pub type Layers<'a> = ArrayVec<Layer<'a>, MAX_LAYERS>;
+use crate::usual;
 
 /// Decapsulates one captured frame.
 pub fn decapsulate<'a>(link: LinkType, bytes: &'a [u8], options: &Options) -> Stripped<'a> {
@@ -32,7 +26,7 @@ pub(crate) fn decapsulate_from<'a>(
     options: &Options,
 ) -> Stripped<'a> {
     let mut stripped = Stripped::whole(link, bytes);
-    stripped.stop = walk(first, &mut stripped, options);
+    stripped.decapsulate_from(first, options);
     stripped
 }
 
@@ -41,7 +35,7 @@ impl<'a> Stripped<'a> {
     #[inline(always)]
     pub fn whole(link: LinkType, bytes: &'a [u8]) -> Self {
         Self {
-            layers: Layers::new_const(),
+            layers: Layers::none(bytes),
             inner: InnerFrame {
                 link,
                 bytes,
@@ -59,119 +53,116 @@ impl<'a> Stripped<'a> {
     /// Decapsulates it where it is: to move all its layers costs more than to read two headers.
     pub fn decapsulate(&mut self, options: &Options) {
         let first = first_header(self.inner.link, self.inner.bytes);
-        self.stop = walk(first, self, options);
+        self.decapsulate_from(first, options);
     }
-}
 
-fn walk<'a>(mut protocol: Protocol, stripped: &mut Stripped<'a>, options: &Options) -> Stop<'a> {
-    let Stripped {
-        layers,
-        inner,
-        openings,
-        stamped,
-        ..
-    } = stripped;
-    let frame = inner.bytes;
-    let mut encapsulations = 0_usize;
-    let mut tags = 0_usize;
-    // An encapsulated packet starts with headers below IP: its own first byte is that of IP.
-    let mut bare = false;
-    let mut place = Place {
-        options,
-        encapsulated: false,
-        packet: &[],
-    };
-    let mut bytes = frame;
-    // Written in place: moving it from step to step costs more than many a header.
-    let mut next = Next::Transport;
-    loop {
-        let malformed = |reason| {
-            Stop::Malformed(Malformed {
-                protocol,
-                reason,
-                offset: offset_in(frame, bytes),
-            })
-        };
+    fn decapsulate_from(&mut self, first: Protocol, options: &Options) {
+        self.walk::<true>(first, options);
+    }
+
+    /// Takes one layer after the other off. Without `USUAL`, the shorter way for the usual ones is not taken, which says
+    /// the same.
+    #[inline(always)]
+    fn walk<const USUAL: bool>(&mut self, first: Protocol, options: &Options) {
+        let mut place = Place::new(options);
+        let mut step = Some((first, self.inner.bytes));
+        while let Some((protocol, bytes)) = step {
+            if USUAL && protocol == Protocol::Ethernet && !place.bare {
+                step = usual::take_off(self, &mut place, bytes);
+            }
+            if let Some((protocol, bytes)) = step {
+                step = self.take(&mut place, protocol, bytes);
+            }
+        }
+    }
+
+    /// Takes off one layer. Gives the next one and its bytes, or notes why there is none.
+    #[inline(never)]
+    fn take(
+        &mut self,
+        place: &mut Place<'a, '_>,
+        protocol: Protocol,
+        bytes: &'a [u8],
+    ) -> Option<(Protocol, &'a [u8])> {
+        let is_ip = matches!(protocol, Protocol::Ipv4 | Protocol::Ipv6);
         if protocol == Protocol::Vlan {
-            tags = tags.saturating_add(1);
-            if tags > MAX_TAGS {
-                return malformed(Reason::TooManyHeaders);
+            place.tags = place.tags.saturating_add(1);
+            if place.tags > MAX_TAGS {
+                return self.malformed(protocol, bytes, Reason::TooManyHeaders);
             }
         }
-        if bare && matches!(protocol, Protocol::Ipv4 | Protocol::Ipv6) {
-            bare = false;
-            inner.enter(LinkType::RawIp, bytes, layers.len());
+        if place.bare && is_ip {
+            place.bare = false;
+            self.inner.enter(LinkType::RawIp, bytes, self.layers.len());
         }
-        if layers.is_full() {
-            return Stop::TooDeep;
+        if self.layers.is_full() {
+            return self.end(Stop::TooDeep);
         }
-        let layer = layers.len();
-        if let Err(reason) = Layer::read(protocol, bytes, &place, layers, &mut next) {
-            return malformed(reason);
-        }
-        if matches!(
-            next,
-            Next::Frame(..) | Next::Bare(..) | Next::BareNetwork(..)
-        ) {
-            encapsulations = encapsulations.saturating_add(1);
-            place.encapsulated = true;
-            if encapsulations > options.max_encapsulations {
-                layers.truncate(layer);
-                return Stop::TooDeep;
-            }
-        }
-        let network = match protocol {
-            Protocol::Ipv4 => Some(ethernet::IPV4),
-            Protocol::Ipv6 => Some(ethernet::IPV6),
-            _ => None,
+        let header = match Layer::read(protocol, bytes) {
+            Ok(header) => header,
+            Err(reason) => return self.malformed(protocol, bytes, reason),
         };
-        *stamped |= protocol == Protocol::Arista;
-        if let Some(ether_type) = network {
-            inner.network = Some((ether_type, bytes));
-            inner.ip_seen = true;
-            place.packet = bytes;
+        let next = header.next(place);
+        if next.opens() {
+            place.encapsulations = place.encapsulations.saturating_add(1);
+            if place.encapsulations > place.options.max_encapsulations {
+                return self.end(Stop::TooDeep);
+            }
         }
         if next.ends_encapsulation() {
-            openings.add(layer);
+            self.openings.add(self.layers.len());
         }
+        self.layers.push(protocol, bytes);
+        if is_ip {
+            self.reach_ip(protocol, bytes);
+            place.packet = bytes;
+        }
+        self.stamped |= protocol == Protocol::Arista;
         match next {
-            Next::Header(next_protocol, rest) => {
-                protocol = next_protocol;
-                bytes = rest;
-            }
+            Next::Header(protocol, rest) => Some((protocol, rest)),
             Next::Frame(link, rest) => {
-                inner.enter(link, rest, layers.len());
-                bare = false;
-                tags = 0;
-                protocol = first_header(link, rest);
-                bytes = rest;
+                self.inner.enter(link, rest, self.layers.len());
+                place.bare = false;
+                place.tags = 0;
+                Some((first_header(link, rest), rest))
             }
-            Next::Bare(next_protocol, rest) => {
-                bare = true;
-                protocol = next_protocol;
-                bytes = rest;
+            Next::Bare(protocol, rest) => {
+                place.bare = true;
+                Some((protocol, rest))
             }
-            Next::Network(ether_type, rest) if !bare => {
-                inner.network = Some((ether_type, rest));
-                return Stop::Inner;
+            Next::Network(ether_type, rest) if !place.bare => {
+                self.inner.network = Some((ether_type, rest));
+                None
             }
             Next::Network(ether_type, rest) | Next::BareNetwork(ether_type, rest) => {
-                inner.enter(LinkType::RawIp, rest, layers.len());
-                inner.network = Some((ether_type, rest));
-                return Stop::Inner;
+                self.inner.enter(LinkType::RawIp, rest, self.layers.len());
+                self.inner.network = Some((ether_type, rest));
+                None
             }
-            Next::Transport => return Stop::Inner,
-            Next::Fragment => return part(layers, &place, protocol),
-            Next::Opaque(reason) => return Stop::Opaque { protocol, reason },
+            Next::Transport => None,
+            Next::Fragment => {
+                let reason = Reason::UnsupportedType;
+                let fragment = header.fragment(place);
+                self.end(fragment.map_or(Stop::Opaque { protocol, reason }, Stop::Fragment))
+            }
+            Next::Opaque(reason) => self.end(Stop::Opaque { protocol, reason }),
         }
     }
-}
 
-/// The end of a walk at a part of something larger.
-fn part<'a>(layers: &Layers<'a>, place: &Place<'a, '_>, protocol: Protocol) -> Stop<'a> {
-    let fragment = layers.last().and_then(|layer| layer.fragment(place));
-    let reason = Reason::UnsupportedType;
-    fragment.map_or(Stop::Opaque { protocol, reason }, Stop::Fragment)
+    /// Notes that a header cannot be used.
+    fn malformed<T>(&mut self, protocol: Protocol, bytes: &[u8], reason: Reason) -> Option<T> {
+        self.end(Stop::Malformed(Malformed {
+            protocol,
+            reason,
+            offset: offset_in(self.layers.frame(), bytes),
+        }))
+    }
+
+    /// Notes why the walk ends.
+    fn end<T>(&mut self, stop: Stop<'a>) -> Option<T> {
+        self.stop = stop;
+        None
+    }
 }
 
 pub(crate) fn first_header(link: LinkType, bytes: &[u8]) -> Protocol {

@@ -1,10 +1,13 @@
 //! What is left of a frame when its layers were taken off.
 
 use crate::fragment::Fragment;
+use crate::layers::{Layers, MAX_LAYERS};
 use crate::link::LinkType;
-use crate::protocol::Protocol;
+use crate::mirror::Mirror;
+use crate::packet::Packet;
+use crate::protocol::{Protocol, ethernet};
 use crate::reason::{Malformed, Reason};
-use crate::strip::{Layers, MAX_LAYERS, offset_in};
+use crate::strip::offset_in;
 
 /// The innermost frame: what the mirror copied, or the captured frame if nothing encapsulates it.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +27,22 @@ pub struct InnerFrame<'a> {
     pub(crate) network: Option<(u16, &'a [u8])>,
 }
 
+impl<'a> Stripped<'a> {
+    /// Notes that the innermost network header so far is one of IP.
+    #[inline(always)]
+    pub(crate) fn reach_ip(&mut self, protocol: Protocol, bytes: &'a [u8]) {
+        let ether_type = match protocol {
+            Protocol::Ipv4 => ethernet::IPV4,
+            _ => ethernet::IPV6,
+        };
+        self.inner.network = Some((ether_type, bytes));
+        self.inner.ip_seen = true;
+    }
+}
+
 impl<'a> InnerFrame<'a> {
     /// Makes this the frame that starts with the next layer.
+    #[inline(always)]
     pub(crate) fn enter(&mut self, link: LinkType, bytes: &'a [u8], layer: usize) {
         // The addresses in front of an MPLS label are still those of who sent the packet; behind an
         // IP header they are those of a tunnel's end.
@@ -81,11 +98,20 @@ pub struct Stripped<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Openings(u32);
 
+// A receiver holds many frames taken apart at a time, with all that it asked of them.
+const _: () = assert!(
+    size_of::<Stripped<'_>>() + size_of::<Packet<'_>>() + size_of::<Option<Mirror>>() <= 1024
+);
 const _: () = assert!(MAX_LAYERS <= u32::BITS as usize);
 
 impl Openings {
     pub(crate) fn add(&mut self, layer: usize) {
         self.0 |= 1_u32.unbounded_shl(layer as u32);
+    }
+
+    #[inline(always)]
+    pub(crate) fn first(self) -> Option<usize> {
+        (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {

@@ -3,10 +3,10 @@
 //! Specification: RFC 9293 §3.1, RFC 768, RFC 792, RFC 4443, RFC 9260 §3.1. Checksums are not
 //! verified: mirrors of locally made packets have unfinished ones.
 
-use etherparse::err::tcp::HeaderSliceError;
-use etherparse::{TcpSlice, UdpSlice};
+use zerocopy::byteorder::network_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, udp};
 use crate::reason::{Malformed, Reason};
 
 const ICMP: u8 = 1;
@@ -15,10 +15,25 @@ const UDP: u8 = 17;
 const ICMP6: u8 = 58;
 const SCTP: u8 = 132;
 
+/// The header of TCP as it is on the wire, without options.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned, Debug)]
+#[repr(C)]
+struct TcpHeader {
+    source_port: U16,
+    destination_port: U16,
+    sequence: U32,
+    acknowledgement: U32,
+    /// Header length in units of 4 bytes (4 bits), reserved (3), control bits (9).
+    len_flags: U16,
+    window: U16,
+    checksum: U16,
+    urgent: U16,
+}
+
 /// Length of a TCP header without options.
-const TCP_LEN: usize = 20;
+const TCP_LEN: usize = size_of::<TcpHeader>();
 /// Length of a UDP header.
-const UDP_LEN: usize = 8;
+const UDP_LEN: usize = size_of::<udp::Header>();
 
 /// What an IP packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +201,7 @@ struct Message<'a> {
 }
 
 /// The payload of an IP packet that is not a later fragment.
+#[derive(Clone, Copy)]
 pub(crate) struct Payload<'a> {
     pub(crate) protocol: u8,
     /// What is present.
@@ -200,6 +216,7 @@ pub(crate) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// Source and destination port, if the protocol has them and they are there.
+    #[inline(always)]
     pub(crate) fn ports(&self) -> Option<(u16, u16)> {
         if !matches!(self.protocol, TCP | UDP | SCTP) {
             return None;
@@ -209,130 +226,154 @@ impl<'a> Payload<'a> {
     }
 
     /// Reads the transport header.
-    pub(crate) fn transport(&self) -> Transport<'a> {
-        let transport = match self.protocol {
-            TCP => self.tcp(),
-            UDP => self.udp(),
-            SCTP => self
-                .ports()
-                .map(|(source_port, destination_port)| Transport::Sctp {
+    #[inline(always)]
+    pub(crate) fn describe(&self, transport: &mut Transport<'a>) {
+        match self.protocol {
+            TCP => self.describe_tcp(transport),
+            UDP => self.describe_udp(transport),
+            other => *transport = self.rarer(other).unwrap_or(Transport::Cut),
+        }
+    }
+
+    #[inline(never)]
+    fn rarer(self, protocol: u8) -> Option<Transport<'a>> {
+        Some(match protocol {
+            SCTP => {
+                let (source_port, destination_port) = self.ports()?;
+                Transport::Sctp {
                     source_port,
                     destination_port,
                     payload: self.bytes.get(4..).unwrap_or_default(),
-                }),
-            ICMP => self.message().map(|message| Transport::Icmp {
-                kind: message.kind,
-                code: message.code,
-                identifier: message.identifier,
-                sequence: message.sequence,
-                payload: message.payload,
-            }),
-            ICMP6 => self.message().map(|message| Transport::Icmp6 {
-                kind: message.kind,
-                code: message.code,
-                identifier: message.identifier,
-                sequence: message.sequence,
-                payload: message.payload,
-            }),
-            _ => {
-                return Transport::Other {
-                    payload: self.bytes,
-                };
+                }
             }
-        };
-        transport.unwrap_or(Transport::Cut)
-    }
-
-    fn tcp(&self) -> Option<Transport<'a>> {
-        if self.too_short_for(TCP_LEN) {
-            return Some(self.malformed(Protocol::Tcp, Reason::BadLength));
-        }
-        match TcpSlice::from_slice(self.bytes) {
-            Ok(tcp) => {
-                let header_len = tcp.header_slice().len();
-                let options = tcp.header_slice().get(TCP_LEN..).unwrap_or_default();
-                Some(self.segment(&tcp, header_len, options))
+            ICMP => {
+                let message = self.message()?;
+                Transport::Icmp {
+                    kind: message.kind,
+                    code: message.code,
+                    identifier: message.identifier,
+                    sequence: message.sequence,
+                    payload: message.payload,
+                }
             }
-            Err(HeaderSliceError::Content(_)) => {
-                Some(self.malformed(Protocol::Tcp, Reason::BadHeaderLength))
+            ICMP6 => {
+                let message = self.message()?;
+                Transport::Icmp6 {
+                    kind: message.kind,
+                    code: message.code,
+                    identifier: message.identifier,
+                    sequence: message.sequence,
+                    payload: message.payload,
+                }
             }
-            Err(HeaderSliceError::Len(_)) => self.cut_tcp(),
-        }
-    }
-
-    fn segment(&self, tcp: &TcpSlice<'_>, header_len: usize, options: &'a [u8]) -> Transport<'a> {
-        let flags = match *tcp.slice() {
-            [_, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => {
-                u16::from_be_bytes([high, low]) & 0x01ff
-            }
-            _ => 0,
-        };
-        Transport::Tcp(Tcp {
-            source_port: tcp.source_port(),
-            destination_port: tcp.destination_port(),
-            sequence: tcp.sequence_number(),
-            acknowledgement: tcp.acknowledgment_number(),
-            flags: TcpFlags(flags),
-            window: tcp.window_size(),
-            options,
-            payload: self.bytes.get(header_len..).unwrap_or_default(),
-            payload_len: self.claimed.saturating_sub(header_len) as u32,
+            _ => Transport::Other {
+                payload: self.bytes,
+            },
         })
     }
 
-    /// Reads what is left of a header that the capture cut.
-    fn cut_tcp(&self) -> Option<Transport<'a>> {
+    #[inline(always)]
+    fn describe_tcp(&self, transport: &mut Transport<'a>) {
+        let Ok((header, rest)) = TcpHeader::ref_from_prefix(self.bytes) else {
+            *transport = self.cut_tcp();
+            return;
+        };
+        let len_flags = header.len_flags.get();
+        let header_len = usize::from(len_flags >> 12) << 2;
         // Mirrors that keep 64 bytes of each frame end among the options of nearly every segment.
-        if let Some((fixed, options)) = self.bytes.split_first_chunk::<TCP_LEN>() {
-            let mut bare = *fixed;
-            let offset = bare.get_mut(12)?;
-            let header_len = usize::from(*offset >> 4) << 2;
-            if self.too_short_for(header_len) {
-                return Some(self.malformed(Protocol::Tcp, Reason::BadHeaderLength));
-            }
-            *offset = 5 << 4 | *offset & 0x0f;
-            let tcp = TcpSlice::from_slice(&bare).ok()?;
-            return Some(self.segment(&tcp, header_len, options));
+        let cut = self.bytes.len() < header_len;
+        if self.too_short_for(TCP_LEN)
+            || header_len < TCP_LEN
+            || cut && self.too_short_for(header_len)
+        {
+            *transport = self.malformed(
+                Protocol::Tcp,
+                if self.too_short_for(TCP_LEN) {
+                    Reason::BadLength
+                } else {
+                    Reason::BadHeaderLength
+                },
+            );
+            return;
         }
-        let (source_port, destination_port) = self.ports()?;
+        *transport = Transport::Tcp(Tcp {
+            source_port: header.source_port.get(),
+            destination_port: header.destination_port.get(),
+            sequence: header.sequence.get(),
+            acknowledgement: header.acknowledgement.get(),
+            flags: TcpFlags(len_flags & 0x01ff),
+            window: header.window.get(),
+            options: self.bytes.get(TCP_LEN..header_len).unwrap_or(rest),
+            payload: self.bytes.get(header_len..).unwrap_or_default(),
+            payload_len: self.claimed.saturating_sub(header_len) as u32,
+        });
+    }
+
+    /// Reads what is left of a header that ends in front of its options.
+    #[cold]
+    fn cut_tcp(self) -> Transport<'a> {
+        if self.too_short_for(TCP_LEN) {
+            return self.malformed(Protocol::Tcp, Reason::BadLength);
+        }
+        let Some((source_port, destination_port)) = self.ports() else {
+            return Transport::Cut;
+        };
         let sequence = self.bytes.get(4..).and_then(|rest| rest.first_chunk());
-        Some(Transport::TcpPorts {
+        Transport::TcpPorts {
             source_port,
             destination_port,
             sequence: sequence.map(|&bytes| u32::from_be_bytes(bytes)),
-        })
+        }
     }
 
-    fn udp(&self) -> Option<Transport<'a>> {
-        if self.too_short_for(UDP_LEN) {
-            return Some(self.malformed(Protocol::Udp, Reason::BadLength));
-        }
-        let (source_port, destination_port) = self.ports()?;
-        let (length, payload) = match UdpSlice::from_slice_lax(self.bytes) {
-            Ok(udp) => match usize::from(udp.length()) {
-                // A jumbogram, or a datagram that the network card was to split.
-                0 => (self.claimed, udp.payload()),
-                len if len < UDP_LEN => {
-                    return Some(self.malformed(Protocol::Udp, Reason::BadLength));
-                }
-                len => (len, udp.payload()),
-            },
-            Err(_) => (self.claimed, Default::default()),
+    #[inline(always)]
+    fn describe_udp(&self, transport: &mut Transport<'a>) {
+        let Ok((header, rest)) = udp::Header::ref_from_prefix(self.bytes) else {
+            *transport = self.cut_udp();
+            return;
         };
-        let claimed = self.claimed.min(length);
-        Some(Transport::Udp(UdpDatagram {
-            source_port,
-            destination_port,
-            payload_len: claimed.saturating_sub(UDP_LEN) as u32,
+        let (length, payload) = match usize::from(header.len.get()) {
+            // A jumbogram, or a datagram that the network card was to split.
+            0 => (self.claimed, rest),
+            len => {
+                let payload = rest.get(..len.saturating_sub(UDP_LEN));
+                (len, payload.unwrap_or(rest))
+            }
+        };
+        if self.too_short_for(UDP_LEN) || length < UDP_LEN && header.len.get() != 0 {
+            *transport = self.malformed(Protocol::Udp, Reason::BadLength);
+            return;
+        }
+        *transport = Transport::Udp(UdpDatagram {
+            source_port: header.source_port.get(),
+            destination_port: header.destination_port.get(),
+            payload_len: self.claimed.min(length).saturating_sub(UDP_LEN) as u32,
             payload,
             overlong: length > self.claimed && !self.fragment,
-        }))
+        });
+    }
+
+    /// Reads what is left of a header that was cut.
+    #[cold]
+    fn cut_udp(self) -> Transport<'a> {
+        if self.too_short_for(UDP_LEN) {
+            return self.malformed(Protocol::Udp, Reason::BadLength);
+        }
+        let Some((source_port, destination_port)) = self.ports() else {
+            return Transport::Cut;
+        };
+        Transport::Udp(UdpDatagram {
+            source_port,
+            destination_port,
+            payload_len: self.claimed.saturating_sub(UDP_LEN) as u32,
+            payload: &[],
+            overlong: false,
+        })
     }
 
     /// Reads an ICMP message.
     ///
-    /// Not by etherparse, which refuses messages cut before byte 8 and time stamps of any other
-    /// length than 20.
+    /// One cut before byte 8 still has its type.
     fn message(&self) -> Option<Message<'a>> {
         let [kind, code] = *self.bytes.first_chunk()?;
         let word = |at: usize| {

@@ -135,7 +135,7 @@ fn split_tunnel(frame: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
     let mut packet = frame;
     let mut addresses = None;
     let mut tunnel = None;
-    for layer in &stripped.layers {
+    for layer in stripped.layers.iter() {
         match layer {
             Layer::Ipv4(ip) => {
                 packet = frame.get(offset_in(frame, ip.header_bytes())..)?;

@@ -94,6 +94,7 @@ impl<'a> Dissect<'a> for Erspan2<'a> {
         Next::Frame(LinkType::Ethernet, self.payload)
     }
 
+    #[inline(always)]
     fn opened(&self, _: Option<u32>) -> Option<Opened<'a>> {
         Some(Opened {
             encapsulation: Encapsulation::Erspan2,

@@ -12,7 +12,7 @@ const MAX_HEADERS: usize = 16;
 /// Next header number of the fragment header.
 pub(crate) const FRAGMENT: u8 = 44;
 /// Next header number of the authentication header.
-const AUTHENTICATION: u8 = 51;
+pub(crate) const AUTHENTICATION: u8 = 51;
 
 /// The fragment header as it is on the wire.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]

@@ -40,7 +40,7 @@ pub(crate) struct Header {
 
 impl Header {
     /// Length with options, as the header has it.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         usize::from(self.version_len & 0x0f) << 2
     }
 }
@@ -70,16 +70,15 @@ impl<'a> Ipv4<'a> {
             0 => bytes.len(),
             total_len => total_len,
         };
-        if total_len < header_len {
-            return Err(Reason::BadLength);
+        let packet = bytes.get(..total_len).unwrap_or(bytes);
+        if packet.len() < header_len {
+            return Err(if total_len < header_len {
+                Reason::BadLength
+            } else {
+                Reason::Truncated
+            });
         }
-        if bytes.len() < header_len {
-            return Err(Reason::Truncated);
-        }
-        Ok(Self {
-            header,
-            packet: bytes.get(..total_len).unwrap_or(bytes),
-        })
+        Ok(Self { header, packet })
     }
 
     /// Differentiated services code point (6 bits).
@@ -216,7 +215,7 @@ impl<'a> Dissect<'a> for Ipv4<'a> {
     }
 
     fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
-        Fragment::from_ipv4(self, place.encapsulated)
+        Fragment::from_ipv4(self, place.encapsulated())
     }
 }
 

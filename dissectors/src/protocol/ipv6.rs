@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::dissect::{Dissect, IPV4_IN_IP, IPV6_IN_IP, Next, Opened, Place, behind_ip};
 use crate::fragment::Fragment;
 use crate::protocol::Encapsulation;
-use crate::protocol::extension::{Chain, FragmentHeader, walk};
+use crate::protocol::extension::{self, Chain, FragmentHeader, walk};
 use crate::reason::Reason;
 
 /// The fixed header as it is on the wire.
@@ -25,6 +25,18 @@ pub(crate) struct Header {
     pub(crate) hop_limit: u8,
     pub(crate) source: [u8; 16],
     pub(crate) destination: [u8; 16],
+}
+
+impl Header {
+    /// What is present of the packet that the header starts; `bytes` start with it.
+    #[inline(always)]
+    fn packet<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match usize::from(self.payload_len.get()) {
+            // A jumbogram, or a frame that the sending host's network card was to split.
+            0 => bytes,
+            len => bytes.get(..len.saturating_add(HEADER_LEN)).unwrap_or(bytes),
+        }
+    }
 }
 
 /// Length of the fixed header.
@@ -51,11 +63,7 @@ impl<'a> Ipv6<'a> {
         if header.version_class_flow.get() >> 28 != 6 {
             return Err(Reason::BadVersion);
         }
-        let packet = match usize::from(header.payload_len.get()) {
-            // A jumbogram, or a frame that the sending host's network card was to split.
-            0 => bytes,
-            len => bytes.get(..len.saturating_add(HEADER_LEN)).unwrap_or(bytes),
-        };
+        let packet = header.packet(bytes);
         let body = packet.get(HEADER_LEN..).unwrap_or_default();
         let Chain {
             protocol,
@@ -75,6 +83,22 @@ impl<'a> Ipv6<'a> {
             return Err(Reason::Truncated);
         }
         Ok(ip)
+    }
+
+    /// Reads a header that no extension header follows; `None` if there is no such one.
+    #[inline(always)]
+    pub(crate) fn without_extensions(bytes: &'a [u8]) -> Option<Self> {
+        let (header, _) = Header::ref_from_prefix(bytes).ok()?;
+        if header.version_class_flow.get() >> 28 != 6 || extension::len(header.next, 0).is_some() {
+            return None;
+        }
+        Some(Self {
+            header,
+            packet: header.packet(bytes),
+            header_len: HEADER_LEN as u32,
+            protocol: header.next,
+            is_fragment: false,
+        })
     }
 
     /// Differentiated services code point (6 bits).
@@ -188,7 +212,7 @@ impl<'a> Dissect<'a> for Ipv6<'a> {
     }
 
     fn fragment(&self, place: &Place<'a, '_>) -> Option<Fragment<'a>> {
-        Fragment::from_ipv6(self, place.encapsulated)
+        Fragment::from_ipv6(self, place.encapsulated())
     }
 }
 

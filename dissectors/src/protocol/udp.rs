@@ -58,6 +58,11 @@ impl<'a> Udp<'a> {
         self.header.destination_port.get()
     }
 
+    /// A probe or a keepalive, without a byte in it.
+    pub(crate) fn claims_nothing(&self) -> bool {
+        usize::from(self.len()) == size_of::<Header>()
+    }
+
     /// Length of header and payload as the header has it, in bytes.
     pub fn len(&self) -> u16 {
         self.header.len.get()
@@ -79,11 +84,18 @@ impl<'a> Udp<'a> {
     }
 }
 
+/// Source and destination port at the start of a UDP or TCP header, which may be cut behind them.
+#[inline(always)]
+pub(crate) fn ports(bytes: &[u8]) -> Option<(u16, u16)> {
+    let &[a, b, c, d] = bytes.first_chunk()?;
+    Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+}
+
 impl<'a> Dissect<'a> for Udp<'a> {
     #[inline(always)]
     fn next(&self, place: &Place<'a, '_>) -> Next<'a> {
-        // A probe or a keepalive without a byte in it is not a tunnel's header cut short.
-        if usize::from(self.len()) == size_of::<Header>() {
+        // That is not a tunnel's header cut short.
+        if self.claims_nothing() {
             return Next::Transport;
         }
         let addressed = Selector::UdpPort(self.destination_port());

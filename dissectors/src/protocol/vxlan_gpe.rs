@@ -148,11 +148,7 @@ mod tests {
     #[test]
     fn the_next_protocol_tells_what_follows() {
         let options = Options::default();
-        let place = Place {
-            options: &options,
-            encapsulated: false,
-            packet: &[],
-        };
+        let place = Place::new(&options);
         let next = |flags, protocol| {
             let bytes = [flags, 0, 0, protocol, 0, 0, 1, 0, 0xee];
             format!("{:?}", VxlanGpe::parse(&bytes).unwrap().next(&place))

@@ -49,6 +49,7 @@ impl Gre<'_> {
     }
 
     /// Tunnel id of Ethernet over IP, the same at both ends.
+    #[inline(always)]
     pub fn tunnel_id(&self) -> Option<u16> {
         let (_, id) = self.call()?;
         // Alone among all fields it is little-endian.
@@ -56,6 +57,7 @@ impl Gre<'_> {
     }
 
     /// Length of the payload in bytes and id, which the key of a version 1 header is made of.
+    #[inline(always)]
     pub(super) fn call(&self) -> Option<(u16, u16)> {
         if self.version() != 1 || !matches!(self.protocol(), PPP | EOIP) {
             return None;
@@ -65,8 +67,9 @@ impl Gre<'_> {
     }
 
     /// The type of ERSPAN behind the protocol type that I and II share.
-    fn erspan(&self) -> Protocol {
-        if self.sequence().is_none() {
+    #[inline(always)]
+    pub(crate) fn erspan(&self) -> Protocol {
+        if self.present() & SEQUENCE == 0 {
             return Protocol::Erspan1;
         }
         let payload = self.payload();
@@ -160,11 +163,7 @@ mod tests {
 
     fn next(bytes: &[u8]) -> String {
         let options = Options::default();
-        let place = Place {
-            options: &options,
-            encapsulated: false,
-            packet: &[],
-        };
+        let place = Place::new(&options);
         format!("{:?}", Gre::parse(bytes).unwrap().next(&place))
     }
 

@@ -5,12 +5,14 @@ use hex_literal::hex;
 use super::*;
 use crate::Encapsulation;
 use crate::encap::{Outer, TzspTags, Wrap, wrap};
+use crate::layers::MAX_LAYERS;
 use crate::mirror::{Direction, Mirror};
 use crate::packet::Network;
 use crate::transport::Transport;
 
 mod round_trip;
 mod tunnels;
+mod usual;
 
 /// A mirrored TCP SYN.
 const FRAME: [u8; 54] = hex!(

@@ -301,7 +301,7 @@ fn ask_everything(link: LinkType, bytes: &[u8]) {
             _ => {}
         }
     }
-    for layer in &stripped.layers {
+    for layer in stripped.layers.iter() {
         match layer {
             Layer::Ipv4(ip) => {
                 assert!(ip.payload().len() <= ip.claimed_payload());
@@ -521,7 +521,7 @@ proptest! {
             prop_assert_eq!(&found, &listed);
             let found = stripped.mirror().map(|m| ((m.encapsulation, m.id), m.source, m.destination));
             prop_assert_eq!(found, mirror);
-            for layer in &stripped.layers {
+            for layer in stripped.layers.iter() {
                 match layer {
                     Layer::Ipv4(ip) => prop_assert!(ip.checksum_ok()),
                     Layer::Gre(gre) => prop_assert_ne!(gre.checksum_ok(), Some(false)),
