@@ -389,6 +389,12 @@ impl Reassembler {
         self.salvaged.clear();
     }
 
+    /// Whether datagrams were given up since then.
+    #[inline]
+    pub fn has_salvaged(&self) -> bool {
+        !self.salvaged.is_empty()
+    }
+
     /// What is left of the datagrams that were given up since the last call.
     pub fn salvaged(&mut self) -> Vec<Salvaged> {
         std::mem::take(&mut self.salvaged)

@@ -3,7 +3,7 @@
 //! Nothing is decoded by a guess. A number is looked at until it has disappointed often enough, so that the traffic of
 //! thousands of ephemeral ports costs little, and told only if nearly all of its packets read as one protocol.
 
-use mirrorscope_dissectors::{Options, Packet, Protocol, Selector, Stripped};
+use mirrorscope_dissectors::{Network, Options, Packet, Protocol, Selector, Stripped, Transport};
 use serde::Serialize;
 
 use crate::table::Map;
@@ -66,12 +66,20 @@ impl Default for Hints {
 
 impl Hints {
     /// Looks at one frame; true if it reads as an encapsulation that is not opened.
+    #[inline]
     pub fn look(
         &mut self,
         stripped: &Stripped<'_>,
         packet: &Packet<'_>,
         options: &Options,
     ) -> bool {
+        // No number of TCP's leads to an encapsulation.
+        let tcp =
+            matches!(&packet.network, Network::Ip(ip) if matches!(ip.transport, Transport::Tcp(_)));
+        !tcp && self.look_at(stripped, packet, options)
+    }
+
+    fn look_at(&mut self, stripped: &Stripped<'_>, packet: &Packet<'_>, options: &Options) -> bool {
         let Some(selector) = stripped.unknown(packet) else {
             return false;
         };

@@ -120,13 +120,15 @@ pub struct Senders {
 
 impl Senders {
     /// Notes the source of a frame; true if it is new. Where there is no room, only known ones count.
+    #[inline]
     fn note(&mut self, mac: [u8; 6], room: bool) -> bool {
         // A few stations send most frames; those need no look at the table.
-        let recent = &mut self.recent[usize::from(mac[5]) % RECENT];
-        if *recent == mac {
-            return false;
-        }
-        *recent = mac;
+        self.recent[usize::from(mac[5]) % RECENT] != mac && self.note_other(mac, room)
+    }
+
+    /// The same of a station that is not known to be there.
+    fn note_other(&mut self, mac: [u8; 6], room: bool) -> bool {
+        self.recent[usize::from(mac[5]) % RECENT] = mac;
         room && self.macs.insert(mac)
     }
 
@@ -289,6 +291,7 @@ impl Points {
     }
 
     /// The point that a packet of a session shows.
+    #[inline]
     pub fn find(
         &mut self,
         session: SessionId,
@@ -296,19 +299,29 @@ impl Points {
         mirror: Option<&Mirror>,
         interface: Option<&InterfaceName>,
     ) -> PointId {
-        let index = session.0 as usize;
-        let said = mirror
-            .map(|m| (m.facts.port_index, m.facts.direction))
-            .filter(|_| self.by_packet);
-        let known = match said {
-            None => self.by_session.get(index).copied().flatten(),
-            Some(said) => self.by_place.get(&(session, said)).copied(),
-        };
-        if let Some(point) = known {
-            return point;
+        match self.by_session.get(session.0 as usize) {
+            Some(Some(point)) if !self.by_packet || mirror.is_none() => *point,
+            _ => self.look_up(session, key, mirror, interface),
         }
-        let way = mirror.map_or((None, None), |m| (m.facts.port_index, m.facts.direction));
-        let point = self.choose(session, key, way, interface);
+    }
+
+    /// The same where rules tell packets of one session apart, or for the first time.
+    fn look_up(
+        &mut self,
+        session: SessionId,
+        key: &SessionKey,
+        mirror: Option<&Mirror>,
+        interface: Option<&InterfaceName>,
+    ) -> PointId {
+        let way = mirror.map(|m| (m.facts.port_index, m.facts.direction));
+        let said = way.filter(|_| self.by_packet);
+        if let Some(said) = said
+            && let Some(point) = self.by_place.get(&(session, said))
+        {
+            return *point;
+        }
+        let point = self.choose(session, key, way.unwrap_or_default(), interface);
+        let index = session.0 as usize;
         if self.by_session.len() <= index {
             self.by_session.resize(index + 1, None);
         }
@@ -404,6 +417,7 @@ impl Points {
     }
 
     /// Notes what a packet shows of its point: who sent it, and whether it hides others.
+    #[inline]
     pub fn note(&mut self, id: PointId, sender: Option<[u8; 6]>, hides: bool) -> Option<&Point> {
         let point = self.all.get_mut(id.0 as usize)?;
         if let Some(mac) = sender {

@@ -1,20 +1,24 @@
 //! From captured frames to mirrored packets: strips encapsulations, joins outer fragments, keeps session health.
 
+mod counts;
+mod loops;
 mod opened;
 
 use mirrorscope_dissectors::{
-    Carried, Encapsulation, Fragment, InnerFrame, Ip, Layer, LinkType, Malformed, Mirror, Network,
-    Options, Packet, Protocol, Reason, Stop, Stripped, Transport, decapsulate,
+    Carried, Encapsulation, Fragment, InnerFrame, Layer, LinkType, Mirror, Network, Options,
+    Packet, Protocol, Reason, Stop, Stripped, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
 use crate::hint::{Hint, Hints};
 use crate::lost_here::LostHere;
 use crate::point::{InterfaceName, Known, Point, PointId, Points, printable};
-use crate::session::{Loop, Registry, Session, SessionId, SessionKey, Sessions};
+use crate::session::{Registry, Session, SessionId, SessionKey, Sessions};
 use crate::site::Sites;
 use crate::time::Timestamp;
+use loops::loops;
 
+pub use counts::Counts;
 pub use opened::Opened;
 
 /// No capture holds longer frames (libpcap's own limit); a header that claims more is wrong.
@@ -22,8 +26,6 @@ const MAX_FRAME: u32 = 262_144;
 /// How often what was joined may be joined again: IP splits what STT or CAPWAP split. Hostile packets hold thousands of
 /// fragment headers one behind the other.
 const MAX_JOINS: u8 = 2;
-/// Malformed frames that are remembered with their place.
-const EXAMPLES: usize = 10;
 
 /// Which clock tells when packets passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,106 +110,6 @@ pub struct Mirrored<'a> {
     pub delivery: Delivery,
     /// The mirror's sequence number had come before: it sent this packet twice.
     pub repeated: bool,
-}
-
-/// Frames by what became of them.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Frames that arrived.
-    pub frames: u64,
-    /// Their bytes on the wire.
-    pub bytes: u64,
-    /// Frames (or joined datagrams) that carried a mirrored packet.
-    pub mirrored: u64,
-    /// Frames without encapsulation.
-    pub plain: u64,
-    /// Frames with a fault, at any layer.
-    pub malformed: u64,
-    /// Frames whose encapsulation is known but cannot be opened.
-    pub opaque: u64,
-    /// Frames nested deeper than allowed.
-    pub too_deep: u64,
-    /// Mirrored packets that are the output of a mirror themselves.
-    pub looped: u64,
-    /// Faults by layer and reason.
-    faults: Reasons,
-    /// What cannot be opened by layer and reason.
-    closed: Reasons,
-    /// The first faults, with interface and frame number.
-    pub examples: Vec<(u32, u64, Malformed)>,
-}
-
-impl Counts {
-    /// Counts how the walk over a frame ended; true if something in it was wrong.
-    fn take(&mut self, frame: &Frame<'_>, stripped: &Stripped<'_>, packet: &Packet<'_>) -> bool {
-        let fault = match stripped.stop {
-            Stop::Malformed(fault) => Some(fault),
-            Stop::Opaque { protocol, reason } => {
-                self.opaque += 1;
-                self.closed.count(protocol, reason);
-                None
-            }
-            Stop::TooDeep => {
-                self.too_deep += 1;
-                None
-            }
-            Stop::Inner | Stop::Fragment(_) => None,
-        };
-        let fault = fault.or(match packet.network {
-            Network::Malformed(fault)
-            | Network::Ip(Ip {
-                transport: Transport::Malformed(fault),
-                ..
-            }) => Some(fault),
-            Network::Ip(_) | Network::Arp(_) | Network::Other(_) => None,
-        });
-        let Some(fault) = fault else {
-            return false;
-        };
-        self.malformed += 1;
-        self.faults.count(fault.protocol, fault.reason);
-        if self.examples.len() < EXAMPLES {
-            self.examples.push((frame.interface, frame.number, fault));
-        }
-        true
-    }
-
-    /// Layers, faults and how often, for those that occurred.
-    pub fn faults(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
-        self.faults.all()
-    }
-
-    /// The same for encapsulations that cannot be opened.
-    pub fn closed(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
-        self.closed.all()
-    }
-}
-
-/// Counters by layer and reason.
-#[derive(Clone, Debug)]
-struct Reasons(Box<[[u64; Reason::COUNT]; Protocol::COUNT]>);
-
-impl Default for Reasons {
-    fn default() -> Self {
-        Self(Box::new([[0; Reason::COUNT]; Protocol::COUNT]))
-    }
-}
-
-impl Reasons {
-    fn count(&mut self, protocol: Protocol, reason: Reason) {
-        let row = self.0.get_mut(protocol.index());
-        if let Some(count) = row.and_then(|row| row.get_mut(reason.index())) {
-            *count += 1;
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = (Protocol, Reason, u64)> {
-        let rows = Protocol::ALL.iter().zip(self.0.iter());
-        rows.flat_map(|(protocol, row)| {
-            let occurred = Reason::ALL.iter().zip(row).filter(|(_, count)| **count > 0);
-            occurred.map(|(reason, count)| (*protocol, *reason, *count))
-        })
-    }
 }
 
 /// Takes frames and gives mirrored packets.
@@ -354,6 +256,7 @@ impl Receiver {
 
     /// Takes a frame, or what others were joined to; `uncaptured` bytes of it stayed on the wire. What it
     /// completes may be a part again, `joins` times.
+    #[inline(always)]
     fn take(
         &mut self,
         opened: &Opened<'_>,
@@ -361,11 +264,20 @@ impl Receiver {
         joins: u8,
         sink: &mut impl FnMut(&Mirrored<'_>),
     ) {
-        let Some(fragment) = opened.outer_fragment() else {
-            self.state.accept(opened, uncaptured, sink);
-            return;
-        };
-        let frame = &opened.frame;
+        match opened.outer_fragment() {
+            None => self.state.accept(opened, uncaptured, sink),
+            Some(fragment) => self.take_part(&opened.frame, fragment, joins, sink),
+        }
+    }
+
+    /// Takes a part of what must be joined first.
+    fn take_part(
+        &mut self,
+        frame: &Frame<'_>,
+        fragment: &Fragment<'_>,
+        joins: u8,
+        sink: &mut impl FnMut(&Mirrored<'_>),
+    ) {
         let arrival = Arrival {
             interface: frame.interface,
             lane: (None, None),
@@ -416,7 +328,15 @@ impl Receiver {
         self.state.inner.forget_salvaged();
     }
 
+    #[inline]
     fn salvage(&mut self, sink: &mut impl FnMut(&Mirrored<'_>)) {
+        if self.fragments.has_salvaged() {
+            self.take_salvaged(sink);
+        }
+    }
+
+    #[cold]
+    fn take_salvaged(&mut self, sink: &mut impl FnMut(&Mirrored<'_>)) {
         for part in self.fragments.salvaged() {
             let Arrival {
                 interface,
@@ -486,7 +406,8 @@ impl State {
             ..
         } = opened;
         let mirror = opened.mirror.as_ref();
-        if self.take_marker(frame, stripped) {
+        let open = matches!(stripped.stop, Stop::Inner);
+        if !open && self.take_marker(frame, stripped) {
             return;
         }
         let faulty = self.counts.take(frame, stripped, packet);
@@ -494,8 +415,8 @@ impl State {
             Some(_) => self.counts.mirrored += 1,
             None => self.counts.plain += 1,
         }
-        let key = SessionKey::new(mirror, frame.interface, self.by_interface);
-        let Some(id) = self.sessions.find(key, frame.interface, frame.time) else {
+        let sessions = &mut self.sessions;
+        let Some(id) = sessions.find(mirror, frame.interface, self.by_interface, frame.time) else {
             return;
         };
         let interface = self.interfaces.get(frame.interface as usize);
@@ -503,16 +424,16 @@ impl State {
         if let Some(mirror) = mirror
             && let Some(number) = mirror.facts.sequence
         {
-            let ends = (mirror.source, mirror.destination);
-            let sequences = &mut self.sessions.sequences;
-            repeated = sequences.push(id, ends, number, frame.time);
+            let ends = || (mirror.source, mirror.destination);
+            repeated = sessions.sequences.push(id, ends, number, frame.time);
         }
-        let Some(session) = self.sessions.get_mut(id) else {
+        let Some(session) = sessions.get_mut(id) else {
             return;
         };
         // One that many ids share has none.
-        let key = session.key;
-        let point = self.points.find(id, &key, mirror, interface);
+        let key = &session.key;
+        let point = self.points.find(id, key, mirror, interface);
+        let looped = loops(stripped, packet, mirror, key);
         let inner_len = inner_len(stripped, packet, mirror, uncaptured);
         session.count(frame.time, frame.interface, frame.wire_len, faulty);
         let mirrored_at = mirror.and_then(|mirror| session.mirrored(mirror, frame.time));
@@ -528,14 +449,14 @@ impl State {
             }
             _ => session.whole = session.whole.max(inner_len),
         }
-        if let Some(looped) = loops(stripped, packet, mirror, &key) {
+        if let Some(looped) = looped {
             session.count_loop(looped, frame.time);
             // What it is a copy of has come, or will: it is no packet of the network once more.
             self.counts.looped += 1;
             return;
         }
         let guessed = self.hints.look(stripped, packet, &self.options);
-        let hides = guessed || unopened(&stripped.stop);
+        let hides = guessed || !open && unopened(&stripped.stop);
         let sender = packet.macs.map(|macs| macs.source);
         let Some(place) = self.points.note(point, sender, hides) else {
             return;
@@ -573,15 +494,25 @@ impl State {
 
     /// Takes a marker, if the frame is one: it sets the clock of the session between the same two devices that has its
     /// id, and is itself no traffic.
+    #[inline]
     fn take_marker(&mut self, frame: &Frame<'_>, stripped: &Stripped<'_>) -> bool {
-        let Stop::Opaque { protocol, reason } = stripped.stop else {
-            return false;
-        };
+        match stripped.stop {
+            Stop::Opaque { protocol, reason } => self.mark(frame, stripped, protocol, reason),
+            _ => false,
+        }
+    }
+
+    fn mark(
+        &mut self,
+        frame: &Frame<'_>,
+        stripped: &Stripped<'_>,
+        protocol: Protocol,
+        reason: Reason,
+    ) -> bool {
         let Some(Layer::ErspanMarker(marker)) = stripped.layers.last() else {
             return false;
         };
-        self.counts.opaque += 1;
-        self.counts.closed.count(protocol, reason);
+        self.counts.close(protocol, reason);
         let Some(mark) = marker.mark() else {
             return true;
         };
@@ -603,6 +534,7 @@ impl State {
 }
 
 /// Takes a mirrored packet that is a fragment, and gives what it completes.
+#[inline(never)]
 fn join(
     fragments: &mut Reassembler,
     options: &Options,
@@ -640,52 +572,6 @@ fn join(
     }
     // No later fragment will come of what was given up: all of them were given as they came.
     fragments.forget_salvaged();
-}
-
-/// Whether a mirrored packet was on its way to the collector already, mirrored by this session or another one.
-///
-/// An overlay inside a mirror has other ends. Where the outer encapsulation is made for mirrors, nothing but a mirror goes
-/// to the same receiver. Others carry tunnels too, and one may lead through another between two hosts: there it must be
-/// the very same session once more, by its id, or twice where it has none.
-fn loops(
-    stripped: &Stripped<'_>,
-    packet: &Packet<'_>,
-    mirror: Option<&Mirror>,
-    key: &SessionKey,
-) -> Option<Loop> {
-    use Encapsulation::{Erspan1, Erspan2, Erspan3, HpErm, Tzsp};
-    let part = matches!(&packet.network, Network::Ip(ip) if ip.fragment.is_some());
-    let mirror = mirror.filter(|_| part || stripped.is_nested())?;
-    let made_to_mirror = matches!(
-        mirror.encapsulation,
-        Erspan1 | Erspan2 | Erspan3 | HpErm | Tzsp
-    );
-    let same = |inner: &Mirror| {
-        (inner.encapsulation, inner.source, inner.id)
-            == (mirror.encapsulation, mirror.source, mirror.id)
-    };
-    // A part of a datagram that a mirror sent is not opened, and yet its output.
-    let ends = (mirror.source, mirror.destination);
-    let part = part
-        && made_to_mirror
-        && matches!(&packet.network, Network::Ip(ip) if (ip.source, ip.destination) == ends);
-    let mut again = stripped
-        .mirrors()
-        .skip(1)
-        .filter(|inner| inner.destination == mirror.destination && (made_to_mirror || same(inner)));
-    let Some(first) = again.next() else {
-        return part.then_some(Loop {
-            depth: 1,
-            of: *key,
-            own: true,
-        });
-    };
-    let depth = 1 + again.count() as u8 + u8::from(part);
-    (made_to_mirror || mirror.id.is_some() || depth > 1).then(|| Loop {
-        depth,
-        of: SessionKey::new(Some(&first), 0, false),
-        own: same(&first),
-    })
 }
 
 /// Whether the packet carries others in an encapsulation that is not opened: a flow may hide in it. Encryption is left

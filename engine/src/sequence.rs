@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 
 /// Numbers behind the newest one in which a late packet is told from a repeated one.
 const WINDOW: u64 = 4096;
+/// Words of one bit each for them.
+const WORDS: usize = (WINDOW / 64) as usize;
 /// A jump ahead by more than this is a restarted counter, not loss.
 const RESTART: i64 = 1 << 24;
 /// Loss episodes kept for each counter; older neighbours are merged beyond it.
@@ -58,18 +60,22 @@ impl Episode {
 }
 
 /// One counter, as seen by its receiver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// Next number expected, extended to 64 bits (starts at 2^32, so that earlier numbers stay positive).
     next: u64,
-    /// Lowest number that can count as missing.
-    base: u64,
-    /// One bit for each of the last `WINDOW` numbers, by number modulo `WINDOW`.
-    seen: Box<[u64; (WINDOW / 64) as usize]>,
-    first: Timestamp,
-    last: Timestamp,
     /// Packets that carried a number.
     pub received: u64,
+    last: Timestamp,
+    /// The numbers from this one up to `next` came one after the other; their bits are not written yet.
+    run: u64,
+    /// Lowest number that can count as missing.
+    base: u64,
+    /// One bit for each of the last `WINDOW` numbers up to `run`, by number modulo `WINDOW`.
+    seen: Box<[u64; WORDS]>,
+    /// No number was seen before `run`, whatever the bits say.
+    blank: bool,
+    first: Timestamp,
     /// Numbers that never arrived.
     pub missing: u64,
     /// Packets whose number had arrived before.
@@ -85,11 +91,13 @@ impl Counter {
     fn new(number: u32, time: Timestamp) -> Self {
         let mut counter = Self {
             next: 0,
-            base: 0,
-            seen: Box::new([0; (WINDOW / 64) as usize]),
-            first: time,
-            last: time,
             received: 0,
+            last: time,
+            run: 0,
+            base: 0,
+            seen: Box::new([0; WORDS]),
+            blank: true,
+            first: time,
             missing: 0,
             duplicate: 0,
             reordered: 0,
@@ -103,13 +111,37 @@ impl Counter {
     fn start(&mut self, number: u32) {
         self.base = (1 << 32) + u64::from(number);
         self.next = self.base;
-        self.seen.fill(0);
+        self.run = self.base;
+        self.blank = true;
+    }
+
+    /// Writes the bits of all numbers up to `next`.
+    fn settle(&mut self) {
+        if self.next - self.run >= WINDOW {
+            self.seen.fill(u64::MAX);
+        } else {
+            if self.blank {
+                self.seen.fill(0);
+            }
+            for number in self.run..self.next {
+                self.mark(number, true);
+            }
+        }
+        self.blank = false;
+        self.run = self.next;
     }
 
     fn bit(&mut self, number: u64) -> (&mut u64, u64) {
         let slot = number % WINDOW;
         // The slot is below WINDOW, so the word is always there.
         (&mut self.seen[(slot / 64) as usize], 1 << (slot % 64))
+    }
+
+    /// Whether one of the last `WINDOW` numbers arrived.
+    fn was_seen(&mut self, number: u64) -> bool {
+        let (word, mask) = self.bit(number);
+        let marked = *word & mask != 0;
+        number >= self.run || (marked && !self.blank)
     }
 
     fn mark(&mut self, number: u64, seen: bool) {
@@ -122,29 +154,42 @@ impl Counter {
     }
 
     /// Takes a number; true if it had come before.
+    #[inline(always)]
     fn push(&mut self, number: u32, time: Timestamp) -> bool {
+        // Nearly all numbers are those that are expected.
+        if number == self.next as u32 {
+            self.received += 1;
+            self.next += 1;
+            self.last = time;
+            return false;
+        }
+        self.push_any(number, time)
+    }
+
+    /// The same, whatever number it is.
+    fn push_any(&mut self, number: u32, time: Timestamp) -> bool {
         self.received += 1;
         let repeated = self.duplicate;
         let step = i64::from(number.wrapping_sub(self.next as u32).cast_signed());
         if step.abs() > RESTART || step < -WINDOW.cast_signed() {
             self.restarts += 1;
             self.start(number);
-            self.mark(self.next, true);
             self.next += 1;
         } else if step >= 0 {
+            self.settle();
             let number = self.next + step as u64;
             if step > 0 {
                 self.gap(number, time);
             }
-            self.mark(number, true);
             self.next = number + 1;
+            self.run = number;
         } else {
             let number = self.next.saturating_add_signed(step);
-            let (word, mask) = self.bit(number);
-            if *word & mask != 0 {
+            if self.was_seen(number) {
                 self.duplicate += 1;
             } else {
                 self.reordered += 1;
+                self.settle();
                 self.mark(number, true);
                 // What was sent before the first packet that arrived was never counted as missing.
                 if number >= self.base {
@@ -290,16 +335,20 @@ struct Member {
 }
 
 impl Sequences {
-    /// Notes the number that a packet of a session carried; true if the session had it before.
+    /// Notes the number that a packet of a session carried; true if the session had it before. `ends` are its addresses,
+    /// asked for only if the session is new.
+    #[inline]
     pub fn push(
         &mut self,
         session: SessionId,
-        addresses: (IpAddr, IpAddr),
+        ends: impl FnOnce() -> (IpAddr, IpAddr),
         number: u32,
         time: Timestamp,
     ) -> bool {
-        let known = self.members.get(session.0 as usize).copied().flatten();
-        let member = known.unwrap_or_else(|| self.join(session, addresses, number, time));
+        let member = match self.members.get(session.0 as usize) {
+            Some(Some(member)) => *member,
+            _ => self.join(session, ends(), number, time),
+        };
         for index in [member.source, member.destination] {
             if let Some(counter) = self.counters.get_mut(index) {
                 counter.push(number, time);
@@ -309,6 +358,7 @@ impl Sequences {
         own.is_some_and(|counter| counter.push(number, time))
     }
 
+    #[cold]
     fn join(
         &mut self,
         session: SessionId,
@@ -421,6 +471,8 @@ pub struct Assigned<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn counter(numbers: &[u32]) -> Counter {
@@ -429,6 +481,40 @@ mod tests {
             counter.push(*number, Timestamp(time));
         }
         counter
+    }
+
+    /// A counter that takes all numbers alike, and writes every bit at once.
+    fn eager(numbers: &[u32]) -> Counter {
+        let mut counter = Counter::new(numbers[0], Timestamp(0));
+        for (time, number) in (0..).zip(numbers) {
+            counter.push_any(*number, Timestamp(time));
+            counter.settle();
+        }
+        counter
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_in_order_are_taken_as_all_others_are(
+            runs in prop::collection::vec(
+                prop_oneof![
+                    8 => (-40_i64..40, 0..50_u32),
+                    4 => (-5_000_i64..5_000, 0..5_000_u32),
+                    1 => (any::<i64>(), 0..5_u32),
+                ],
+                1..30,
+            ),
+            first in any::<u32>(),
+        ) {
+            let mut numbers = vec![first];
+            for (step, run) in runs {
+                let next = numbers[numbers.len() - 1].wrapping_add(step as u32);
+                numbers.extend((0..run).map(|n| next.wrapping_add(n)));
+            }
+            let (mut lazy, eager) = (counter(&numbers), eager(&numbers));
+            lazy.settle();
+            prop_assert_eq!(lazy, eager);
+        }
     }
 
     #[test]
@@ -496,7 +582,7 @@ mod tests {
         for n in 0..300_u32 {
             s.push(
                 SessionId(n % 3),
-                addresses(1 + (n % 2) as u8),
+                || addresses(1 + (n % 2) as u8),
                 n,
                 Timestamp(i64::from(n)),
             );
@@ -510,9 +596,14 @@ mod tests {
     fn a_counter_shared_within_one_source_keeps_the_other_source_apart() {
         let mut s = Sequences::default();
         for n in 0..300_u32 {
-            s.push(SessionId(n % 2), addresses(1), n, Timestamp(i64::from(n)));
+            s.push(
+                SessionId(n % 2),
+                || addresses(1),
+                n,
+                Timestamp(i64::from(n)),
+            );
             if n != 100 {
-                s.push(SessionId(7), addresses(2), n, Timestamp(i64::from(n)));
+                s.push(SessionId(7), || addresses(2), n, Timestamp(i64::from(n)));
             }
         }
         let assigned = s.assign();
@@ -540,7 +631,12 @@ mod tests {
             for session in 0..3 {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 if random >> 24 < 154 {
-                    s.push(SessionId(session), addresses(1), n, Timestamp(i64::from(n)));
+                    s.push(
+                        SessionId(session),
+                        || addresses(1),
+                        n,
+                        Timestamp(i64::from(n)),
+                    );
                 }
             }
         }
@@ -561,9 +657,9 @@ mod tests {
         let mut s = Sequences::default();
         for n in 0..1000_u32 {
             if n % 10 != 3 {
-                s.push(SessionId(0), addresses(1), n, Timestamp(i64::from(n)));
+                s.push(SessionId(0), || addresses(1), n, Timestamp(i64::from(n)));
             }
-            s.push(SessionId(1), addresses(1), n, Timestamp(i64::from(n)));
+            s.push(SessionId(1), || addresses(1), n, Timestamp(i64::from(n)));
         }
         let assigned = s.assign();
         assert_eq!(assigned[&SessionId(0)].counter.missing, 100);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use dashmap::DashMap;
-use mirrorscope_dissectors::{Direction, Encapsulation, Mirror};
+use mirrorscope_dissectors::{DeviceTime, Direction, Encapsulation, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -81,28 +81,46 @@ impl SessionKey {
         elsewhere && same && self.id.is_some() && !self.one_way_id
     }
 
-    /// A place among the recent sessions: cheap, and apart for the sessions that one switch numbers.
+    /// A place among the recent sessions.
     fn place(&self) -> usize {
-        let source = match self.addresses {
-            Some((IpAddr::V4(source), _)) => u32::from_be_bytes(source.octets()),
-            Some((IpAddr::V6(source), _)) => u128::from(source) as u32,
-            None => self.interface.unwrap_or_default(),
+        let source = self.addresses.as_ref().map(|(source, _)| source);
+        place(self.id, source, self.interface.unwrap_or_default())
+    }
+
+    /// Whether this is what [`Self::new`] gives: compared where it lies, because every packet asks.
+    #[inline(always)]
+    fn is_of(&self, mirror: Option<&Mirror>, interface: u32, by_interface: bool) -> bool {
+        let Some(mirror) = mirror else {
+            return *self == Self::new(None, interface, by_interface);
         };
-        let mixed =
-            self.id.unwrap_or_default() as u32 ^ source.wrapping_mul(0x9e37_79b9).rotate_left(7);
-        mixed as usize % RECENT
+        let Some((source, destination)) = &self.addresses else {
+            return false;
+        };
+        self.id == mirror.id
+            && *source == mirror.source
+            && *destination == mirror.destination
+            && self.encapsulation == Some(mirror.encapsulation)
+            && self.one_way_id == mirror.one_way_id
+            && self.interface == by_interface.then_some(interface)
     }
 }
 
-/// One session and what is known of its health.
+/// A place among the recent sessions: cheap, and apart for the sessions that one switch numbers.
+#[inline(always)]
+fn place(id: Option<u64>, source: Option<&IpAddr>, interface: u32) -> usize {
+    let source = match source {
+        Some(IpAddr::V4(source)) => source.to_bits(),
+        Some(IpAddr::V6(source)) => source.to_bits() as u32,
+        None => interface,
+    };
+    let mixed = id.unwrap_or_default() as u32 ^ source.wrapping_mul(0x9e37_79b9).rotate_left(7);
+    mixed as usize % RECENT
+}
+
+/// One session and what is known of its health. What every frame changes comes first, in two cache lines.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Session {
-    /// What makes it this session.
-    pub key: SessionKey,
-    /// Capture interface of its first frame.
-    pub interface: u32,
-    /// Capture interfaces of all its frames.
-    pub interfaces: Interfaces,
     /// Frames (a datagram joined from fragments counts once).
     pub packets: u64,
     /// Bytes on the wire, outer headers included.
@@ -111,6 +129,16 @@ pub struct Session {
     pub first: Timestamp,
     /// Arrival of the last frame.
     pub last: Timestamp,
+    /// Packets by mirrored port and way through it, as far as the encapsulation tells.
+    pub ways: Ways,
+    /// The longest inner frame that came whole since one was cut.
+    pub whole: u32,
+    /// Capture interface of its first frame.
+    pub interface: u32,
+    /// Capture interfaces of all its frames.
+    pub interfaces: Interfaces,
+    /// What makes it this session.
+    pub key: SessionKey,
     /// How long it was silent between two frames lately, at most.
     pub pauses: Pauses,
     /// Frames whose inner packet was cut: by the mirror's word, or because its IP header claims more than arrived.
@@ -121,16 +149,12 @@ pub struct Session {
     pub largest_cut: u32,
     /// The longest inner frame that a cut left over.
     pub cut_to: u32,
-    /// The longest inner frame that came whole since one was cut.
-    pub whole: u32,
     /// Outer headers in front of the mirrored frame, from the outer IP header on, in bytes.
     pub overhead: u32,
     /// Encapsulations inside the session's own: kind, id, frames.
     pub carries: Vec<(Encapsulation, Option<u64>, u64)>,
     /// The device's clock, if its encapsulation tells its time.
     pub clock: Option<Box<Clock>>,
-    /// Packets by mirrored port and way through it, as far as the encapsulation tells.
-    pub ways: Ways,
     /// Packets that are the output of mirrors themselves.
     pub looped: Option<Box<Looped>>,
 }
@@ -154,6 +178,7 @@ impl Interfaces {
         }
     }
 
+    #[inline(always)]
     fn note(&mut self, interface: u32) {
         if self.recent == interface {
             return;
@@ -208,6 +233,7 @@ pub type Way = (Option<u32>, Option<Direction>);
 
 /// Packets by port and way.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Ways {
     told: Vec<(Way, u64)>,
     /// Where the last packet was counted.
@@ -217,13 +243,19 @@ pub struct Ways {
 }
 
 impl Ways {
+    #[inline(always)]
     fn count(&mut self, way: Way) {
         if let Some((known, packets)) = self.told.get_mut(self.recent)
             && *known == way
         {
             *packets += 1;
-            return;
+        } else {
+            self.count_other(way);
         }
+    }
+
+    /// Counts one that does not go the way of the last one.
+    fn count_other(&mut self, way: Way) {
         if let Some(index) = self.told.iter().position(|(known, _)| *known == way) {
             self.recent = index;
         } else if self.told.len() < MAX_WAYS {
@@ -272,6 +304,7 @@ impl Session {
     }
 
     /// Counts one frame.
+    #[inline(always)]
     pub fn count(&mut self, time: Timestamp, interface: u32, wire_len: u32, malformed: bool) {
         self.packets += 1;
         self.bytes += u64::from(wire_len);
@@ -279,7 +312,9 @@ impl Session {
         self.interfaces.note(interface);
         self.first = self.first.min(time);
         self.last = self.last.max(time);
-        self.malformed += u64::from(malformed);
+        if malformed {
+            self.malformed += 1;
+        }
     }
 
     /// Counts one frame that was cut from `before` bytes to `left`, behind `overhead` bytes of outer headers.
@@ -293,12 +328,17 @@ impl Session {
 
     /// Takes what the device tells of a frame: counts it by port and way, and gives the time of mirroring as far as
     /// the device's clock can be believed.
+    #[inline(always)]
     pub fn mirrored(&mut self, mirror: &Mirror, arrival: Timestamp) -> Option<Timestamp> {
         let way = (mirror.facts.port_index, mirror.facts.direction);
         if way != (None, None) {
             self.ways.count(way);
         }
-        let time = mirror.facts.time?;
+        self.tell_time(mirror.facts.time?, arrival)
+    }
+
+    /// The time that the device says, as far as its clock can be believed.
+    fn tell_time(&mut self, time: DeviceTime, arrival: Timestamp) -> Option<Timestamp> {
         if self.clock.is_none() {
             self.clock = Clock::new(time).map(Box::new);
         }
@@ -372,8 +412,37 @@ impl Sessions {
         }
     }
 
+    /// The session of the frames that one encapsulation, or none, brought in by an interface; made if it is new. `None` when
+    /// there are too many.
+    #[inline(always)]
+    pub fn find(
+        &mut self,
+        mirror: Option<&Mirror>,
+        interface: u32,
+        by_interface: bool,
+        time: Timestamp,
+    ) -> Option<SessionId> {
+        let place = match mirror {
+            Some(mirror) => place(mirror.id, Some(&mirror.source), 0),
+            None => place(None, None, interface),
+        };
+        match self.recent.get(place) {
+            Some(Some((recent, id))) if recent.is_of(mirror, interface, by_interface) => Some(*id),
+            _ => self.of_key(
+                SessionKey::new(mirror, interface, by_interface),
+                interface,
+                time,
+            ),
+        }
+    }
+
     /// The session of a key, made if it is new. `None` when there are too many.
-    pub fn find(&mut self, key: SessionKey, interface: u32, time: Timestamp) -> Option<SessionId> {
+    pub fn of_key(
+        &mut self,
+        key: SessionKey,
+        interface: u32,
+        time: Timestamp,
+    ) -> Option<SessionId> {
         let place = key.place();
         if let Some(Some((recent, id))) = self.recent.get(place)
             && *recent == key
@@ -388,7 +457,7 @@ impl Sessions {
             }
             None if key.id.is_some() && self.all.len() >= MAX_IDS => {
                 let shared = SessionKey { id: None, ..key };
-                self.find(shared, interface, time)?
+                self.of_key(shared, interface, time)?
             }
             None => {
                 let id = SessionId(self.all.len() as u32);
@@ -451,6 +520,8 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(source: u8, id: u64) -> SessionKey {
@@ -463,20 +534,70 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// What is compared where it lies is what the whole key is compared to.
+        #[test]
+        fn sessions_are_found_as_by_their_keys(
+            known in (mirror(), 0..2_u32, any::<bool>()),
+            asked in (mirror(), 0..2_u32, any::<bool>()),
+        ) {
+            let key = |(mirror, interface, apart): &(Option<Mirror>, u32, bool)| {
+                SessionKey::new(mirror.as_ref(), *interface, *apart)
+            };
+            let (mirror, interface, apart) = &asked;
+            let same = key(&known).is_of(mirror.as_ref(), *interface, *apart);
+            prop_assert_eq!(same, key(&known) == key(&asked));
+            let mut sessions = Sessions::new(Registry::default());
+            let time = Timestamp(0);
+            let first = sessions.of_key(key(&known), 0, time);
+            let found = sessions.find(mirror.as_ref(), *interface, *apart, time);
+            prop_assert_eq!(found == first, same);
+            prop_assert_eq!(sessions.of_key(key(&asked), 0, time), found);
+        }
+    }
+
+    /// What an encapsulation says, if there is one, of few that differ.
+    #[expect(clippy::default_trait_access, reason = "the type has no public name")]
+    fn mirror() -> impl Strategy<Value = Option<Mirror>> {
+        let address = prop_oneof![
+            (1..3_u8).prop_map(|n| IpAddr::from([10, 0, 0, n])),
+            (1..3_u16).prop_map(|n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n])),
+        ];
+        let kind = prop_oneof![Just(Encapsulation::Vxlan), Just(Encapsulation::Gre)];
+        let id = prop::option::of(0..2_u64);
+        let told = (kind, address.clone(), address, id, any::<bool>());
+        let mirror = told.prop_map(
+            |(encapsulation, source, destination, id, one_way_id)| Mirror {
+                encapsulation,
+                source,
+                destination,
+                id,
+                one_way_id,
+                facts: Default::default(),
+                outer_len: 0,
+                present_len: 0,
+            },
+        );
+        prop::option::of(mirror)
+    }
+
     #[test]
     fn ids_without_end_leave_room_for_other_senders() {
         let mut sessions = Sessions::new(Registry::default());
         for id in 0..20_000 {
-            assert!(sessions.find(key(1, id), 0, Timestamp(0)).is_some());
+            assert!(sessions.of_key(key(1, id), 0, Timestamp(0)).is_some());
         }
-        let shared = sessions.find(key(1, 30_000), 0, Timestamp(0)).unwrap();
+        let shared = sessions.of_key(key(1, 30_000), 0, Timestamp(0)).unwrap();
         assert_eq!(sessions.get(shared).unwrap().key.id, None);
-        assert_eq!(sessions.find(key(1, 19_999), 0, Timestamp(0)), Some(shared));
-        let known = sessions.find(key(1, 12_287), 0, Timestamp(0)).unwrap();
+        assert_eq!(
+            sessions.of_key(key(1, 19_999), 0, Timestamp(0)),
+            Some(shared)
+        );
+        let known = sessions.of_key(key(1, 12_287), 0, Timestamp(0)).unwrap();
         assert_eq!(sessions.get(known).unwrap().key.id, Some(12_287));
         assert_eq!(sessions.iter().count(), MAX_IDS + 1);
         for source in 2..=200 {
-            assert!(sessions.find(key(source, 1), 0, Timestamp(0)).is_some());
+            assert!(sessions.of_key(key(source, 1), 0, Timestamp(0)).is_some());
         }
         assert_eq!(sessions.refused, 0);
     }

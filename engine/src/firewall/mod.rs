@@ -128,7 +128,19 @@ impl Firewalls {
 
     /// Takes a packet of a flow. Once those in front of it are there, it is judged, and the flow notes if it is out of
     /// state. Does nothing where no firewall stands.
+    #[inline]
     pub fn take(
+        &mut self,
+        mirrored: &Mirrored<'_>,
+        taken: Option<TrackedPacket>,
+        tracker: &mut Tracker,
+    ) {
+        if mirrored.place.firewall.is_some() || !self.order.is_empty() {
+            self.take_in_order(mirrored, taken, tracker);
+        }
+    }
+
+    fn take_in_order(
         &mut self,
         mirrored: &Mirrored<'_>,
         taken: Option<TrackedPacket>,

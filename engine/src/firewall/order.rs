@@ -44,6 +44,12 @@ impl<T> Order<T> {
         }
     }
 
+    /// Whether no packet waits.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.until.is_none()
+    }
+
     /// Takes a packet in.
     pub(super) fn push(
         &mut self,

@@ -54,6 +54,8 @@ pub use station::{Announced, Strength};
 const CLAIMS: usize = 4;
 /// Stations that are known without a look at the table.
 const QUICK: usize = 64;
+/// Packets after which it is asked anew how many of all are looked at.
+const ROUND: u32 = 4096;
 /// An interconnect that was silent for longer may not be mirrored any more.
 const ALIVE: i64 = 10 * SECOND;
 
@@ -126,12 +128,16 @@ struct Pace {
 
 impl Pace {
     /// Counts a packet that came; slows down after so many in less than a second of which most were looked at.
+    #[inline]
     fn count(&mut self, arrival: Timestamp) {
-        const ROUND: u32 = 4096;
         self.packets += 1;
-        if self.packets < ROUND {
-            return;
+        if self.packets >= ROUND {
+            self.turn(arrival);
         }
+    }
+
+    #[cold]
+    fn turn(&mut self, arrival: Timestamp) {
         let busy = (0..SECOND).contains(&arrival.since(self.since));
         if busy && self.looked_at > ROUND / 4 {
             self.mask = (self.mask << 1 | 1) & 0xff;
@@ -174,8 +180,9 @@ impl Inventory {
     }
 
     /// Takes one packet of a scope, as the flow table took it.
+    #[inline]
     pub fn note(&mut self, packet: &Mirrored<'_>, scope: u32, tracked: Option<Tracked>) {
-        let sight = tracked.map_or(Sight::Fresh, |tracked| tracked.sight);
+        let (sight, identity) = tracked.map_or((Sight::Fresh, 0), |t| (t.sight, t.identity));
         if packet.delivery != Delivery::Whole || packet.repeated || sight == Sight::Duplicate {
             return;
         }
@@ -185,25 +192,25 @@ impl Inventory {
         if is_group(macs.source) || macs.source == [0; 6] {
             return;
         }
-        let frame = Frame {
+        let key = Key {
+            scope,
+            mac: macs.source,
+        };
+        let frame = |identity| Frame {
             packet,
-            key: Key {
-                scope,
-                mac: macs.source,
-            },
+            key,
             to: macs.destination,
             fresh: sight == Sight::Fresh,
-            identity: 0,
+            identity,
         };
         match &packet.packet.network {
             Network::Ip(ip) => {
-                let identity = tracked.map_or(0, |tracked| tracked.identity);
-                let frame = Frame { identity, ..frame };
-                if !self.passed_over(&frame) {
-                    self.ip(&frame, ip);
+                if self.passed_over(key, identity, packet.arrival) {
+                    return;
                 }
+                self.ip(&frame(identity), ip);
             }
-            Network::Arp(arp) => self.arp(&frame, arp),
+            Network::Arp(arp) => self.arp(&frame(0), arp),
             _ => {}
         }
     }
@@ -238,28 +245,34 @@ impl Inventory {
 
     /// Whether a frame of a busy station, or of very many, need not be looked at. Which ones depends on the frame alone, so
     /// that all points show the same ones.
-    fn passed_over(&mut self, frame: &Frame<'_, '_>) -> bool {
-        let arrival = frame.packet.arrival;
+    #[inline]
+    fn passed_over(&mut self, key: Key, identity: u64, arrival: Timestamp) -> bool {
         self.pace.count(arrival);
-        let slot = quick(frame.key.mac);
-        let known = &self.quick[slot];
-        let same = (known.mac, known.scope) == (frame.key.mac, frame.key.scope);
-        if !same || arrival >= known.until {
-            let station = self.stations.get_mut(&frame.key);
-            let mask = station.map_or(0, |station| {
-                station.relax(arrival);
-                station.mask | self.pace.mask
-            });
-            self.quick[slot] = Quick {
-                scope: frame.key.scope,
-                mac: frame.key.mac,
-                mask,
-                until: arrival.plus(SECOND),
-            };
-        }
-        let over = frame.identity & self.quick[slot].mask != 0;
+        let known = &self.quick[quick(key.mac)];
+        let mask = if known.mac == key.mac && known.scope == key.scope && arrival < known.until {
+            known.mask
+        } else {
+            self.look_up(key, arrival)
+        };
+        let over = identity & mask != 0;
         self.pace.looked_at += u32::from(!over);
         over
+    }
+
+    /// Which frames of a station are passed over now.
+    fn look_up(&mut self, key: Key, arrival: Timestamp) -> u64 {
+        let station = self.stations.get_mut(&key);
+        let mask = station.map_or(0, |station| {
+            station.relax(arrival);
+            station.mask | self.pace.mask
+        });
+        self.quick[quick(key.mac)] = Quick {
+            scope: key.scope,
+            mac: key.mac,
+            mask,
+            until: arrival.plus(SECOND),
+        };
+        mask
     }
 
     fn ip(&mut self, frame: &Frame<'_, '_>, ip: &Ip<'_>) {
