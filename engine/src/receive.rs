@@ -239,9 +239,11 @@ impl Receiver {
     /// The point that a frame which was taken apart was most probably seen at.
     pub(crate) fn guess_point(&self, frame: &Opened<'_>) -> Option<PointId> {
         let state = &self.state;
-        let mirror = frame.mirror.as_ref();
-        let key = SessionKey::new(mirror, frame.frame.interface, state.by_interface);
-        state.points.guess(state.sessions.id_of(&key)?)
+        let (mirror, interface) = (frame.mirror.as_ref(), frame.frame.interface);
+        let session = state
+            .sessions
+            .met_lately(mirror, interface, state.by_interface)?;
+        state.points.guess(session)
     }
 
     /// Takes one frame that was taken apart; `sink` gets each packet that it completes.

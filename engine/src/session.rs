@@ -422,18 +422,27 @@ impl Sessions {
         by_interface: bool,
         time: Timestamp,
     ) -> Option<SessionId> {
+        let met = self.met_lately(mirror, interface, by_interface);
+        met.or_else(|| {
+            let key = SessionKey::new(mirror, interface, by_interface);
+            self.of_key(key, interface, time)
+        })
+    }
+
+    /// The same session, if it is among those that were met lately.
+    #[inline(always)]
+    pub(crate) fn met_lately(
+        &self,
+        mirror: Option<&Mirror>,
+        interface: u32,
+        by_interface: bool,
+    ) -> Option<SessionId> {
         let place = match mirror {
             Some(mirror) => place(mirror.id, Some(&mirror.source), 0),
             None => place(None, None, interface),
         };
-        match self.recent.get(place) {
-            Some(Some((recent, id))) if recent.is_of(mirror, interface, by_interface) => Some(*id),
-            _ => self.of_key(
-                SessionKey::new(mirror, interface, by_interface),
-                interface,
-                time,
-            ),
-        }
+        let (recent, id) = self.recent.get(place)?.as_ref()?;
+        recent.is_of(mirror, interface, by_interface).then_some(*id)
     }
 
     /// The session of a key, made if it is new. `None` when there are too many.
@@ -492,11 +501,6 @@ impl Sessions {
     pub fn known(&mut self, key: &SessionKey) -> Option<&mut Session> {
         let id = *self.known.get(key)?;
         self.get_mut(id)
-    }
-
-    /// The id of the session of a key, if there is one.
-    pub(crate) fn id_of(&self, key: &SessionKey) -> Option<SessionId> {
-        self.known.get(key).copied()
     }
 
     /// A session that `find` returned.
