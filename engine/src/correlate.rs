@@ -73,6 +73,34 @@ impl Judgement {
         }
     }
 
+    /// The first of the points that a side's packets pass that `counts`, as [`Self::ways`] has them.
+    pub(crate) fn enters(
+        &self,
+        flow: &FlowObserved,
+        side: Side,
+        counts: impl Fn(PointId) -> bool,
+    ) -> Option<PointId> {
+        if let Some(stage) = self.stages.last() {
+            return stage.ways[side].iter().copied().find(|id| counts(*id));
+        }
+        let passed = Context::passed(flow, side, flow.first).filter(|o| counts(o.point));
+        Some(passed.min_by_key(|o| o.sides[side].first)?.point)
+    }
+
+    /// The last of them.
+    pub(crate) fn leaves(
+        &self,
+        flow: &FlowObserved,
+        side: Side,
+        counts: impl Fn(PointId) -> bool,
+    ) -> Option<PointId> {
+        if let Some(stage) = self.stages.last() {
+            return stage.ways[side].iter().copied().rfind(|id| counts(*id));
+        }
+        let passed = Context::passed(flow, side, flow.first).filter(|o| counts(o.point));
+        Some(passed.max_by_key(|o| o.sides[side].first)?.point)
+    }
+
     /// Since when the two directions go different ways, if they do.
     pub fn split(&self, flow: &FlowObserved) -> Option<Timestamp> {
         match (self.verdict, self.stages.last()) {
@@ -137,7 +165,7 @@ impl Context {
         match judgement.verdict {
             Verdict::Symmetric => format!("both directions pass {}", way(orig)),
             Verdict::Asymmetric if judgement.unseen_way => {
-                let side = usize::from(flow.total(1).packets > 0);
+                let side = usize::from(flow.sums[1].packets > 0);
                 let (seen, other) = if side == orig {
                     ("requests", "answers")
                 } else {
@@ -160,7 +188,7 @@ impl Context {
                 format!("{kind}: one-way by nature")
             }
             Verdict::OneWay => {
-                let side = usize::from(flow.total(1).packets > 0);
+                let side = usize::from(flow.sums[1].packets > 0);
                 format!(
                     "only packets from {} exist, at {}",
                     flow.key.end(side).address,
@@ -169,7 +197,7 @@ impl Context {
             }
             Verdict::Unanswered => format!(
                 "{} requests pass {}, nobody answers",
-                flow.total(orig).packets,
+                flow.sums[orig].packets,
                 way(orig)
             ),
             Verdict::Moved => self.course_in_words(flow, &judgement.stages),
@@ -203,13 +231,19 @@ impl Context {
         side: Side,
         since: Timestamp,
     ) -> impl Iterator<Item = PointId> {
-        let mut passed: Vec<&Observation> = flow
-            .observations
-            .iter()
-            .filter(|o| o.sides[side].packets > 0 && o.sides[side].last >= since)
-            .collect();
+        let mut passed: Vec<&Observation> = Self::passed(flow, side, since).collect();
         passed.sort_by_key(|o| o.sides[side].first);
         passed.into_iter().map(|o| o.point)
+    }
+
+    /// The same as far as points saw it, in no order.
+    fn passed(
+        flow: &FlowObserved,
+        side: Side,
+        since: Timestamp,
+    ) -> impl Iterator<Item = &Observation> {
+        let observations = flow.observations.iter();
+        observations.filter(move |o| o.sides[side].packets > 0 && o.sides[side].last >= since)
     }
 
     /// "until T both directions passed fw1 (dc1); from T on requests pass fw1 (dc1), answers pass fw2 (dc2)".
@@ -253,7 +287,8 @@ impl Context {
             }
         }
         let on_path = || judgement.observers.iter().filter(|o| o.role.on_path());
-        let whole: Vec<&Observer> = on_path().filter(|o| o.whole()).collect();
+        let whole = || on_path().filter(|o| o.whole());
+        let proven = whole().next().is_some();
         let best = judgement
             .one_sided()
             .filter_map(|(o, side)| Self::elsewhere(flow, &judgement.observers, o, side))
@@ -268,16 +303,16 @@ impl Context {
             .map(|m| m.cause.unwrap_or(Cause::NoPoint));
         let worst = causes
             .filter(|c| *c != Cause::Flooded)
-            .filter(|c| whole.is_empty() || !matches!(c, Cause::BlindSpot | Cause::Sampled))
+            .filter(|c| !proven || !matches!(c, Cause::BlindSpot | Cause::Sampled))
             .min();
         match worst {
             Some(cause) => judgement.cause = Some(cause),
             // A machine's own port proves that the flow is whole, never that its path is symmetric.
-            None if whole.is_empty() => judgement.cause = Some(Cause::NoPoint),
+            None if !proven => judgement.cause = Some(Cause::NoPoint),
             // Either may have been passed all the time, and its mirror have lost it.
-            None if one_after_the_other(&whole) => judgement.cause = Some(Cause::MirrorLoss),
+            None if one_after_the_other(whole) => judgement.cause = Some(Cause::MirrorLoss),
             None => {
-                let described = whole.iter().any(|o| o.role != Role::Switch);
+                let described = whole().any(|o| o.role != Role::Switch);
                 judgement.verdict = Verdict::Symmetric;
                 judgement.confidence = if described {
                     Confidence::High
@@ -443,9 +478,9 @@ fn answers(port: u16) -> bool {
 }
 
 /// Whether two sites saw the flow whole, one after the other.
-fn one_after_the_other(whole: &[&Observer]) -> bool {
+fn one_after_the_other<'a, I: Iterator<Item = &'a Observer>>(whole: impl Fn() -> I) -> bool {
     let follows = |a: &Observer, b: &Observer| a.site != b.site && a.span().1 < b.span().0;
-    whole.iter().any(|a| whole.iter().any(|b| follows(a, b)))
+    whole().any(|a| whole().any(|b| follows(a, b)))
 }
 
 /// A TCP packet's kind in words, by its flags.

@@ -63,12 +63,19 @@ struct Change {
     confidence: Confidence,
 }
 
+/// What an observer saw of a side from a time on were stragglers.
+struct Cut {
+    index: usize,
+    side: Side,
+    until: Timestamp,
+}
+
 type Period = Option<(Timestamp, Timestamp)>;
 
 impl Context {
     /// The course of a flow.
     pub(crate) fn course(&self, flow: &FlowObserved, observers: &[Observer]) -> Course {
-        let mut periods: Vec<[Period; 2]> = observers.iter().map(|o| o.period).collect();
+        let mut cuts = Vec::new();
         let mut changes = Vec::new();
         let mut vanished = [None; 2];
         let mut doubtful = false;
@@ -77,7 +84,7 @@ impl Context {
                 flow,
                 observers,
                 side,
-                &mut periods,
+                &mut cuts,
                 &mut changes,
                 &mut doubtful,
             );
@@ -101,6 +108,12 @@ impl Context {
                 Course::One
             };
         };
+        let mut periods: Vec<[Period; 2]> = observers.iter().map(|o| o.period).collect();
+        for Cut { index, side, until } in cuts {
+            if let Some(period) = periods.get_mut(index).and_then(|p| p[side].as_mut()) {
+                period.1 = period.1.min(until);
+            }
+        }
         // Beginnings of the parts, and the last packets of those before them.
         let mut starts = vec![(flow.first, flow.first)];
         for change in changes {
@@ -136,11 +149,16 @@ impl Context {
         flow: &FlowObserved,
         observers: &[Observer],
         side: Side,
-        periods: &mut [[Period; 2]],
+        cuts: &mut Vec<Cut>,
         changes: &mut Vec<Change>,
         doubtful: &mut bool,
     ) {
-        let total = flow.total(side).packets;
+        let total = flow.sums[side].packets;
+        // One that saw all of them was passed from the first to the last.
+        let missed = |o: &Observer| total.saturating_sub(o.packets[side]);
+        if observers.iter().all(|o| missed(o) == 0) {
+            return;
+        }
         let edge = |o: &Observer| o.role.on_path() && o.role != Role::Dci;
         let flooded = |o: &Observer| o.missing.and_then(|m| m.cause) == Some(Cause::Flooded);
         for (index, old) in observers.iter().enumerate().filter(|(_, o)| edge(o)) {
@@ -161,8 +179,6 @@ impl Context {
                     continue;
                 }
                 let (there, here) = (new.packets[side], old.packets[side]);
-                let missed = |o: &Observer| total.saturating_sub(o.packets[side]);
-                // One that saw all of them was passed from the first to the last.
                 if missed(old) == 0 || missed(new) == 0 {
                     continue;
                 }
@@ -184,9 +200,8 @@ impl Context {
                         continue;
                     }
                 };
-                if let Some(period) = periods.get_mut(index).and_then(|p| p[side].as_mut()) {
-                    period.1 = period.1.min(after.0.plus(-1));
-                }
+                let until = after.0.plus(-1);
+                cuts.push(Cut { index, side, until });
                 changes.push(Change {
                     until: before.1.min(after.0.plus(-1)),
                     at: after.0,

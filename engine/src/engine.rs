@@ -268,7 +268,8 @@ impl Engine {
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
         let names = self.session_names();
-        for (flow, judgement) in self.judged(&context, &evidence) {
+        for flow in self.observed(&evidence) {
+            let judgement = self.judge(&context, &flow);
             let wanted =
                 |filter: &Filter| wanted(filter, &context, &names, &flow, &judgement).is_some();
             if !filter.is_none_or(wanted) {
@@ -283,7 +284,7 @@ impl Engine {
                 *totals.causes.entry(cause.as_str()).or_default() += 1;
             }
             collector.add(&context, &flow, &judgement);
-            matrix.add(&context, &flow, &judgement);
+            matrix.add(&flow, &judgement);
             advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
@@ -321,7 +322,8 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let names = self.session_names();
-        for (flow, judgement) in self.judged(&context, &evidence) {
+        for flow in self.observed(&evidence) {
+            let judgement = self.judge(&context, &flow);
             let flow = match filter {
                 Some(filter) => wanted(filter, &context, &names, &flow, &judgement),
                 None => Some(FlowReport::new(&context, &names, &flow, &judgement)),
@@ -344,24 +346,23 @@ impl Engine {
         session_name(&session.key, interface)
     }
 
-    fn judged<'a>(
+    /// Every flow, as its points saw it.
+    fn observed<'a>(
         &'a self,
-        context: &'a Context,
         evidence: &'a [PointEvidence],
-    ) -> impl Iterator<Item = (FlowObserved, Judgement)> + 'a {
-        self.tables
-            .tracker
-            .flows(self.receiver.points().all(), evidence)
-            .map(|flow| {
-                let judgement = match self.time {
-                    TimeSource::Arrival => context.judge(&flow),
-                    TimeSource::Mirror => {
-                        let judgement = context.judge(&self.arrived(&flow));
-                        judgement.earlier(|point| self.behind(point))
-                    }
-                };
-                (flow, judgement)
-            })
+    ) -> impl Iterator<Item = FlowObserved> + 'a {
+        let points = self.receiver.points().all();
+        self.tables.tracker.flows(points, evidence)
+    }
+
+    fn judge(&self, context: &Context, flow: &FlowObserved) -> Judgement {
+        match self.time {
+            TimeSource::Arrival => context.judge(flow),
+            TimeSource::Mirror => {
+                let judgement = context.judge(&self.arrived(flow));
+                judgement.earlier(|point| self.behind(point))
+            }
+        }
     }
 
     /// What verdicts rest on.

@@ -1,7 +1,7 @@
 //! The view by site: what each site passes of requests and of answers, and how much of the traffic between two sites keeps
 //! to one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -87,38 +87,58 @@ pub struct LeftOut {
     pub local: u64,
 }
 
+/// A site, by its place among the names of all sites.
+type SiteId = u32;
+
 /// Gathers the view while the flows pass by.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
-    sites: BTreeMap<String, [Passed; 2]>,
-    ways: BTreeMap<(Option<String>, Option<String>), u64>,
+    /// All sites, by name.
+    names: Vec<String>,
+    /// For each point whose packets count for its site, that site.
+    counting: Vec<Option<SiteId>>,
+    /// What passes each site, if some flow passed it.
+    sites: Vec<Option<[Passed; 2]>>,
+    /// Sites that some flow passed.
+    known: usize,
+    ways: BTreeMap<(Option<SiteId>, Option<SiteId>), u64>,
     left_out: LeftOut,
-    /// For each point, whether what passes it counts for its site.
-    counting: Vec<bool>,
+    /// What of the flow at hand passed each site; empty between flows.
+    most: Vec<(SiteId, Passed)>,
 }
 
 impl Gather {
     pub fn new(context: &Context) -> Self {
+        let points = &context.points;
+        let names: BTreeSet<&str> = points.iter().map(|point| point.site.as_str()).collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let counting = points.iter().zip(counting(context)).map(|(point, counts)| {
+            let site = names.binary_search(&point.site).ok()?;
+            counts.then_some(site as SiteId)
+        });
         Self {
-            counting: counting(context),
+            counting: counting.collect(),
+            sites: vec![None; names.len()],
+            names,
             ..Self::default()
         }
     }
 
-    pub fn add(&mut self, context: &Context, flow: &FlowObserved, judgement: &Judgement) {
-        self.count(context, flow);
+    pub fn add(&mut self, flow: &FlowObserved, judgement: &Judgement) {
+        self.count(flow);
         match judgement.verdict {
             Verdict::Unknown => self.left_out.unknown += 1,
             Verdict::OneWay if judgement.by_nature => self.left_out.by_nature += 1,
             Verdict::OneWay | Verdict::Unanswered => self.left_out.one_way += 1,
             Verdict::Symmetric | Verdict::Asymmetric | Verdict::Moved => {
-                let ways = judgement.ways(flow);
-                let [requests, answers] = [flow.originator, flow.responder()].map(|s| &ways[s]);
-                let enter = self.edge(context, requests.iter());
+                let counts = |id| self.site(id).is_some();
+                let enter = judgement.enters(flow, flow.originator, counts);
+                let enter = enter.and_then(|id| self.site(id));
                 let leave = if judgement.split(flow).is_some() {
-                    self.edge(context, answers.iter().rev())
+                    let leave = judgement.leaves(flow, flow.responder(), counts);
+                    leave.and_then(|id| self.site(id))
                 } else {
-                    enter.clone()
+                    enter
                 };
                 if enter.is_none() && leave.is_none() {
                     self.left_out.local += 1;
@@ -130,98 +150,89 @@ impl Gather {
     }
 
     /// Counts what of a flow passed each site.
-    fn count(&mut self, context: &Context, flow: &FlowObserved) {
+    fn count(&mut self, flow: &FlowObserved) {
+        let mut most = std::mem::take(&mut self.most);
         for (direction, side) in [flow.originator, flow.responder()].into_iter().enumerate() {
-            let mut most: BTreeMap<&str, Passed> = BTreeMap::new();
             for observation in &flow.observations {
                 let seen = &observation.sides[side];
-                let Some(point) = context.point(observation.point) else {
+                let Some(site) = self.site(observation.point).filter(|_| seen.packets > 0) else {
                     continue;
                 };
-                if seen.packets == 0 || !self.counts(observation.point) {
-                    continue;
-                }
-                let site = most.entry(point.site.as_str()).or_default();
-                if seen.packets > site.packets {
-                    *site = Passed {
-                        flows: 1,
-                        packets: seen.packets,
-                        bytes: seen.bytes,
-                    };
+                let passed = Passed {
+                    flows: 1,
+                    packets: seen.packets,
+                    bytes: seen.bytes,
+                };
+                match most.iter_mut().find(|(other, _)| *other == site) {
+                    Some((_, known)) if known.packets >= passed.packets => {}
+                    Some((_, known)) => *known = passed,
+                    None => most.push((site, passed)),
                 }
             }
-            for (site, passed) in most {
-                if self.sites.len() >= MAX_SITES && !self.sites.contains_key(site) {
+            most.sort_unstable_by_key(|(site, _)| *site);
+            for (site, passed) in most.drain(..) {
+                let Some(slot) = self.sites.get_mut(site as usize) else {
                     continue;
+                };
+                if slot.is_none() && self.known < MAX_SITES {
+                    self.known += 1;
+                    *slot = Some(Default::default());
                 }
-                let sum = &mut self.sites.entry(site.to_owned()).or_default()[direction];
+                let Some(sums) = slot else {
+                    continue;
+                };
+                let sum = &mut sums[direction];
                 sum.flows += passed.flows;
                 sum.packets += passed.packets;
                 sum.bytes += passed.bytes;
             }
         }
+        self.most = most;
     }
 
-    fn counts(&self, id: PointId) -> bool {
-        self.counting
-            .get(id.0 as usize)
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// The site of the first point that counts.
-    fn edge<'a>(
-        &self,
-        context: &Context,
-        mut path: impl Iterator<Item = &'a PointId>,
-    ) -> Option<String> {
-        let first = path.find(|id| self.counts(**id))?;
-        Some(context.point(*first)?.site.clone())
+    /// The site that what passes a point counts for.
+    fn site(&self, id: PointId) -> Option<SiteId> {
+        self.counting.get(id.0 as usize).copied().flatten()
     }
 
     pub fn finish(self) -> Matrix {
-        let symmetric = |site: &String| {
-            let key = (Some(site.clone()), Some(site.clone()));
-            self.ways.get(&key).copied().unwrap_or_default()
+        let name = |site: SiteId| self.names.get(site as usize).cloned().unwrap_or_default();
+        let flows = |a: SiteId, b: SiteId| {
+            let flows = self.ways.get(&(Some(a), Some(b)));
+            flows.copied().unwrap_or_default()
         };
-        let asymmetric = |a: &String, b: &String| {
-            let flows = |a: &String, b: &String| {
-                let key = (Some(a.clone()), Some(b.clone()));
-                self.ways.get(&key).copied().unwrap_or_default()
-            };
-            flows(a, b) + flows(b, a)
-        };
-        let names: Vec<&String> = self.sites.keys().collect();
+        let sites = || (0..).zip(&self.sites);
+        let sites = || sites().filter_map(|(site, passed)| Some((site, passed.as_ref()?)));
+        let all: Vec<SiteId> = sites().map(|(site, _)| site).collect();
         let mut pairs = Vec::new();
-        for (index, a) in names.iter().enumerate() {
-            for b in names.iter().skip(index + 1) {
-                let (kept, split) = (symmetric(a) + symmetric(b), asymmetric(a, b));
+        for (index, &a) in all.iter().enumerate() {
+            for &b in all.iter().skip(index + 1) {
+                let (kept, split) = (flows(a, a) + flows(b, b), flows(a, b) + flows(b, a));
                 // Among many sites only those that share traffic are a pair.
-                if split == 0 && (names.len() > 2 || kept == 0) {
+                if split == 0 && (all.len() > 2 || kept == 0) {
                     continue;
                 }
                 pairs.push(Symmetry {
-                    sites: [(*a).clone(), (*b).clone()],
+                    sites: [name(a), name(b)],
                     symmetric: kept,
                     asymmetric: split,
                     score: kept as f64 / (kept + split) as f64,
                 });
             }
         }
-        let sites = self.sites.into_iter();
-        let ways = self.ways.into_iter();
+        let ways = self.ways.iter();
         Matrix {
-            sites: sites
-                .map(|(site, [requests, answers])| SiteRow {
-                    site,
+            sites: sites()
+                .map(|(site, &[requests, answers])| SiteRow {
+                    site: name(site),
                     requests,
                     answers,
                 })
                 .collect(),
             ways: ways
-                .map(|((requests, answers), flows)| WaysRow {
-                    requests,
-                    answers,
+                .map(|(&(requests, answers), &flows)| WaysRow {
+                    requests: requests.map(name),
+                    answers: answers.map(name),
                     flows,
                 })
                 .collect(),

@@ -341,8 +341,7 @@ impl Context {
         // What a place saw of the other side is a copy of what had passed a place that saw both, unless so many passed
         // there less than there were in all.
         let copies = |o: &Observer| {
-            let others = flow
-                .total(1 - side)
+            let others = flow.sums[1 - side]
                 .packets
                 .saturating_sub(o.packets[1 - side]);
             others < observer.packets[1 - side]

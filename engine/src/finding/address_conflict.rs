@@ -62,7 +62,7 @@ impl AddressConflicts {
                     continue;
                 }
                 flows.count += 1;
-                flows.packets += flow.total(0).packets + flow.total(1).packets;
+                flows.packets += flow.sums[0].packets + flow.sums[1].packets;
                 if flows.examples.len() < EXAMPLES {
                     flows.examples.push(flow.id());
                 }

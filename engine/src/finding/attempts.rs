@@ -53,9 +53,13 @@ impl Attempts {
             judgement.cause == Some(Cause::MirrorLoss) && flow.sums[flow.responder()].packets == 0;
         if judgement.verdict != Verdict::Unanswered && !refused && !doubtful {
             let answered = flow.sums.iter().all(|sum| sum.packets > 0);
-            let known = self.successes.contains_key(&address);
-            if answered && (known || self.successes.len() < SOURCES) {
+            if !answered {
+                return;
+            }
+            if self.successes.len() < SOURCES {
                 *self.successes.entry(address).or_default() += 1;
+            } else if let Some(successes) = self.successes.get_mut(&address) {
+                *successes += 1;
             }
             return;
         }
@@ -128,5 +132,8 @@ fn target(flow: &FlowObserved) -> Endpoint {
 
 /// Whether a connection was answered by a reset.
 fn refused(flow: &FlowObserved) -> bool {
-    flow.key.protocol == protocol::TCP && flow.conversation.conn_state(flow.originator) == "REJ"
+    // Without a reset of the responder's there is no need to ask.
+    flow.key.protocol == protocol::TCP
+        && flow.conversation.halves[flow.responder()].rst > 0
+        && flow.conversation.conn_state(flow.originator) == "REJ"
 }

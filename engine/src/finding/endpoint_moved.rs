@@ -114,7 +114,7 @@ impl EndpointMoves {
                 } else {
                     continue;
                 }
-                event.packets += flow.total(0).packets + flow.total(1).packets;
+                event.packets += flow.sums[0].packets + flow.sums[1].packets;
             }
         }
     }

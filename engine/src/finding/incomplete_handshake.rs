@@ -57,28 +57,27 @@ fn missing_half(flow: &FlowObserved, judgement: &Judgement, observer: &Observer)
     let (orig, resp) = (flow.originator, flow.responder());
     let all = &flow.conversation.halves;
     let here = || flow.seen_at(&observer.points);
-    let syn = here().any(|o| o.conversation.halves[orig].syn > 0);
-    let syn_acks = here()
-        .map(|o| o.conversation.halves[resp].syn_ack)
-        .max()
-        .unwrap_or(0);
-    let split = judgement.split(flow).is_some();
+    let syn = || here().any(|o| o.conversation.halves[orig].syn > 0);
+    let syn_acks = |least: u16| here().any(|o| o.conversation.halves[resp].syn_ack >= least);
     match observer.missing {
-        Some(Missing { side, cause: None }) if split && side == resp && syn => {
-            let answered = all[resp].syn_ack > 0 || all[orig].acknowledges_progress();
-            answered.then_some(Half::Answer)
-        }
-        Some(Missing { side, cause: None }) if split && side == orig && syn_acks > 0 => {
-            Some(Half::Request)
+        Some(Missing { side, cause: None }) => {
+            judgement.split(flow)?;
+            let answered = || all[resp].syn_ack > 0 || all[orig].acknowledges_progress();
+            if side == resp {
+                (syn() && answered()).then_some(Half::Answer)
+            } else {
+                syn_acks(1).then_some(Half::Request)
+            }
         }
         // Where the paths differ, that is the cause, and told as such.
-        None if syn && syn_acks > 1 && judgement.verdict != Verdict::Asymmetric => {
+        None if judgement.verdict != Verdict::Asymmetric => {
             let patient = flow.last.since(flow.first) >= SECOND / 2;
-            let only_syn = all[orig].only_asks()
-                && all[orig].rst == 0
-                && here()
-                    .all(|o| o.sides[orig].packets == u64::from(o.conversation.halves[orig].syn));
-            (patient && only_syn).then_some(Half::LastAck)
+            let only_syn = all[orig].only_asks() && all[orig].rst == 0;
+            let only_here = || {
+                here().all(|o| o.sides[orig].packets == u64::from(o.conversation.halves[orig].syn))
+            };
+            let never = patient && only_syn && only_here() && syn() && syn_acks(2);
+            never.then_some(Half::LastAck)
         }
         _ => None,
     }

@@ -352,7 +352,7 @@ impl Group {
         directions: [Side; 2],
     ) {
         self.flows += 1;
-        self.packets += flow.total(0).packets + flow.total(1).packets;
+        self.packets += flow.sums[0].packets + flow.sums[1].packets;
         let period = self.period.get_or_insert((since, flow.last));
         *period = (period.0.min(since), period.1.max(flow.last));
         if self.examples.len() < EXAMPLES {

@@ -109,7 +109,9 @@ fn hole<'a>(
 ) -> Option<(Place<'a>, Place<'a>)> {
     let sent = flow.conversation.halves[side].reached()?;
     let heard = flow.conversation.halves[1 - side].acknowledged_so_far()?;
-    let waits = sent.wrapping_sub(heard).cast_signed() > 0;
+    if sent.wrapping_sub(heard).cast_signed() <= 0 {
+        return None;
+    }
     let places: Vec<Place<'_>> = judgement
         .observers
         .iter()
@@ -124,7 +126,7 @@ fn hole<'a>(
     };
     let large: Vec<&Place<'_>> = places.iter().filter(whole).collect();
     let first_large = *large.first()?;
-    if !waits || i64::from(payload) > i64::from(sent.wrapping_sub(heard)) {
+    if i64::from(payload) > i64::from(sent.wrapping_sub(heard)) {
         return None;
     }
     let missed = |p: &&Place<'_>| {

@@ -24,7 +24,7 @@ impl OneWays {
         {
             return;
         }
-        let requests = flow.total(flow.originator).packets > 0;
+        let requests = flow.sums[flow.originator].packets > 0;
         let points = flow.observations.iter().map(|o| o.point).collect();
         self.groups
             .add((points, requests), flow, flow.first, judgement.confidence);
