@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use zerocopy::FromBytes;
 
-use crate::dissect::{Dissect, Opened};
+use crate::dissect::Dissect;
 use crate::layers::Mark;
 use crate::protocol::erspan2::Erspan2;
 use crate::protocol::erspan3::Granularity;
-use crate::protocol::gre::Numbers;
+use crate::protocol::gre::{Gre, Numbers};
 use crate::protocol::vxlan::Vxlan;
 use crate::protocol::{Encapsulation, Layer, Protocol, ipv4, ipv6};
 use crate::reason::{Reason, named};
@@ -170,32 +170,24 @@ impl Stripped<'_> {
         let gre = self.last_gre(marks);
         // The most frequent ones are read in line, and put together where they are read: so nothing of them is moved.
         match last.protocol {
-            Protocol::Erspan2 => {
-                let opened = Erspan2::parse(bytes).ok()?.opened(gre.key)?;
-                self.over_ip(index, marks, &opened, gre, mirror)
-            }
-            Protocol::Vxlan => {
-                let opened = Vxlan::parse(bytes).ok()?.opened(gre.key)?;
-                self.over_ip(index, marks, &opened, gre, mirror)
-            }
-            other => {
-                let opened = Layer::read(other, bytes).ok()?.opened(gre.key)?;
-                self.over_ip(index, marks, &opened, gre, mirror)
-            }
+            Protocol::Erspan2 => self.over_ip(index, &Erspan2::parse(bytes).ok()?, gre, mirror),
+            Protocol::Vxlan => self.over_ip(index, &Vxlan::parse(bytes).ok()?, gre, mirror),
+            Protocol::Gre => self.over_ip(index, &Gre::parse(bytes).ok()?, gre, mirror),
+            other => self.over_ip(index, &Layer::read(other, bytes).ok()?, gre, mirror),
         }
     }
 
-    /// Puts together what an encapsulation and the IP header in front of it say.
+    /// Puts together what the header at `index` and that of IP in front of it say.
     #[inline(always)]
-    fn over_ip(
+    fn over_ip<'h>(
         &self,
         index: usize,
-        marks: &[Mark],
-        opened: &Opened<'_>,
+        header: &impl Dissect<'h>,
         gre: Numbers,
         mirror: &mut Option<Mirror>,
     ) -> Option<()> {
-        let carrier = last_ip(marks)?;
+        let opened = header.opened(gre.key)?;
+        let carrier = last_ip(self.layers.marks().get(..=index)?)?;
         let outer = self.layers.bytes(carrier);
         let (source, destination) = addresses(carrier.protocol, outer)?;
         let mut facts = opened.facts;

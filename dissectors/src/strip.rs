@@ -56,6 +56,7 @@ impl<'a> Stripped<'a> {
         self.decapsulate_from(first, options);
     }
 
+    #[inline(never)]
     fn decapsulate_from(&mut self, first: Protocol, options: &Options) {
         self.walk::<true>(first, options);
     }

@@ -41,7 +41,7 @@ struct Usual<'w, 'a, 'o> {
 
 /// Takes the usual headers off, from this one on. Gives the header that the general walk goes on with; `None` where the
 /// innermost packet was reached.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn take_off<'a>(
     stripped: &mut Stripped<'a>,
     place: &mut Place<'a, '_>,
@@ -152,8 +152,8 @@ impl<'a> Usual<'_, 'a, '_> {
     #[inline(always)]
     fn ipv4(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let header = (Protocol::Ipv4, bytes);
-        match Ipv4::parse(bytes) {
-            Ok(ip) if !ip.is_fragment() && ip.protocol() != AUTHENTICATION => {
+        match Ipv4::whole_without_options(bytes) {
+            Some(ip) if ip.protocol() != AUTHENTICATION => {
                 self.ip(header, ip.protocol(), ip.payload())
             }
             _ => self.unusual(header),
