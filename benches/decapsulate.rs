@@ -11,7 +11,9 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use etherparse::PacketBuilder;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
-use mirrorscope_dissectors::{Direction, LinkType, Options, Stripped, decapsulate};
+use mirrorscope_dissectors::{
+    Direction, LinkType, Network, Options, Packet, Stripped, decapsulate,
+};
 
 fn main() {
     divan::main();
@@ -142,10 +144,19 @@ fn take_apart<const SIZE: usize>(bencher: Bencher<'_, '_>, kind: &str) {
     let frames = frames(kind, SIZE);
     let options = Options::default();
     count(bencher, &frames).bench_local(|| {
+        let mut mirror = None;
         for frame in &frames {
+            // In place, as a receiver does.
+            let mut packet = Packet {
+                macs: None,
+                vlan: None,
+                network: Network::Other(0),
+            };
             let mut stripped = Stripped::whole(LinkType::Ethernet, black_box(frame));
             stripped.decapsulate(&options);
-            black_box((stripped.packet(), stripped.mirror(), stripped.is_nested()));
+            stripped.packet_into(&mut packet);
+            stripped.mirror_into(&mut mirror);
+            black_box((&packet, &mirror, stripped.is_nested()));
         }
     });
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use arrayvec::ArrayVec;
 
 use crate::protocol::{Layer, Protocol};
-use crate::strip::offset_in;
 
 /// Layers that are kept of one frame.
 pub const MAX_LAYERS: usize = 32;
@@ -97,7 +96,11 @@ impl<'a> Layers<'a> {
     /// Adds one, if there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, protocol: Protocol, bytes: &[u8]) {
-        let start = offset_in(self.frame, bytes) as u32;
+        // A part of the frame does not start in front of it.
+        let start = bytes
+            .as_ptr()
+            .addr()
+            .wrapping_sub(self.frame.as_ptr().addr()) as u32;
         let _ = self.marks.try_push(Mark {
             protocol,
             start,

@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::dissect::{Dissect, Opened};
+use zerocopy::FromBytes;
+
+use crate::dissect::Dissect;
 use crate::layers::Mark;
 use crate::protocol::erspan2::Erspan2;
 use crate::protocol::erspan3::Granularity;
-use crate::protocol::gre::Gre;
-use crate::protocol::ipv4::Ipv4;
-use crate::protocol::ipv6::Ipv6;
-use crate::protocol::{Encapsulation, Layer, Protocol};
+use crate::protocol::gre::{Gre, Numbers};
+use crate::protocol::vxlan::Vxlan;
+use crate::protocol::{Encapsulation, Layer, Protocol, ipv4, ipv6};
 use crate::reason::{Reason, named};
 use crate::strip::offset_in;
 use crate::stripped::{Stop, Stripped};
@@ -132,66 +133,73 @@ impl Stripped<'_> {
     /// Labels, tags and sessions of the link layer make no mirror session: whoever sees them listens
     /// on the line itself. Nor does what stays closed: it is a flow like others.
     pub fn mirror(&self) -> Option<Mirror> {
+        let mut mirror = None;
+        self.mirror_into(&mut mirror);
+        mirror
+    }
+
+    /// Writes [`Self::mirror`] where it is to stay: to move it costs more than to read some of its headers.
+    pub fn mirror_into(&self, mirror: &mut Option<Mirror>) {
+        *mirror = None;
         // Not one of many: a chain of iterators costs more than the mirror.
-        let index = self.openings.first()?;
-        if index >= self.open_layers() {
-            return None;
+        if let Some(index) = self.openings.first()
+            && index < self.open_layers()
+            && self.read_mirror(index, mirror).is_none()
+        {
+            *mirror = self.mirrors().next();
         }
-        self.mirror_behind(index).or_else(|| self.mirrors().next())
     }
 
     /// The same of every encapsulation over IP, outermost first.
     pub fn mirrors(&self) -> impl Iterator<Item = Mirror> {
         let open = self.open_layers();
         let openings = self.openings.iter().filter(move |&index| index < open);
-        openings.filter_map(|index| self.mirror_behind(index))
+        openings.filter_map(|index| {
+            let mut mirror = None;
+            self.read_mirror(index, &mut mirror);
+            mirror
+        })
     }
 
-    /// The mirror of the encapsulation that ends with the layer at `index`.
-    fn mirror_behind(&self, index: usize) -> Option<Mirror> {
+    /// Reads the mirror of the encapsulation that ends with the layer at `index`; `None` if that is not over IP.
+    #[inline(never)]
+    fn read_mirror(&self, index: usize, mirror: &mut Option<Mirror>) -> Option<()> {
         let marks = self.layers.marks().get(..=index)?;
         let last = marks.last()?;
         let bytes = self.layers.bytes(last);
         let gre = self.last_gre(marks);
-        let key = gre.and_then(|gre| gre.key());
-        let sequence = gre.and_then(|gre| gre.sequence());
-        // The most frequent mirror is read in line, and put together where it is read: so nothing of it is moved.
-        if last.protocol == Protocol::Erspan2 {
-            let opened = Erspan2::parse(bytes).ok()?.opened(key)?;
-            self.over_ip(index, marks, &opened, sequence)
-        } else {
-            let opened = Layer::read(last.protocol, bytes).ok()?.opened(key)?;
-            self.over_ip(index, marks, &opened, sequence)
+        // The most frequent ones are read in line, and put together where they are read: so nothing of them is moved.
+        match last.protocol {
+            Protocol::Erspan2 => self.over_ip(index, &Erspan2::parse(bytes).ok()?, gre, mirror),
+            Protocol::Vxlan => self.over_ip(index, &Vxlan::parse(bytes).ok()?, gre, mirror),
+            Protocol::Gre => self.over_ip(index, &Gre::parse(bytes).ok()?, gre, mirror),
+            other => self.over_ip(index, &Layer::read(other, bytes).ok()?, gre, mirror),
         }
     }
 
-    /// Puts together what an encapsulation and the IP header in front of it say.
+    /// Puts together what the header at `index` and that of IP in front of it say.
     #[inline(always)]
-    fn over_ip(
+    fn over_ip<'h>(
         &self,
         index: usize,
-        marks: &[Mark],
-        opened: &Opened<'_>,
-        sequence: Option<u32>,
-    ) -> Option<Mirror> {
-        let carrier = last_ip(marks)?;
+        header: &impl Dissect<'h>,
+        gre: Numbers,
+        mirror: &mut Option<Mirror>,
+    ) -> Option<()> {
+        let opened = header.opened(gre.key)?;
+        let carrier = last_ip(self.layers.marks().get(..=index)?)?;
         let outer = self.layers.bytes(carrier);
-        let (source, destination) = if carrier.protocol == Protocol::Ipv4 {
-            let ip = Ipv4::parse(outer).ok()?;
-            (IpAddr::V4(ip.source()), IpAddr::V4(ip.destination()))
-        } else {
-            let ip = Ipv6::parse(outer).ok()?;
-            (IpAddr::V6(ip.source()), IpAddr::V6(ip.destination()))
-        };
+        let (source, destination) = addresses(carrier.protocol, outer)?;
         let mut facts = opened.facts;
-        facts.sequence = facts.sequence.or(sequence);
-        if facts.vlan.is_none() && !self.has_tag_behind(index) {
+        facts.sequence = facts.sequence.or(gre.sequence);
+        if facts.vlan.is_none() && facts.vlan_unless_tagged.is_some() && !self.has_tag_behind(index)
+        {
             facts.vlan = facts.vlan_unless_tagged;
         }
         if self.stamped {
             facts.time = facts.time.or_else(|| self.stamp_behind(index));
         }
-        Some(Mirror {
+        *mirror = Some(Mirror {
             encapsulation: opened.encapsulation,
             source,
             destination,
@@ -200,29 +208,26 @@ impl Stripped<'_> {
             facts,
             outer_len: offset_in(outer, opened.payload) as u32,
             present_len: opened.payload.len() as u32,
-        })
+        });
+        Some(())
     }
 
     /// Sender and receiver in the last IP header that was taken off.
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         let mark = last_ip(self.layers.marks())?;
-        let bytes = self.layers.bytes(mark);
-        Some(match mark.protocol {
-            Protocol::Ipv4 => Ipv4::parse(bytes).ok()?.addresses(),
-            _ => Ipv6::parse(bytes).ok()?.addresses(),
-        })
+        addresses(mark.protocol, self.layers.bytes(mark))
     }
 
     /// Whether the frame has other encapsulations than that of [`Self::mirror`].
     pub fn is_nested(&self) -> bool {
-        self.openings.iter().nth(1).is_some()
+        self.openings.several()
     }
 
     /// Every encapsulation whose header was read, outermost first.
     pub fn encapsulations(&self) -> impl Iterator<Item = Carried> {
         self.openings.iter().filter_map(|index| {
             let marks = self.layers.marks().get(..=index)?;
-            let key = self.last_gre(marks).and_then(|gre| gre.key());
+            let key = self.last_gre(marks).key;
             let opened = self.layers.get(index)?.opened(key)?;
             Some(Carried {
                 encapsulation: opened.encapsulation,
@@ -232,12 +237,13 @@ impl Stripped<'_> {
         })
     }
 
-    /// The last GRE header of some layers.
+    /// Key and sequence number of the last GRE header of some layers.
     #[inline(always)]
-    fn last_gre(&self, marks: &[Mark]) -> Option<Gre<'_>> {
+    fn last_gre(&self, marks: &[Mark]) -> Numbers {
         let is_gre = |mark: &&Mark| mark.protocol == Protocol::Gre;
-        let mark = marks.iter().rev().find(is_gre)?;
-        Gre::parse(self.layers.bytes(mark)).ok()
+        let mark = marks.iter().rev().find(is_gre);
+        mark.and_then(|mark| Numbers::read(self.layers.bytes(mark)))
+            .unwrap_or_default()
     }
 
     /// Layers in front of one whose payload nobody can read.
@@ -268,6 +274,18 @@ impl Stripped<'_> {
             Layer::Arista(header) => header.time(),
             _ => None,
         })
+    }
+}
+
+/// Sender and receiver in an IP header that was taken off, and so was checked before.
+#[inline(always)]
+fn addresses(protocol: Protocol, bytes: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    if protocol == Protocol::Ipv4 {
+        let (header, _) = ipv4::Header::ref_from_prefix(bytes).ok()?;
+        Some((header.source.into(), header.destination.into()))
+    } else {
+        let (header, _) = ipv6::Header::ref_from_prefix(bytes).ok()?;
+        Some((header.source.into(), header.destination.into()))
     }
 }
 

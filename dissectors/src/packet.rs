@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zerocopy::FromBytes;
 
 use crate::fragment::{Fragment, FragmentPosition, Whole};
+use crate::layers::Mark;
 use crate::protocol::Protocol;
 use crate::protocol::arp::Arp;
 use crate::protocol::ethernet::{self, Ethernet, Macs};
@@ -104,13 +105,16 @@ impl<'a> Stripped<'a> {
             vlan: None,
             network: Network::Other(0),
         };
-        self.describe(&mut packet);
+        self.packet_into(&mut packet);
         packet
     }
 
-    /// Writes it in place, and so does what this calls: to move what was read costs more than to read it.
+    /// Writes [`Self::packet`] where it is to stay, and so does what this calls: to move what was read costs more than to
+    /// read it.
     #[inline(never)]
-    fn describe(&self, packet: &mut Packet<'a>) {
+    pub fn packet_into(&self, packet: &mut Packet<'a>) {
+        packet.macs = None;
+        packet.vlan = None;
         self.describe_link(packet);
         self.describe_network(&mut packet.network);
     }
@@ -118,7 +122,26 @@ impl<'a> Stripped<'a> {
     #[inline(always)]
     fn describe_link(&self, packet: &mut Packet<'a>) {
         let marks = self.layers.marks().get(self.inner.link_layer..);
-        for mark in marks.unwrap_or_default() {
+        let mut marks = marks.unwrap_or_default();
+        // Nearly every frame starts so; what was taken off was checked before.
+        if let [first, rest @ ..] = marks
+            && first.protocol == Protocol::Ethernet
+            && let Ok((header, _)) = ethernet::Header::ref_from_prefix(self.layers.bytes(first))
+        {
+            packet.macs = Some(header.macs());
+            marks = rest;
+        }
+        if let [first, ..] = marks
+            && !matches!(first.protocol, Protocol::Ipv4 | Protocol::Ipv6)
+        {
+            self.describe_marks(marks, packet);
+        }
+    }
+
+    /// Reads addresses and tags in these layers, up to the first of IP.
+    #[inline(never)]
+    fn describe_marks(&self, marks: &[Mark], packet: &mut Packet<'a>) {
+        for mark in marks {
             let bytes = || self.layers.bytes(mark);
             match mark.protocol {
                 Protocol::Ipv4 | Protocol::Ipv6 => break,

@@ -56,6 +56,7 @@ impl<'a> Stripped<'a> {
         self.decapsulate_from(first, options);
     }
 
+    #[inline(never)]
     fn decapsulate_from(&mut self, first: Protocol, options: &Options) {
         self.walk::<true>(first, options);
     }
@@ -67,8 +68,8 @@ impl<'a> Stripped<'a> {
         let mut place = Place::new(options);
         let mut step = Some((first, self.inner.bytes));
         while let Some((protocol, bytes)) = step {
-            if USUAL && protocol == Protocol::Ethernet && !place.bare {
-                step = usual::take_off(self, &mut place, bytes);
+            if USUAL && usual::starts_with(protocol) && !place.bare {
+                step = usual::take_off(self, &mut place, (protocol, bytes));
             }
             if let Some((protocol, bytes)) = step {
                 step = self.take(&mut place, protocol, bytes);

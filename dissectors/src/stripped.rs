@@ -114,6 +114,12 @@ impl Openings {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
     }
 
+    /// There are two or more.
+    #[inline(always)]
+    pub(crate) fn several(self) -> bool {
+        self.0 & self.0.wrapping_sub(1) != 0
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
         let mut rest = self.0;
         std::iter::from_fn(move || {

@@ -29,7 +29,7 @@ const ROUND: usize = 6;
 const TAGS: usize = 2;
 
 /// A header that is not taken off yet: what it is, and the bytes that start with it.
-type Header<'a> = (Protocol, &'a [u8]);
+pub(crate) type Header<'a> = (Protocol, &'a [u8]);
 
 /// A walk over usual headers.
 struct Usual<'w, 'a, 'o> {
@@ -39,24 +39,36 @@ struct Usual<'w, 'a, 'o> {
     rest: Option<Header<'a>>,
 }
 
-/// Takes the usual headers off, from an Ethernet header on. Gives the header that the general walk goes on with; `None`
-/// where the innermost packet was reached.
-#[inline(never)]
+/// Takes the usual headers off, from this one on. Gives the header that the general walk goes on with; `None` where the
+/// innermost packet was reached.
+#[inline(always)]
 pub(crate) fn take_off<'a>(
     stripped: &mut Stripped<'a>,
     place: &mut Place<'a, '_>,
-    frame: &'a [u8],
+    first: Header<'a>,
 ) -> Option<Header<'a>> {
     let mut walk = Usual {
         stripped,
         place,
         rest: None,
     };
-    let mut frame = Some(frame);
+    let mut frame = match first {
+        (Protocol::Ethernet, frame) => Some(frame),
+        ip => walk.packet(ip),
+    };
     while let Some(bytes) = frame {
         frame = walk.ethernet(bytes);
     }
     walk.rest
+}
+
+/// A header with which the usual ones may start.
+#[inline(always)]
+pub(crate) fn starts_with(protocol: Protocol) -> bool {
+    matches!(
+        protocol,
+        Protocol::Ethernet | Protocol::Ipv4 | Protocol::Ipv6
+    )
 }
 
 /// Each takes off the header that it is named for and those behind it, up to the next frame, and gives that.
@@ -64,7 +76,7 @@ impl<'a> Usual<'_, 'a, '_> {
     #[inline(always)]
     fn ethernet(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let header = (Protocol::Ethernet, bytes);
-        if self.stripped.layers.len() > MAX_LAYERS - ROUND {
+        if self.has_no_room() {
             return self.unusual(header);
         }
         let Ok(ethernet) = Ethernet::parse(bytes) else {
@@ -80,11 +92,27 @@ impl<'a> Usual<'_, 'a, '_> {
                 self.keep(header);
                 self.ipv6(payload)
             }
-            other => match self.tags(header, other, payload)? {
-                (Protocol::Ipv4, bytes) => self.ipv4(bytes),
-                (_, bytes) => self.ipv6(bytes),
-            },
+            other => {
+                let ip = self.tags(header, other, payload)?;
+                self.packet(ip)
+            }
         }
+    }
+
+    /// The same of an IP header, whichever it is, that does not follow one of Ethernet.
+    #[inline(never)]
+    fn packet(&mut self, header: Header<'a>) -> Option<&'a [u8]> {
+        match header {
+            _ if self.has_no_room() => self.unusual(header),
+            (Protocol::Ipv4, bytes) => self.ipv4(bytes),
+            (_, bytes) => self.ipv6(bytes),
+        }
+    }
+
+    /// Some layers of a round might not be kept.
+    #[inline(always)]
+    fn has_no_room(&self) -> bool {
+        self.stripped.layers.len() > MAX_LAYERS - ROUND
     }
 
     /// Takes off a header with this `EtherType`, and VLAN tags behind it; gives that of IP behind these.
@@ -124,8 +152,8 @@ impl<'a> Usual<'_, 'a, '_> {
     #[inline(always)]
     fn ipv4(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let header = (Protocol::Ipv4, bytes);
-        match Ipv4::parse(bytes) {
-            Ok(ip) if !ip.is_fragment() && ip.protocol() != AUTHENTICATION => {
+        match Ipv4::whole_without_options(bytes) {
+            Some(ip) if ip.protocol() != AUTHENTICATION => {
                 self.ip(header, ip.protocol(), ip.payload())
             }
             _ => self.unusual(header),

@@ -44,6 +44,17 @@ pub(crate) struct Header {
     pub(crate) ether_type: U16,
 }
 
+impl Header {
+    /// Both addresses.
+    #[inline(always)]
+    pub(crate) fn macs(&self) -> Macs {
+        Macs {
+            source: self.source,
+            destination: self.destination,
+        }
+    }
+}
+
 /// Length of the header.
 pub(crate) const HEADER_LEN: u16 = size_of::<Header>() as u16;
 
@@ -84,10 +95,7 @@ impl<'a> Ethernet<'a> {
 
     /// Both addresses.
     pub fn macs(&self) -> Macs {
-        Macs {
-            source: self.header.source,
-            destination: self.header.destination,
-        }
+        self.header.macs()
     }
 
     /// `EtherType`; a value of at most 1500 is the length of an 802.3 frame's payload.

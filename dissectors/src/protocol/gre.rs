@@ -195,6 +195,38 @@ impl<'a> Gre<'a> {
     }
 }
 
+/// What a header numbers its packets and its tunnel with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// [`Gre::key`].
+    pub(crate) key: Option<u32>,
+    /// [`Gre::sequence`].
+    pub(crate) sequence: Option<u32>,
+}
+
+impl Numbers {
+    /// Reads them in a header that was checked before, as every one is that was taken off: nothing is judged again.
+    #[inline(always)]
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (header, mut rest) = Header::ref_from_prefix(bytes).ok()?;
+        let flags = header.flags_version.get();
+        let mut numbers = Self::default();
+        // Routing comes with the field of the checksum.
+        if flags & (CHECKSUM | ROUTING) != 0 {
+            rest = rest.get(size_of::<ChecksumPart>()..)?;
+        }
+        if flags & KEY != 0 {
+            let (key, behind) = rest.split_first_chunk()?;
+            numbers.key = Some(u32::from_be_bytes(*key));
+            rest = behind;
+        }
+        if flags & SEQUENCE != 0 {
+            numbers.sequence = Some(u32::from_be_bytes(*rest.first_chunk()?));
+        }
+        Some(numbers)
+    }
+}
+
 /// What follows the source route that starts with the first of `bytes`.
 fn skip_routing(mut bytes: &[u8]) -> Result<&[u8], Reason> {
     // The entry that ends the route is none of those that count.
@@ -246,6 +278,18 @@ pub(crate) fn write(
 mod tests {
     use super::*;
     use hex_literal::hex;
+
+    #[test]
+    fn numbers_are_those_of_the_checked_header() {
+        for flags in 0..=u16::MAX {
+            let mut bytes = hex!("0000 88be 00000001 00000002 00000003 00000004 0000000000");
+            bytes[..2].copy_from_slice(&flags.to_be_bytes());
+            if let Ok(gre) = Gre::parse(&bytes) {
+                let numbers = Numbers::read(&bytes).unwrap();
+                assert_eq!((numbers.key, numbers.sequence), (gre.key(), gre.sequence()));
+            }
+        }
+    }
 
     #[test]
     fn every_mix_of_optional_parts_is_read() {

@@ -19,6 +19,9 @@ pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 /// Flag of the fragment field: further fragments follow.
 pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
 
+/// Version and length of a header without options.
+const WITHOUT_OPTIONS: u8 = 0x45;
+
 /// The header as it is on the wire, without options.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
 #[repr(C)]
@@ -79,6 +82,22 @@ impl<'a> Ipv4<'a> {
             });
         }
         Ok(Self { header, packet })
+    }
+
+    /// Reads a header without options, of a packet that is no fragment; `None` if there is no such one.
+    #[inline(always)]
+    pub(crate) fn whole_without_options(bytes: &'a [u8]) -> Option<Self> {
+        let (header, _) = Header::ref_from_prefix(bytes).ok()?;
+        if header.version_len != WITHOUT_OPTIONS
+            || header.fragment.get() & (MORE_FRAGMENTS | 0x1fff) != 0
+        {
+            return None;
+        }
+        let packet = match usize::from(header.total_len.get()) {
+            0 => bytes,
+            total_len => bytes.get(..total_len).unwrap_or(bytes),
+        };
+        (packet.len() >= size_of::<Header>()).then_some(Self { header, packet })
     }
 
     /// Differentiated services code point (6 bits).

@@ -44,8 +44,8 @@ impl<'a> Opened<'a> {
     pub(super) fn open(&mut self, options: &Options) {
         let stripped = &mut self.stripped;
         stripped.decapsulate(options);
-        self.packet = stripped.packet();
-        self.mirror = stripped.mirror();
+        stripped.packet_into(&mut self.packet);
+        stripped.mirror_into(&mut self.mirror);
         let said = self.mirror.as_ref().and_then(|mirror| mirror.facts.vlan);
         self.vlan = self.packet.vlan.or(said);
         self.segment = match &self.mirror {

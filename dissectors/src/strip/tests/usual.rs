@@ -97,14 +97,28 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Everything that is known of a frame, by one way or the other.
-fn known<const USUAL: bool>(frame: &[u8], options: &Options) -> String {
-    let mut stripped = Stripped::whole(LinkType::Ethernet, frame);
-    stripped.walk::<USUAL>(Protocol::Ethernet, options);
+fn known<const USUAL: bool>(link: LinkType, frame: &[u8], options: &Options) -> String {
+    let mut stripped = Stripped::whole(link, frame);
+    stripped.walk::<USUAL>(first_header(link, frame), options);
     format!(
         "{stripped:?} {:?} {:?}",
         stripped.packet(),
         stripped.mirror()
     )
+}
+
+/// The same packet behind headers that are not usual: none, those of a cooked capture, a label, and another of IP.
+fn behind_others(frame: &[u8]) -> [(LinkType, Vec<u8>); 4] {
+    let (addresses, rest) = frame.split_at(12);
+    let packet = &rest[2..];
+    let label = hex!("8847 00064140");
+    let ip = hex!("45000000 00004000 4004 0000 0a010101 0a010102");
+    [
+        (LinkType::RawIp, packet.to_vec()),
+        (LinkType::LinuxSll, [&[0; 14], rest].concat()),
+        (LinkType::Ethernet, [addresses, &label, packet].concat()),
+        (LinkType::Ipv4, [&ip, packet].concat()),
+    ]
 }
 
 proptest! {
@@ -114,7 +128,19 @@ proptest! {
         options.max_encapsulations = limit;
         for len in 0..=frame.len() {
             let frame = &frame[..len];
-            prop_assert_eq!(known::<true>(frame, &options), known::<false>(frame, &options));
+            prop_assert_eq!(known::<true>(LinkType::Ethernet, frame, &options), known::<false>(LinkType::Ethernet, frame, &options));
+        }
+    }
+
+    #[test]
+    fn both_ways_say_the_same_of_ip_behind_other_headers(frame in any_frame(), limit in 1_usize..5) {
+        let mut options = Options::default();
+        options.max_encapsulations = limit;
+        for (link, frame) in behind_others(&frame) {
+            for len in 0..=frame.len() {
+                let frame = &frame[..len];
+                prop_assert_eq!(known::<true>(link, frame, &options), known::<false>(link, frame, &options));
+            }
         }
     }
 
@@ -134,6 +160,6 @@ proptest! {
         for rule in rules {
             options.decode_as(rule).unwrap();
         }
-        prop_assert_eq!(known::<true>(&frame, &options), known::<false>(&frame, &options));
+        prop_assert_eq!(known::<true>(LinkType::Ethernet, &frame, &options), known::<false>(LinkType::Ethernet, &frame, &options));
     }
 }
