@@ -211,7 +211,7 @@ impl Engine {
         } = self;
         receiver.accept(opened, |mirrored| {
             // A frame may complete another packet than its own.
-            let coming = coming.filter(|_| std::ptr::eq(mirrored.packet, &opened.packet));
+            let coming = coming.filter(|_| std::ptr::eq(mirrored.packet, &raw const opened.packet));
             let taken = tables.take(mirrored, coming);
             sink(mirrored, taken, &tables.tracker);
         });

@@ -82,21 +82,18 @@ impl Identity {
         let position = ip.fragment.map_or(0, place);
         let length = u64::from(ip.identification) << 32 | u64::from(ip.claimed_len);
         hash.write_u128(u128::from(position) << 64 | u128::from(length));
-        let (kind, cut) = match &ip.transport {
-            Transport::Tcp(tcp) => {
-                segment(&mut hash, side, tcp, coarse);
-                let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
-                let kind = match pure {
-                    true => Kind::Answer,
-                    false if tcp.flags.syn() && tcp.flags.ack() => Kind::SynAck,
-                    false => Kind::Segment,
-                };
-                (kind, ip.truncated() && tcp.payload.is_empty())
-            }
-            _ => {
-                hash.write_u64(side as u64);
-                other(&mut hash, ip, coarse)
-            }
+        let (kind, cut) = if let Transport::Tcp(tcp) = &ip.transport {
+            segment(&mut hash, side, tcp, coarse);
+            let pure = tcp.payload_len == 0 && !tcp.flags.syn() && !tcp.flags.fin();
+            let kind = match pure {
+                true => Kind::Answer,
+                false if tcp.flags.syn() && tcp.flags.ack() => Kind::SynAck,
+                false => Kind::Segment,
+            };
+            (kind, ip.truncated() && tcp.payload.is_empty())
+        } else {
+            hash.write_u64(side as u64);
+            other(&mut hash, ip, coarse)
         };
         let id = hash.finish();
         Self { id, kind, cut }

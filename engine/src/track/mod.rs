@@ -254,17 +254,16 @@ impl Tracker {
         };
         let scope = self.scope(packet);
         let worked_out;
-        let coming = match coming.filter(|coming| coming.key.scope == scope) {
-            Some(coming) => coming,
-            None => {
-                let flow = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope));
-                let Some((key, side)) = flow else {
-                    self.portless += 1;
-                    return None;
-                };
-                worked_out = Coming::new(&self.seed, key, side, ip);
-                &worked_out
-            }
+        let coming = if let Some(coming) = coming.filter(|coming| coming.key.scope == scope) {
+            coming
+        } else {
+            let flow = FlowKey::of(ip, scope).or_else(|| self.of_first(ip, scope));
+            let Some((key, side)) = flow else {
+                self.portless += 1;
+                return None;
+            };
+            worked_out = Coming::new(&self.seed, key, side, ip);
+            &worked_out
         };
         let side = coming.side;
         let tracked = self.take(packet, ip, coming);
