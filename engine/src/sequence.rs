@@ -5,7 +5,8 @@
 //! of the process, whatever its source address. [`Sequences`] therefore follows three groupings side by side and
 //! reports the one under which the numbers make sense, so that a shared counter never looks like loss.
 
-use std::collections::VecDeque;
+mod episodes;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::SessionId;
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
+use episodes::Episodes;
 
 /// Numbers behind the newest one in which a late packet is told from a repeated one.
 const WINDOW: u64 = 4096;
@@ -20,8 +22,6 @@ const WINDOW: u64 = 4096;
 const WORDS: usize = (WINDOW / 64) as usize;
 /// A jump ahead by more than this is a restarted counter, not loss.
 const RESTART: i64 = 1 << 24;
-/// Loss episodes kept for each counter; older neighbours are merged beyond it.
-const EPISODES: usize = 256;
 
 /// Packets that were missing between two packets of the same counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ pub struct Counter {
     pub reordered: u64,
     /// Times the counter was started anew.
     pub restarts: u64,
-    episodes: VecDeque<Episode>,
+    episodes: Episodes,
 }
 
 impl Counter {
@@ -102,7 +102,7 @@ impl Counter {
             duplicate: 0,
             reordered: 0,
             restarts: 0,
-            episodes: VecDeque::new(),
+            episodes: Episodes::default(),
         };
         counter.start(number);
         counter
@@ -176,13 +176,11 @@ impl Counter {
             self.start(number);
             self.next += 1;
         } else if step >= 0 {
-            self.settle();
             let number = self.next + step as u64;
             if step > 0 {
                 self.gap(number, time);
             }
             self.next = number + 1;
-            self.run = number;
         } else {
             let number = self.next.saturating_add_signed(step);
             if self.was_seen(number) {
@@ -194,7 +192,7 @@ impl Counter {
                 // What was sent before the first packet that arrived was never counted as missing.
                 if number >= self.base {
                     self.missing = self.missing.saturating_sub(1);
-                    self.found(number);
+                    self.episodes.found(number);
                 }
             }
         }
@@ -205,62 +203,29 @@ impl Counter {
     fn gap(&mut self, until: u64, time: Timestamp) {
         let missing = until - self.next;
         if missing >= WINDOW {
-            self.seen.fill(0);
+            self.blank = true;
         } else {
+            self.settle();
             for number in self.next..until {
                 self.mark(number, false);
             }
         }
+        self.run = until;
         self.missing += missing;
-        self.episodes.push_back(Episode {
+        self.episodes.push(Episode {
             from: self.last,
             to: time,
             missing,
             range: (self.next, until),
         });
-        if self.episodes.len() > EPISODES {
-            self.merge_closest();
-        }
-    }
-
-    /// A number that was counted as missing arrived late.
-    fn found(&mut self, number: u64) {
-        let holder = self
-            .episodes
-            .iter_mut()
-            .rev()
-            .find(|e| (e.range.0..e.range.1).contains(&number));
-        if let Some(episode) = holder {
-            episode.missing = episode.missing.saturating_sub(1);
-            if episode.missing == 0 {
-                let range = episode.range;
-                self.episodes.retain(|e| e.range != range);
-            }
-        }
-    }
-
-    /// Joins the two neighbouring episodes that lie closest in time, so that memory stays bounded.
-    fn merge_closest(&mut self) {
-        let closest = self
-            .episodes
-            .iter()
-            .zip(self.episodes.iter().skip(1))
-            .enumerate()
-            .min_by_key(|(_, (a, b))| b.from.since(a.to))
-            .map(|(index, _)| index);
-        let Some(index) = closest else { return };
-        if let Some(later) = self.episodes.remove(index + 1)
-            && let Some(earlier) = self.episodes.get_mut(index)
-        {
-            earlier.to = later.to;
-            earlier.missing += later.missing;
-            earlier.range.1 = later.range.1;
-        }
     }
 
     /// The first and the last gap's time, if there was any.
     pub fn loss_period(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((self.episodes.front()?.from, self.episodes.back()?.to))
+        let mut episodes = self.episodes.iter();
+        let first = episodes.next()?;
+        let last = episodes.next_back().unwrap_or(first);
+        Some((first.from, last.to))
     }
 
     /// Arrival of its first packet and of its last: what was lost before or after has no number.
@@ -565,7 +530,7 @@ mod tests {
         let numbers: Vec<u32> = (0..3000).map(|n| n * 2).collect();
         let c = counter(&numbers);
         assert_eq!(c.missing, 2999);
-        assert_eq!(c.episodes.len(), EPISODES);
+        assert_eq!(c.episodes().count(), episodes::EPISODES);
         assert_eq!(c.episodes().map(|e| e.missing).sum::<u64>(), 2999);
     }
 
