@@ -105,12 +105,14 @@ fn batches(bencher: Bencher<'_, '_>, frames: usize) {
     };
     let capture = Capture::new(&load);
     let mut owned: Vec<(Frame<'static>, Vec<u8>)> = Vec::new();
-    capture.read(|frame| {
-        let empty = Frame {
-            bytes: &[],
-            ..*frame
-        };
-        owned.push((empty, frame.bytes.to_vec()));
+    capture.read(|frames| {
+        owned.extend(frames.iter().map(|frame| {
+            let empty = Frame {
+                bytes: &[],
+                ..*frame
+            };
+            (empty, frame.bytes.to_vec())
+        }));
     });
     let all: Vec<Frame<'_>> = owned
         .iter()
