@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 
 use crate::checksum::checksum;
 use crate::dissect::Place;
-use crate::protocol::ipv4::{self, DONT_FRAGMENT, Ipv4, MORE_FRAGMENTS};
+use crate::protocol::ipv4::{self, DONT_FRAGMENT, FRAGMENT_OFFSET, Ipv4, MORE_FRAGMENTS};
 use crate::protocol::ipv6::{self, HEADER_LEN, Ipv6};
 use crate::protocol::{capwap, extension, stt};
 use crate::strip::offset_in;
@@ -263,7 +263,8 @@ fn join_ipv4(header: &mut [u8], payload_len: usize) -> Option<()> {
         .get_mut(2..4)?
         .copy_from_slice(&total_len.to_be_bytes());
     let flags = header.get_mut(6..8)?;
-    let kept = u16::from_be_bytes([*flags.first()?, *flags.get(1)?]) & !(MORE_FRAGMENTS | 0x1fff);
+    let kept =
+        u16::from_be_bytes([*flags.first()?, *flags.get(1)?]) & !(MORE_FRAGMENTS | FRAGMENT_OFFSET);
     flags.copy_from_slice(&(kept & DONT_FRAGMENT).to_be_bytes());
     header.get_mut(10..12)?.fill(0);
     let sum = checksum(header);

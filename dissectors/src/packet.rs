@@ -14,7 +14,7 @@ use crate::protocol::arp::Arp;
 use crate::protocol::ethernet::{self, Ethernet, Macs};
 use crate::protocol::extension::{self, skip_authentication};
 use crate::protocol::ieee80211::Ieee80211;
-use crate::protocol::ipv4::{self, MORE_FRAGMENTS};
+use crate::protocol::ipv4::{self, FRAGMENT_OFFSET, MORE_FRAGMENTS};
 use crate::protocol::ipv6::{self, HEADER_LEN};
 use crate::protocol::vlan::Vlan;
 use crate::reason::{Malformed, Reason};
@@ -249,7 +249,7 @@ fn ipv4<'a>(bytes: &'a [u8], offset: usize, network: &mut Network<'a>) -> Result
     let header_len = offset_in(bytes, body);
     let place = header.fragment.get();
     let position = FragmentPosition {
-        offset: u32::from(place & 0x1fff) << 3,
+        offset: u32::from(place & FRAGMENT_OFFSET) << 3,
         more: place & MORE_FRAGMENTS != 0,
         identification: header.identification.get().into(),
     };

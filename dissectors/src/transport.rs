@@ -221,8 +221,7 @@ impl<'a> Payload<'a> {
         if !matches!(self.protocol, TCP | UDP | SCTP) {
             return None;
         }
-        let [a, b, c, d] = *self.bytes.first_chunk()?;
-        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        udp::ports(self.bytes)
     }
 
     /// Reads the transport header.

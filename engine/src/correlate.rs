@@ -80,11 +80,8 @@ impl Judgement {
         side: Side,
         counts: impl Fn(PointId) -> bool,
     ) -> Option<PointId> {
-        if let Some(stage) = self.stages.last() {
-            return stage.ways[side].iter().copied().find(|id| counts(*id));
-        }
-        let passed = Context::passed(flow, side, flow.first).filter(|o| counts(o.point));
-        Some(passed.min_by_key(|o| o.sides[side].first)?.point)
+        let passed = self.passed(flow, side).filter(|(_, id)| counts(*id));
+        passed.min_by_key(|(order, _)| *order).map(|(_, id)| id)
     }
 
     /// The last of them.
@@ -94,11 +91,17 @@ impl Judgement {
         side: Side,
         counts: impl Fn(PointId) -> bool,
     ) -> Option<PointId> {
-        if let Some(stage) = self.stages.last() {
-            return stage.ways[side].iter().copied().rfind(|id| counts(*id));
-        }
-        let passed = Context::passed(flow, side, flow.first).filter(|o| counts(o.point));
-        Some(passed.max_by_key(|o| o.sides[side].first)?.point)
+        let passed = self.passed(flow, side).filter(|(_, id)| counts(*id));
+        passed.max_by_key(|(order, _)| *order).map(|(_, id)| id)
+    }
+
+    /// The points that a side's packets pass, each with its place in their order.
+    fn passed(&self, flow: &FlowObserved, side: Side) -> impl Iterator<Item = (i64, PointId)> {
+        let last = self.stages.last();
+        let told = last.into_iter().flat_map(move |stage| &stage.ways[side]);
+        let seen = Context::passed(flow, side, flow.first).filter(move |_| last.is_none());
+        let seen = seen.map(move |o| (o.sides[side].first.0, o.point));
+        (0..).zip(told.copied()).chain(seen)
     }
 
     /// Since when the two directions go different ways, if they do.

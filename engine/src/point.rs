@@ -299,8 +299,8 @@ impl Points {
         mirror: Option<&Mirror>,
         interface: Option<&InterfaceName>,
     ) -> PointId {
-        match self.by_session.get(session.0 as usize) {
-            Some(Some(point)) if !self.by_packet || mirror.is_none() => *point,
+        match self.guess(session) {
+            Some(point) if !self.by_packet || mirror.is_none() => point,
             _ => self.look_up(session, key, mirror, interface),
         }
     }
@@ -429,11 +429,12 @@ impl Points {
 
     /// The point that shows a session; where rules tell packets apart, the last one.
     pub fn of_session(&self, session: SessionId) -> Option<&Point> {
-        let id = (*self.by_session.get(session.0 as usize)?)?;
+        let id = self.guess(session)?;
         self.all.get(id.0 as usize)
     }
 
     /// The point that packets of a session most probably show.
+    #[inline]
     pub(crate) fn guess(&self, session: SessionId) -> Option<PointId> {
         *self.by_session.get(session.0 as usize)?
     }

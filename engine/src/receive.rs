@@ -226,8 +226,7 @@ impl Receiver {
 
     /// Takes one frame; `sink` gets each packet that it completes.
     pub fn receive(&mut self, frame: &Frame<'_>, sink: impl FnMut(&Mirrored<'_>)) {
-        let mut opened = Opened::whole(frame);
-        self.open(&mut opened);
+        let opened = Opened::of(frame, &self.state.options);
         self.accept(&opened, sink);
     }
 
@@ -296,8 +295,7 @@ impl Receiver {
             bytes,
             ..*frame
         };
-        let mut opened = Opened::whole(&whole);
-        opened.open(&self.state.options);
+        let opened = Opened::of(&whole, &self.state.options);
         if joins == 0 || opened.outer_fragment().is_none() {
             self.state.accept(&opened, 0, sink);
             return;
@@ -309,8 +307,7 @@ impl Receiver {
             bytes: &bytes,
             ..whole
         };
-        let mut opened = Opened::whole(&whole);
-        opened.open(&self.state.options);
+        let opened = Opened::of(&whole, &self.state.options);
         self.take(&opened, 0, joins - 1, sink);
     }
 
@@ -356,8 +353,7 @@ impl Receiver {
                 number,
                 bytes,
             };
-            let mut opened = Opened::whole(&frame);
-            opened.open(&self.state.options);
+            let opened = Opened::of(&frame, &self.state.options);
             self.state.accept(&opened, 0, sink);
         }
     }

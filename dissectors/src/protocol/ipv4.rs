@@ -18,6 +18,8 @@ use crate::reason::Reason;
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 /// Flag of the fragment field: further fragments follow.
 pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
+/// The rest of the fragment field: where a fragment belongs, in units of 8 bytes.
+pub(crate) const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// Version and length of a header without options.
 const WITHOUT_OPTIONS: u8 = 0x45;
@@ -46,6 +48,16 @@ impl Header {
     pub(crate) fn len(&self) -> usize {
         usize::from(self.version_len & 0x0f) << 2
     }
+
+    /// What is present of the packet that the header starts; `bytes` start with it.
+    #[inline(always)]
+    fn packet<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match usize::from(self.total_len.get()) {
+            // A frame larger than 64 KiB that the sending host's network card was to split.
+            0 => bytes,
+            len => bytes.get(..len).unwrap_or(bytes),
+        }
+    }
 }
 
 /// A checked header and what is present of its payload.
@@ -68,14 +80,9 @@ impl<'a> Ipv4<'a> {
         if header_len < size_of::<Header>() {
             return Err(Reason::BadHeaderLength);
         }
-        let total_len = match usize::from(header.total_len.get()) {
-            // A frame larger than 64 KiB that the sending host's network card was to split.
-            0 => bytes.len(),
-            total_len => total_len,
-        };
-        let packet = bytes.get(..total_len).unwrap_or(bytes);
+        let packet = header.packet(bytes);
         if packet.len() < header_len {
-            return Err(if total_len < header_len {
+            return Err(if usize::from(header.total_len.get()) < header_len {
                 Reason::BadLength
             } else {
                 Reason::Truncated
@@ -89,14 +96,11 @@ impl<'a> Ipv4<'a> {
     pub(crate) fn whole_without_options(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = Header::ref_from_prefix(bytes).ok()?;
         if header.version_len != WITHOUT_OPTIONS
-            || header.fragment.get() & (MORE_FRAGMENTS | 0x1fff) != 0
+            || header.fragment.get() & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0
         {
             return None;
         }
-        let packet = match usize::from(header.total_len.get()) {
-            0 => bytes,
-            total_len => bytes.get(..total_len).unwrap_or(bytes),
-        };
+        let packet = header.packet(bytes);
         (packet.len() >= size_of::<Header>()).then_some(Self { header, packet })
     }
 
@@ -132,12 +136,12 @@ impl<'a> Ipv4<'a> {
 
     /// Place of the payload in the datagram, in bytes.
     pub fn fragment_offset(&self) -> u32 {
-        u32::from(self.header.fragment.get() & 0x1fff) << 3
+        u32::from(self.header.fragment.get() & FRAGMENT_OFFSET) << 3
     }
 
     /// The packet is a part of a larger datagram.
     pub fn is_fragment(&self) -> bool {
-        self.header.fragment.get() & (MORE_FRAGMENTS | 0x1fff) != 0
+        self.header.fragment.get() & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0
     }
 
     /// Time to live, in hops.

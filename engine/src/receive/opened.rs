@@ -40,6 +40,14 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// A frame taken apart, where there is one at a time.
+    #[inline(always)]
+    pub(super) fn of(frame: &Frame<'a>, options: &Options) -> Self {
+        let mut opened = Self::whole(frame);
+        opened.open(options);
+        opened
+    }
+
     /// Takes it apart.
     pub(super) fn open(&mut self, options: &Options) {
         let stripped = &mut self.stripped;

@@ -11,7 +11,7 @@ use super::counts::{Counts, Rtt};
 use super::half::{Half, Tick, occupied, scale};
 use super::history::{Letter, noted};
 use super::sender::{Segment, Sender, nanoseconds};
-use super::state::{opened, roles};
+use super::state::{both_mut, opened, roles};
 use crate::table::fetch;
 use crate::time::Timestamp;
 
@@ -112,8 +112,7 @@ impl Analysis {
                 .zip(self.towards_originator)
                 .map(|(whole, originator)| whole.saturating_sub(originator)),
         };
-        let [zero, one] = &mut self.senders;
-        let (sender, peer) = if side == 0 { (zero, one) } else { (one, zero) };
+        let (sender, peer) = both_mut(&mut self.senders, side);
         sender.counts.note_payload(tcp.payload_len);
         // Zeek: who has closed needs no window, and who has reset says nothing.
         let boring = other.fin > 0 || own.rst > 0;

@@ -31,7 +31,7 @@ fn within(a: u32, b: u32, distance: u32) -> bool {
 }
 
 /// The largest window.
-const FAR: u32 = 1 << 30;
+pub(super) const FAR: u32 = 1 << 30;
 
 /// Holes that are remembered of one direction.
 const HOLES: usize = 4;

@@ -110,6 +110,13 @@ pub(super) fn roles(halves: &[Half; 2], originator: usize) -> (&Half, &Half) {
     }
 }
 
+/// What belongs to a side, and to its peer.
+#[inline]
+pub(super) fn both_mut<T>(both: &mut [T; 2], side: usize) -> (&mut T, &mut T) {
+    let [zero, one] = both;
+    if side == 0 { (zero, one) } else { (one, zero) }
+}
+
 /// The end that opened a conversation, as far as SYN and SYN+ACK tell; side 0 if they do not.
 pub(super) fn opener(halves: &[Half; 2]) -> usize {
     let [zero, one] = halves;
@@ -206,8 +213,7 @@ impl Conversation {
 
     /// Notes whether a RST of `side` ends the conversation, or data shows that an earlier one did not.
     pub(super) fn note_end(&mut self, side: usize, tcp: &Tcp<'_>) {
-        let [zero, one] = &mut self.halves;
-        let (half, peer) = if side == 0 { (zero, one) } else { (one, zero) };
+        let (half, peer) = both_mut(&mut self.halves, side);
         if tcp.flags.rst() {
             if half.may_end(peer, tcp) {
                 half.facts.note(Facts::ENDED);

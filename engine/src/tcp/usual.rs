@@ -1,5 +1,5 @@
 //! The packet that most are: the next data of its side, or an acknowledgement, amid a connection of which nothing is
-//! missing. It changes little, and is taken in a fifth of the steps that any packet takes.
+//! missing. It changes little, and is taken without a look at all else that a packet could tell.
 //!
 //! What comes of it is exactly what [`Conversation::push_any`] makes of it; a property test feeds both with the same packets.
 
@@ -8,14 +8,13 @@ use mirrorscope_dissectors::Tcp;
 use super::Conversation;
 use super::analysis::Analysis;
 use super::half::{Facts, Half};
-use super::number::before;
+use super::number::{FAR, before};
 use super::sender::{Kind, Sender, nanoseconds};
+use super::state::both_mut;
 use crate::time::Timestamp;
 
 /// Packets with more payload are left to the general way, whose numbers may be anything.
 const LONGEST: u32 = u16::MAX as u32;
-/// Numbers as far from each other as windows are wide at most.
-const WINDOW: u32 = 1 << 30;
 
 impl Conversation {
     /// Takes a packet if it is a usual one; else nothing changes.
@@ -24,8 +23,7 @@ impl Conversation {
         let Some(analysis) = &mut self.analysis else {
             return false;
         };
-        let [zero, one] = &mut self.halves;
-        let (own, peer) = if side == 0 { (zero, one) } else { (one, zero) };
+        let (own, peer) = both_mut(&mut self.halves, side);
         let usual = own.tells_nothing_new(tcp)
             && peer.may_be_acknowledged(tcp.acknowledgement)
             && analysis.push_usual(side, tcp, time, own.syn > 0);
@@ -61,8 +59,7 @@ impl Analysis {
     /// `opened`: the SYN of the packet's sender was seen.
     #[inline]
     fn push_usual(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp, opened: bool) -> bool {
-        let [zero, one] = &mut self.senders;
-        let (sender, peer) = if side == 0 { (zero, one) } else { (one, zero) };
+        let (sender, peer) = both_mut(&mut self.senders, side);
         // The third packet of a handshake times it.
         let third = opened && self.towards_originator.is_none() && sender.window.is_none();
         let acknowledged = tcp.acknowledgement;
@@ -108,7 +105,7 @@ impl Sender {
             && peer.gap.is_none()
             && peer
                 .acknowledged
-                .is_none_or(|acknowledged| start.wrapping_sub(acknowledged) < WINDOW)
+                .is_none_or(|acknowledged| start.wrapping_sub(acknowledged) < FAR)
             && !(len > 0 && may_fill_window(peer, end));
         if !usual {
             return false;

@@ -28,6 +28,8 @@ pub(crate) struct Coming {
     /// Where its flow most probably is, and the part of it.
     pub(super) slot: Option<u32>,
     part: Option<u32>,
+    /// It was seen before: what all points together saw is of no concern.
+    copy: bool,
 }
 
 impl Coming {
@@ -41,6 +43,7 @@ impl Coming {
             point: None,
             slot: None,
             part: None,
+            copy: false,
         }
     }
 }
@@ -84,14 +87,11 @@ impl Tracker {
         for coming in batch.iter_mut().flatten() {
             let (slot, point) = (coming.slot, coming.point);
             coming.part = slot.and_then(|slot| self.table.guess_part(slot, point));
+            coming.copy = self.recent.knows(coming.identity.id);
         }
         let parts = || {
             let known = batch.iter().flatten();
-            known.filter_map(|coming| {
-                // What all points together saw is of no concern for a copy.
-                let union = !self.recent.knows(coming.identity.id);
-                Some((coming.slot?, coming.part?, union))
-            })
+            known.filter_map(|coming| Some((coming.slot?, coming.part?, !coming.copy)))
         };
         for (slot, part, union) in parts() {
             self.table.fetch_part(slot, part, union);

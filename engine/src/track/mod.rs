@@ -296,10 +296,8 @@ impl Tracker {
         let mut identity = coming.identity;
         let (now, point) = (packet.arrival, packet.point);
         table.keep_bounds(now);
-        let live = match coming.slot.filter(|slot| table.is_of(*slot, &key)) {
-            None => table.find(hash, &key),
-            guessed => guessed,
-        };
+        let guessed = coming.slot.filter(|slot| table.is_of(*slot, &key));
+        let live = guessed.or_else(|| table.find(hash, &key));
         if let Some(slot) = live
             && table.flow(slot).is_some_and(|flow| flow.coarse)
         {

@@ -242,9 +242,7 @@ impl Table {
     /// Has a part brought near, and what all parts of its flow saw if `union` says so.
     pub(super) fn fetch_part(&self, slot: u32, part: u32, union: bool) {
         self.parts.fetch(part);
-        if let Some(all) = self.flow(slot).and_then(|flow| flow.union.as_ref())
-            && union
-        {
+        if union && let Some(all) = self.union(slot) {
             all.fetch();
         }
     }
@@ -254,11 +252,13 @@ impl Table {
         if let Some(part) = self.part(part) {
             part.conversation.fetch();
         }
-        if let Some(all) = self.flow(slot).and_then(|flow| flow.union.as_ref())
-            && union
-        {
+        if union && let Some(all) = self.union(slot) {
             all.conversation.fetch();
         }
+    }
+
+    fn union(&self, slot: u32) -> Option<&Union> {
+        self.flow(slot)?.union.as_deref()
     }
 
     /// Lets flows give way while there are too many bytes.
