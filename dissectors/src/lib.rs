@@ -40,6 +40,7 @@
 mod checksum;
 mod dissect;
 pub mod encap;
+pub mod fields;
 mod fragment;
 mod layers;
 mod link;

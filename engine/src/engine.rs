@@ -167,6 +167,15 @@ impl Engine {
     /// The same comes of it as if they were given one by one. What their flows need of memory is on its way while others
     /// are at work: give as many as are there, up to [`BATCH`].
     pub fn frames(&mut self, frames: &[Frame<'_>]) {
+        self.frames_with(frames, |_, _, _, _| ());
+    }
+
+    /// The same; `sink` gets each packet, as that of [`Self::frame_with`] does, behind the frame that completed it.
+    pub fn frames_with(
+        &mut self,
+        frames: &[Frame<'_>],
+        mut sink: impl FnMut(&Frame<'_>, &Mirrored<'_>, Option<Tracked>, &Tracker),
+    ) {
         for batch in frames.chunks(BATCH) {
             let mut opened = ArrayVec::<_, BATCH>::new();
             opened.extend(batch.iter().map(Opened::whole));
@@ -179,7 +188,11 @@ impl Engine {
             }
             self.tables.tracker.ahead(&mut coming);
             for (frame, coming) in opened.iter().zip(&coming) {
-                self.accept(frame, coming.as_ref(), &mut |_, _, _| ());
+                let mut sink =
+                    |mirrored: &Mirrored<'_>, taken: Option<Tracked>, flows: &Tracker| {
+                        sink(&frame.frame, mirrored, taken, flows);
+                    };
+                self.accept(frame, coming.as_ref(), &mut sink);
             }
         }
     }

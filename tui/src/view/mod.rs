@@ -1,0 +1,90 @@
+//! Screens: each a state, what changes it, and how it is drawn.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+
+use crate::action::Action;
+use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
+use crate::look::Look;
+
+/// What every screen may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What is known.
+    pub snapshot: &'a Snapshot,
+    /// Colours and signs.
+    pub look: &'a Look,
+}
+
+/// A screen that can be opened over another one.
+#[derive(Clone, Debug)]
+pub enum Page {
+    /// A finding, known by kind and points.
+    Finding(Box<mirrorscope_engine::finding::Finding>),
+    /// A flow: what became of it, what each point saw, and its ladder.
+    Flow(FlowId),
+    /// What the two ends said.
+    Stream(FlowId),
+    /// A packet of a flow.
+    Packet(PacketRef),
+    /// The list of flows, with a filter.
+    Flows(String),
+    /// The list of sessions, at the one with this name.
+    Sessions(String),
+    /// The list of endpoints, at the one with this address.
+    Endpoints(String),
+    /// The list of findings.
+    Findings,
+}
+
+/// What a screen wants to happen.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Opens a screen over this one.
+    Open(Page),
+    /// Goes back.
+    Back,
+    /// Asks the analysis.
+    Ask(Ask),
+    /// Copies to the clipboard.
+    Copy(String),
+    /// Asks for a file name, and writes these flows.
+    Export(Vec<FlowId>),
+    /// Tells something in the last line.
+    Notice(String),
+}
+
+/// A screen.
+pub trait View {
+    /// What it shows, in few words: part of the path in the first line.
+    fn title(&self, cx: &Context<'_>) -> String;
+
+    /// What it asks of the analysis when it is opened.
+    fn opened(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Takes an answer; true if it was for this screen.
+    fn answer(&mut self, _answer: &Answer, _cx: &Context<'_>) -> bool {
+        false
+    }
+
+    /// What can be done here besides what can be done everywhere, in the order of the help.
+    fn actions(&self) -> &'static [Action];
+
+    /// Does it.
+    fn act(&mut self, action: Action, cx: &Context<'_>) -> Vec<Effect>;
+
+    /// A click at a place of the screen; `twice` for the second of two.
+    fn click(&mut self, _at: Position, _twice: bool, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Looks for a text in what is shown; the number of hits.
+    fn search(&mut self, _text: &str, _cx: &Context<'_>) -> usize {
+        0
+    }
+
+    /// Draws it. What it learns of the size stays in the view's state for the next action.
+    fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>);
+}
