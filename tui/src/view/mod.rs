@@ -1,5 +1,13 @@
 //! Screens: each a state, what changes it, and how it is drawn.
 
+mod asked;
+mod cursor;
+#[cfg(test)]
+mod fixture;
+pub mod flow;
+mod ladder;
+mod words;
+
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
