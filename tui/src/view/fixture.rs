@@ -1,11 +1,15 @@
 //! For tests: values as the analysis would give them, and screens as text.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use mirrorscope_dissectors::fields::layers;
+use mirrorscope_dissectors::{LinkType, Options};
 use mirrorscope_engine::observation::Sum;
 use mirrorscope_engine::report::{
     AtPoint, DirectionAtPoint, FirewallReport, FirstOutOfState, FlowReport, OutOfState, Report,
 };
+use mirrorscope_engine::stream::{Cause, Note};
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::verdict::{Confidence, Verdict};
 use ratatui::Terminal;
@@ -13,8 +17,8 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
 use super::{Context, View};
+use crate::data::{Content, Ladder, Lane, Packet, PacketRef, Piece, Rung, Sight, Stream};
 use crate::data::{FlowPage, InputState, Snapshot};
-use crate::data::{Ladder, Lane, PacketRef, Rung, Sight};
 use crate::look::Look;
 
 /// 2026-11-21T19:34:03.206247114Z.
@@ -246,5 +250,73 @@ fn snapshot() -> Snapshot {
         },
         endpoints: Vec::new(),
         rates: VecDeque::new(),
+    }
+}
+
+/// A frame of samples/asymmetric-strict.pcap, by its number.
+pub(super) fn packet(number: u64) -> Packet {
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+    let path = samples.join("asymmetric-strict.pcap");
+    let mut files = mirrorscope_capture::Files::open(&[path], Arc::default()).unwrap();
+    loop {
+        let frames: Vec<_> = files.next_frames(1).collect();
+        let [frame] = frames.as_slice() else {
+            panic!("the sample has fewer frames")
+        };
+        if frame.number == number {
+            let link = LinkType::from_number(frame.origin.link_type).unwrap();
+            return Packet {
+                number,
+                time: Timestamp(frame.time),
+                origin: "asymmetric-strict.pcap".to_owned(),
+                wire_len: frame.wire_len,
+                bytes: frame.bytes.to_vec(),
+                layers: layers(link, frame.bytes, &Options::default()),
+            };
+        }
+    }
+}
+
+/// A conversation over HTTP with a gap and a note; the word `Apache` is split over two segments.
+pub(super) fn stream() -> Stream {
+    let data = |from_originator, millis: i64, offset, text: &[u8]| Piece {
+        from_originator,
+        time: Some(START.plus(millis * 1_000_000)),
+        offset,
+        content: Content::Data(text.to_vec()),
+    };
+    let pieces = vec![
+        data(
+            true,
+            1,
+            0,
+            b"GET /index.html HTTP/1.1\r\nHost: \xe6\x95\xb0.example\r\n\r\n",
+        ),
+        data(false, 3, 0, b"HTTP/1.1 200 OK\r\nServer: Apa"),
+        data(true, 4, 51, b"\x1b[2Jnot for a terminal\n"),
+        data(false, 5, 28, b"che\r\nContent-Length: 4000\r\n\r\n<html>\n"),
+        Piece {
+            from_originator: false,
+            time: Some(START.plus(6_000_000)),
+            offset: 64,
+            content: Content::Gap(1460, Cause::MirrorLoss),
+        },
+        data(
+            false,
+            7,
+            1524,
+            b"<p>the second half, served by apache</p>\n</html>\n",
+        ),
+        Piece {
+            from_originator: true,
+            time: Some(START.plus(9_000_000)),
+            offset: 74,
+            content: Content::Note(Note::Urgent),
+        },
+    ];
+    Stream {
+        flow: flow(),
+        pieces,
+        left_out: 12,
     }
 }

@@ -6,6 +6,8 @@ mod cursor;
 mod fixture;
 pub mod flow;
 mod ladder;
+pub mod packet;
+pub mod stream;
 mod words;
 
 use ratatui::Frame;
