@@ -14,14 +14,6 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// At a line.
-    pub(super) fn at(selected: usize) -> Self {
-        Self {
-            selected,
-            ..Self::default()
-        }
-    }
-
     /// Moves as an action says, among `len` lines; false if the action is no movement.
     pub(super) fn act(&mut self, action: Action, len: usize) -> bool {
         let last = len.saturating_sub(1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mirrorscope_dissectors::fields::layers;
 use mirrorscope_dissectors::{LinkType, Options};
+use mirrorscope_engine::finding::{Finding, Kind, Severity, Story};
 use mirrorscope_engine::observation::Sum;
 use mirrorscope_engine::report::{
     AtPoint, DirectionAtPoint, FirewallReport, FirstOutOfState, FlowReport, OutOfState, Report,
@@ -318,5 +319,66 @@ pub(super) fn stream() -> Stream {
         flow: flow(),
         pieces,
         left_out: 12,
+    }
+}
+
+/// The finding that this flow is an example of.
+pub(super) fn finding() -> Finding {
+    let text = str::to_owned;
+    Finding {
+        kind: Kind::AsymmetricPath,
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        confidence_why: text(
+            "each direction was seen at a place that is known to see both and missed the other",
+        ),
+        sites: vec![text("dc1"), text("dc2")],
+        points: vec![text("fw1-inside"), text("fw2-inside")],
+        flows: 6,
+        examples: ["rqnxpnC7wp", "m4t2C56ws3", "sC6k2zD6dv"]
+            .map(text)
+            .to_vec(),
+        packets: 58,
+        first: START,
+        last: START.plus(6_442_000_000),
+        summary: text(
+            "6 flows to 10.20.0.50 (TCP 80 and TCP 443): requests pass dc1, answers leave by dc2. fw1-inside (dc1) sees \
+             only requests, never the answers. fw2-inside (dc2) sees only answers, never the requests. A stateful \
+             firewall at fw2-inside (dc2) drops answers: it has no connection to match.",
+        ),
+        because: None,
+        story: Some(Story {
+            headline: text(
+                "10.20.0.50: requests pass dc1, answers leave by dc2, since 2026-11-21T19:34:03Z",
+            ),
+            lines: vec![
+                (
+                    text("requests"),
+                    text("fw1-inside (dc1) > dci1 (dc1) > dci2 (dc2) > vm2 (dc2)"),
+                ),
+                (text("answers"), text("vm2 (dc2) > fw2-inside (dc2)")),
+                (
+                    text("breaks"),
+                    text(
+                        "6 flows to 10.20.0.50 (TCP 80 and TCP 443): fw2-inside (dc2) never saw their requests and, if \
+                         strict, drops the answers",
+                    ),
+                ),
+            ],
+        }),
+        evidence: vec![
+            text(
+                "requests pass fw1-inside (dc1) > dci1 (dc1) > dci2 (dc2) > vm2 (dc2); first SYN at 2026-11-21T19:34:03.206247114Z",
+            ),
+            text("fw2-inside (firewall, dc2): 0 packets of requests, 34 packets of answers"),
+        ],
+        next: vec![
+            text(
+                "on 10.20.0.50: look at the default gateway and its MAC (ip neigh, arp -a); it answers by dc2, not by dc1",
+            ),
+            text(
+                "on the firewall at fw2-inside (dc2): look for drops of TCP packets without a connection",
+            ),
+        ],
     }
 }

@@ -243,42 +243,43 @@ impl View for FlowView {
         };
         let said = verdict::lines(&ladder.flow, area.width, area.height / 4, cx.look);
         let table = points::lines(&ladder.flow, cx.look);
-        let table_width = table.iter().map(Line::width).max().unwrap_or_default() as u16 + 2;
-        let beside = area.width >= LADDER + table_width;
+        let columns = table.iter().map(Line::width).max().unwrap_or_default() as u16 + 2;
+        let is_beside = area.width >= LADDER + columns;
         // A table that would take the packets' place is left out.
-        let below = match beside || area.height < 20 {
-            true => 0,
-            false => table.len() as u16 + 1,
+        let below = if is_beside || area.height < 20 {
+            0
+        } else {
+            table.len() as u16 + 1
         };
-        let [head, middle] = area.layout(&Layout::vertical([
+        let [top, middle] = area.layout(&Layout::vertical([
             Constraint::Length(said.len() as u16 + u16::from(area.height >= 30)),
             Constraint::Min(0),
         ]));
-        frame.render_widget(Text::from(said), head);
+        frame.render_widget(Text::from(said), top);
         let [packets, side] = middle.layout(&Layout::horizontal([
             Constraint::Min(0),
-            Constraint::Length(if beside { table_width } else { 0 }),
+            Constraint::Length(if is_beside { columns } else { 0 }),
         ]));
-        let ladders = Ladders::new(&ladder, packets.width, self.clock);
-        let heads = ladders.heads(cx.look);
-        let told = ladders.told(self.rung(), self.sight, cx.look);
-        let [heads_area, rows_area, told_area, table_area] = packets.layout(&Layout::vertical([
-            Constraint::Length(heads.len() as u16),
+        let drawing = Ladders::new(&ladder, packets.width, self.clock);
+        let names = drawing.heads(cx.look);
+        let told = drawing.told(self.rung(), self.sight, cx.look);
+        let [names_area, rows_area, told_area, table_area] = packets.layout(&Layout::vertical([
+            Constraint::Length(names.len() as u16),
             Constraint::Max(self.rows.len() as u16),
             Constraint::Length(told.len() as u16),
             Constraint::Length(below),
         ]));
-        frame.render_widget(Text::from(heads), heads_area);
+        frame.render_widget(Text::from(names), names_area);
         frame.render_widget(Text::from(told), told_area);
-        let table_area = if beside { side } else { table_area };
-        points::draw(frame, table_area, table, !beside, cx.look);
+        let table_area = if is_beside { side } else { table_area };
+        points::draw(frame, table_area, table, !is_beside, cx.look);
         let selected = (self.cursor.selected, self.sight);
         self.area = rows_area;
         let shown = self.cursor.show(self.rows.len(), rows_area.height);
         for (line, row) in rows_area.rows().zip(shown) {
             if let Some(what) = self.rows.get(row) {
                 let sight = (row == selected.0).then_some(selected.1);
-                frame.render_widget(ladders.row(*what, sight, cx.look), line);
+                frame.render_widget(drawing.row(*what, sight, cx.look), line);
             }
         }
     }

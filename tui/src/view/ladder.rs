@@ -158,6 +158,16 @@ impl<'a> Ladders<'a> {
         Line::styled(text, look.style(Role::Faint))
     }
 
+    /// Why a firewall cannot match a packet; of the first one there is more to say.
+    fn reason(&self, reason: &str, time: Timestamp, point: &str) -> String {
+        let at = self.ladder.flow.points.iter().find(|at| at.point == point);
+        let told = at.and_then(|at| at.firewall.as_ref());
+        match told.filter(|told| told.first.time == time) {
+            Some(told) => format!("{reason} – {}", printable(&told.why)),
+            None => reason.to_owned(),
+        }
+    }
+
     /// What there is to say of the selected packet where it is looked at.
     pub(super) fn told(
         &self,
@@ -165,13 +175,14 @@ impl<'a> Ladders<'a> {
         sight: usize,
         look: &Look,
     ) -> Vec<Line<'static>> {
-        let mut lines = vec![Line::default(), Line::default()];
-        let Some(sight) = rung.and_then(|rung| rung.sights.get(sight)) else {
-            return lines;
+        let nothing = vec![Line::default(), Line::default()];
+        let Some((rung, sight)) = rung.and_then(|rung| Some((rung, rung.sights.get(sight)?)))
+        else {
+            return nothing;
         };
         let lanes = &self.ladder.lanes;
-        let Some((rung, lane)) = rung.zip(lanes.get(sight.lane)) else {
-            return lines;
+        let Some(lane) = lanes.get(sight.lane) else {
+            return nothing;
         };
         let mut facts = vec![clock(sight.time)];
         if let Some(before) = rung.sights.first().filter(|first| first.lane != sight.lane) {
@@ -191,26 +202,24 @@ impl<'a> Ladders<'a> {
             printable(&lane.site),
             lane.role
         );
-        let facts = plain(look, &facts.join(", "));
-        let line = Line::from(vec![
+        let first = Line::from(vec![
             Span::styled(place, look.style(Role::Heading)),
-            Span::styled(facts, look.style(Role::Text)),
+            Span::styled(plain(look, &facts.join(", ")), look.style(Role::Text)),
         ]);
         let below = match sight.out_of_state {
-            Some(reason) => Line::styled(
-                format!(
-                    "{} the firewall there cannot match it: {reason}",
-                    sign(look, "✖", "X")
-                ),
-                look.style(Role::Error),
-            ),
+            Some(reason) => {
+                let reason = self.reason(reason, sight.time, &lane.point);
+                let told = format!("the firewall there cannot match it: {reason}");
+                let told = format!("{} {}", sign(look, "✖", "X"), plain(look, &told));
+                Line::styled(told, look.style(Role::Error))
+            }
             None => Line::styled(
                 plain(look, &rung::missed(rung, lanes)),
                 look.style(Role::Faint),
             ),
         };
-        lines.clear();
-        lines.extend([line, below].map(|line| cut(line, self.plan.width, look)));
-        lines
+        [first, below]
+            .map(|line| cut(line, self.plan.width, look))
+            .into()
     }
 }

@@ -2,6 +2,7 @@
 
 mod asked;
 mod cursor;
+pub mod finding;
 #[cfg(test)]
 mod fixture;
 pub mod flow;

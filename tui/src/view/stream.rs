@@ -246,26 +246,27 @@ impl StreamView {
 
     /// A line of the stream.
     fn line(&self, entry: &Entry, chunk: &Chunk, selected: bool, look: &Look) -> Line<'static> {
-        let side = look.style(match chunk.from_originator {
-            true => Role::Originator,
-            false => Role::Responder,
-        });
-        let mark = if chunk.from_originator { "> " } else { "< " };
-        let mark_style = match selected {
-            true => side.patch(look.style(Role::Selected)),
-            false => side,
+        let (mark, side) = if chunk.from_originator {
+            ("> ", look.style(Role::Originator))
+        } else {
+            ("< ", look.style(Role::Responder))
+        };
+        let mark_style = if selected {
+            side.patch(look.style(Role::Selected))
+        } else {
+            side
         };
         let mut line = Line::from(Span::styled(mark, mark_style));
         match &chunk.body {
             Body::Data(bytes) => {
-                let hit = look.style(Role::Hit);
-                let style = |at: usize| match self.hits.covers(entry.chunk, at) {
-                    true => side.patch(hit),
-                    false => side,
+                let hit = side.patch(look.style(Role::Hit));
+                let style = |at: usize| {
+                    let is_hit = self.hits.covers(entry.chunk, at);
+                    if is_hit { hit } else { side }
                 };
                 line.extend(match self.form {
                     Form::Text => text(bytes, entry, style, look),
-                    Form::Hex => hex(bytes, chunk.offset, entry, style, look),
+                    Form::Hex => hex(bytes, chunk.offset, entry, self.index.hex(), style, look),
                 });
             }
             Body::Gap(words) => line.push_span(told(look, Role::Warning, "…", words)),
@@ -321,6 +322,7 @@ fn hex(
     bytes: &[u8],
     offset: u64,
     entry: &Entry,
+    per_line: usize,
     style: impl Fn(usize) -> Style,
     look: &Look,
 ) -> Vec<Span<'static>> {
@@ -335,7 +337,7 @@ fn hex(
         cells.extend(format!("{byte:02x}").chars().map(|c| (c, style(at))));
         cells.push((' ', Style::new()));
     }
-    let missing = self::index::HEX.saturating_sub(shown.len()) * 3 + 1;
+    let missing = per_line.saturating_sub(shown.len()) * 3 + 1;
     cells.extend(std::iter::repeat_n((' ', Style::new()), missing));
     line.extend(spans(cells.into_iter()));
     line.extend(text(bytes, entry, style, look));

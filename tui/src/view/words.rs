@@ -1,8 +1,9 @@
 //! Words, times and lines that several screens use.
 
+use std::borrow::Cow;
+
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::time::{SECOND, Timestamp};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
@@ -65,19 +66,11 @@ pub(super) fn plain(look: &Look, text: &str) -> String {
 pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<String> {
     let width = usize::from(width).max(other.len() + 8);
     let options = textwrap::Options::new(width)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .initial_indent(first)
         .subsequent_indent(other);
     let lines = textwrap::wrap(text, options);
-    lines.into_iter().map(|line| line.into_owned()).collect()
-}
-
-/// The same, in a style.
-pub(super) fn paragraph(text: &str, width: u16, indent: &str, style: Style) -> Vec<Line<'static>> {
-    let lines = wrapped(text, width, indent, indent);
-    lines
-        .into_iter()
-        .map(|line| Line::styled(line, style))
-        .collect()
+    lines.into_iter().map(Cow::into_owned).collect()
 }
 
 /// A line cut to a width; what was cut off is told by a sign.

@@ -85,31 +85,26 @@ impl Plan {
     }
 
     /// The lines that say which lane is which.
-    pub(super) fn heads(&self, lanes: &[Lane], time: &str, look: &Look) -> Vec<Line<'static>> {
+    pub(super) fn heads(&self, lanes: &[Lane], clock: &str, look: &Look) -> Vec<Line<'static>> {
         if self.names == Names::Numbers {
-            return self.legend(lanes, time, look);
+            return self.legend(lanes, clock, look);
         }
-        let mut lines = vec![self.sites(lanes, look)];
+        let mut heads = vec![self.sites(lanes, look)];
         let turns = if self.names == Names::Turns { 2 } else { 1 };
         for turn in 0..turns {
             let mut canvas = Canvas::new(self.lanes_width() + WORDS, look.style(Role::Heading));
             for (index, lane) in lanes.iter().enumerate() {
                 if index % turns == turn {
-                    let name = self.name(lane, look);
+                    let name = name(lane, look);
                     let half = Span::raw(&name).width() / 2;
                     canvas.put(self.column(index).saturating_sub(half), &name);
                 } else if turn == 1 {
                     canvas.put(self.column(index), sign(look, "│", "|"));
                 }
             }
-            lines.push(canvas.line(&self.front(if turn + 1 == turns { time } else { "" })));
+            heads.push(canvas.line(&self.front(if turn + 1 == turns { clock } else { "" })));
         }
-        lines
-    }
-
-    fn name(&self, lane: &Lane, look: &Look) -> String {
-        let name = plain(look, &printable(&lane.point));
-        format!("{} {name}", role_sign(look, lane.role))
+        heads
     }
 
     fn front(&self, text: &str) -> String {
@@ -130,22 +125,22 @@ impl Plan {
             }
             let name = format!(" {name} ");
             let half = Span::raw(&name).width() / 2;
-            canvas.put(((from + to) / 2).saturating_sub(half), &name);
+            canvas.put(usize::midpoint(from, to).saturating_sub(half), &name);
             start += run.len();
         }
         canvas.line(&self.front(""))
     }
 
     /// Lanes by number, and which number is which point.
-    fn legend(&self, lanes: &[Lane], time: &str, look: &Look) -> Vec<Line<'static>> {
+    fn legend(&self, lanes: &[Lane], clock: &str, look: &Look) -> Vec<Line<'static>> {
         let words = lanes.iter().enumerate().map(|(index, lane)| {
             let site = plain(look, &printable(&lane.site));
-            format!("{} {} ({site})", index + 1, self.name(lane, look))
+            format!("{} {} ({site})", index + 1, name(lane, look))
         });
         let words: Vec<String> = words.collect();
         let options = textwrap::Options::new(usize::from(self.width).max(20));
         let legend = words.join("   ");
-        let mut lines: Vec<Line<'_>> = textwrap::wrap(&legend, options)
+        let mut heads: Vec<Line<'_>> = textwrap::wrap(&legend, options)
             .into_iter()
             .map(|line| Line::styled(line.into_owned(), look.style(Role::Faint)))
             .collect();
@@ -155,9 +150,15 @@ impl Plan {
                 canvas.put(self.column(index), &(index + 1).to_string());
             }
         }
-        lines.push(canvas.line(&self.front(time)));
-        lines
+        heads.push(canvas.line(&self.front(clock)));
+        heads
     }
+}
+
+/// What a lane is called: its point, behind the sign of what stands there.
+fn name(lane: &Lane, look: &Look) -> String {
+    let name = plain(look, &printable(&lane.point));
+    format!("{} {name}", role_sign(look, lane.role))
 }
 
 /// A line that is written here and there.

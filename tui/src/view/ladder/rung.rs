@@ -49,6 +49,14 @@ fn side(rung: &Rung, look: &Look) -> Style {
     })
 }
 
+/// The style of a sight, and whether it is the one looked at.
+fn looked_at(style: Style, selected: bool, look: &Look) -> Style {
+    if selected {
+        return style.patch(look.style(Role::Selected));
+    }
+    style
+}
+
 /// The arrow over the lanes.
 fn arrow(plan: &Plan, rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Span<'static>> {
     let mut cells: Vec<(&'static str, Style)> =
@@ -106,10 +114,7 @@ fn arrow(plan: &Plan, rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Spa
             _ => (sign(look, "●", "o"), None),
         };
         let own = role.map_or(style, |role| look.style(role));
-        let own = match sight == Some(index) {
-            true => own.patch(look.style(Role::Selected)),
-            false => own,
-        };
+        let own = looked_at(own, sight == Some(index), look);
         put(plan.column(one.lane), text, own);
     }
     let chunks = cells.chunk_by(|one, other| one.1 == other.1);
@@ -130,10 +135,7 @@ fn places(rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Span<'static>> 
             Some(_) => look.style(Role::Error),
             None => style,
         };
-        let own = match sight == Some(index) {
-            true => own.patch(look.style(Role::Selected)),
-            false => own,
-        };
+        let own = looked_at(own, sight == Some(index), look);
         spans.push(Span::styled((one.lane + 1).to_string(), own));
         spans.push(Span::raw(" "));
     }

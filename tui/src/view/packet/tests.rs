@@ -1,9 +1,5 @@
 use std::sync::Arc;
 
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use ratatui::style::Modifier;
-
 use super::*;
 use crate::view::fixture::{SIZES, drawn, packet, world};
 

@@ -99,30 +99,30 @@ impl Tree {
             return Line::default();
         };
         let text = |text: &str| plain(look, &printable(text));
-        let mut line = match node.field.and_then(|field| layer.fields.get(field)) {
-            Some(field) => Line::from(vec![
+        let field = node.field.and_then(|field| layer.fields.get(field));
+        let mut line = if let Some(field) = field {
+            Line::from(vec![
                 Span::styled(
                     format!("     {:<width$}  ", field.name, width = names(layer)),
                     look.style(Role::Faint),
                 ),
                 Span::styled(text(&field.value), look.style(Role::Text)),
-            ]),
-            None => {
-                let mark = match (layer.fields.is_empty(), self.open.contains(&node.layer)) {
-                    (true, _) => "  ",
-                    (false, true) => sign(look, "▾ ", "- "),
-                    (false, false) => sign(look, "▸ ", "+ "),
-                };
-                let role = match layer.title.as_str() {
-                    "Cut" | "Closed" | "Not opened" => Role::Warning,
-                    title if title.starts_with("Malformed") => Role::Error,
-                    _ => Role::Heading,
-                };
-                Line::from(vec![
-                    Span::styled(format!(" {mark}{}  ", layer.title), look.style(role)),
-                    Span::styled(text(&layer.gist), look.style(Role::Text)),
-                ])
-            }
+            ])
+        } else {
+            let mark = match (layer.fields.is_empty(), self.open.contains(&node.layer)) {
+                (true, _) => "  ",
+                (false, true) => sign(look, "▾ ", "- "),
+                (false, false) => sign(look, "▸ ", "+ "),
+            };
+            let role = match layer.title.as_str() {
+                "Cut" | "Closed" | "Not opened" => Role::Warning,
+                title if title.starts_with("Malformed") => Role::Error,
+                _ => Role::Heading,
+            };
+            Line::from(vec![
+                Span::styled(format!(" {mark}{}  ", layer.title), look.style(role)),
+                Span::styled(text(&layer.gist), look.style(Role::Text)),
+            ])
         };
         if selected {
             line = line.patch_style(look.style(Role::Selected));

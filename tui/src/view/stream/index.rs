@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::chunks::Chunk;
 
-/// Bytes of a line in hexadecimal.
-pub(super) const HEX: usize = 16;
+/// Columns of a line of 16 bytes in hexadecimal: mark, place, numbers, characters.
+const WIDE: u16 = MARK + 10 + 16 * 3 + 1 + 16;
 /// Columns of the mark in front of each line.
 const MARK: u16 = 2;
 
@@ -55,11 +55,16 @@ impl Index {
                 _ if bytes.is_empty() => add(0..0),
                 Form::Text => text_lines(bytes, columns, add),
                 Form::Hex => (0..bytes.len())
-                    .step_by(HEX)
-                    .for_each(|start| add(start..bytes.len().min(start + HEX))),
+                    .step_by(hex(width))
+                    .for_each(|start| add(start..bytes.len().min(start + hex(width)))),
             }
         }
         Self { lines, width }
+    }
+
+    /// Bytes of a line in hexadecimal.
+    pub(super) fn hex(&self) -> usize {
+        hex(self.width)
     }
 
     /// The width that it is for.
@@ -78,6 +83,11 @@ impl Index {
             .partition_point(|entry| (entry.chunk, entry.bytes.start) <= (chunk, at));
         behind.saturating_sub(1)
     }
+}
+
+/// Bytes of a line in hexadecimal, of this width.
+fn hex(width: u16) -> usize {
+    if width >= WIDE { 16 } else { 8 }
 }
 
 /// The lines of a text: up to each line feed, without it and a carriage return, and no longer than `columns`.
@@ -113,6 +123,6 @@ mod tests {
             lines(b"abc\r\n\ndefgh\nij"),
             [0..3, 5..5, 6..10, 10..11, 12..14]
         );
-        assert_eq!(lines(b"abcd\n"), [0..4]);
+        assert_eq!(lines(b"abcd\nx"), [0..4, 5..6]);
     }
 }
