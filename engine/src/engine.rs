@@ -20,7 +20,7 @@ use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
 use crate::propose::Seen;
-use crate::receive::{Frame, Mirrored, Opened, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Opened, Receiver, Shown, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
     SessionReport, Totals, WayReport,
@@ -183,8 +183,8 @@ impl Engine {
             for frame in &mut opened {
                 self.receiver.open(frame);
                 let point = self.receiver.guess_point(frame);
-                let tracker = &self.tables.tracker;
-                coming.push(tracker.coming(&frame.packet, point, frame.vlan, frame.segment));
+                let outlook = self.tables.tracker.outlook();
+                coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
             self.tables.tracker.ahead(&mut coming);
             for (frame, coming) in opened.iter().zip(&coming) {
@@ -224,8 +224,9 @@ impl Engine {
         } = self;
         receiver.accept(opened, |mirrored| {
             // A frame may complete another packet than its own.
-            let coming = coming.filter(|_| std::ptr::eq(mirrored.packet, &raw const opened.packet));
-            let taken = tables.take(mirrored, coming);
+            let coming =
+                coming.filter(|_| std::ptr::eq(mirrored.shown.packet, &raw const opened.packet));
+            let taken = tables.take(&mirrored.shown, coming);
             sink(mirrored, taken, &tables.tracker);
         });
     }
@@ -241,7 +242,7 @@ impl Engine {
             receiver, tables, ..
         } = self;
         receiver.finish(|mirrored| {
-            let taken = tables.take(mirrored, None);
+            let taken = tables.take(&mirrored.shown, None);
             sink(mirrored, taken, &tables.tracker);
         });
         tables.inventory.finish();
@@ -756,7 +757,7 @@ fn wanted(
 
 impl Tables {
     /// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
-    fn take(&mut self, mirrored: &Mirrored<'_>, coming: Option<&Coming>) -> Option<Tracked> {
+    fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let Self {
             tracker,
             inventory,
@@ -764,8 +765,8 @@ impl Tables {
             packets,
         } = self;
         let before = tracker.portless;
-        let taken = tracker.track_as(mirrored, coming);
-        let PointId(index) = mirrored.point;
+        let taken = tracker.track_as(shown, coming);
+        let PointId(index) = shown.point;
         if packets.len() <= index as usize {
             packets.resize(index as usize + 1, (0, 0));
         }
@@ -773,8 +774,8 @@ impl Tables {
             *all += 1;
             *portless += tracker.portless - before;
         }
-        inventory.note(mirrored, tracker.scope(mirrored), taken);
-        firewalls.take(mirrored, taken, tracker);
+        inventory.note(shown, tracker.scope(shown), taken);
+        firewalls.take(shown, taken, tracker);
         taken
     }
 }

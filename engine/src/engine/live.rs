@@ -30,7 +30,7 @@ impl Engine {
             receiver, tables, ..
         } = self;
         receiver.pass_time(time, |mirrored| {
-            tables.take(mirrored, None);
+            tables.take(&mirrored.shown, None);
         });
         tables.firewalls.pass_time(time, &mut tables.tracker);
         tables.inventory.pass_time(time);
