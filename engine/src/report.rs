@@ -23,7 +23,7 @@ use crate::track::Evicted;
 use crate::verdict::{Cause, Confidence, Verdict};
 
 /// Everything at once.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// The filter that flows were chosen by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 /// Frames and what became of them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Totals {
     /// Frames read.
     pub frames: u64,

@@ -62,7 +62,7 @@ pub enum Weight {
 }
 
 /// Which flows, in what order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FlowQuery {
     /// Those that it wants; all without one. It chooses flows, verdicts and findings, as `--filter` does.
     pub filter: Option<Filter>,
