@@ -8,8 +8,11 @@ mod fixture;
 pub mod flow;
 mod ladder;
 pub mod packet;
+mod placeholder;
 pub mod stream;
 mod words;
+
+use std::collections::BTreeSet;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -17,6 +20,8 @@ use ratatui::layout::{Position, Rect};
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
 use crate::look::Look;
+use crate::widget::table::TableState;
+use placeholder::Placeholder;
 
 /// What every screen may look at.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,10 @@ pub struct Context<'a> {
     pub snapshot: &'a Snapshot,
     /// Colours and signs.
     pub look: &'a Look,
+    /// Services have names, not numbers.
+    pub names: bool,
+    /// Flows that are marked.
+    pub marked: &'a BTreeSet<FlowId>,
 }
 
 /// A screen that can be opened over another one.
@@ -61,6 +70,8 @@ pub enum Effect {
     Copy(String),
     /// Asks for a file name, and writes these flows.
     Export(Vec<FlowId>),
+    /// Marks these flows; if all of them are, takes the marks away.
+    Mark(Vec<FlowId>),
     /// Tells something in the last line.
     Notice(String),
 }
@@ -72,6 +83,11 @@ pub trait View {
 
     /// What it asks of the analysis when it is opened.
     fn opened(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// What it asks when what was opened over it is closed, or its order has changed.
+    fn resumed(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -96,6 +112,46 @@ pub trait View {
         0
     }
 
+    /// The filter by which it chooses flows, if it does.
+    fn filter(&self) -> Option<&str> {
+        None
+    }
+
+    /// Chooses flows by another filter.
+    fn set_filter(&mut self, _text: &str, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The table that it consists of, if it does: columns and order can be chosen then.
+    fn table(&mut self) -> Option<&mut TableState> {
+        None
+    }
+
     /// Draws it. What it learns of the size stays in the view's state for the next action.
     fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>);
+}
+
+/// The screens that tabs lead to, in their order.
+pub const TABS: [&str; 5] = ["Overview", "Sessions", "Flows", "Findings", "Endpoints"];
+
+/// The first screen of a tab, from 0.
+pub fn tab(index: usize) -> Box<dyn View> {
+    Box::new(Placeholder::new(
+        TABS.get(index).copied().unwrap_or_default(),
+    ))
+}
+
+/// The screen of a page.
+pub fn open(page: Page) -> Box<dyn View> {
+    let title = match page {
+        Page::Finding(finding) => finding.kind.as_str().to_owned(),
+        Page::Flow(id) => id,
+        Page::Stream(_) => "stream".to_owned(),
+        Page::Packet(_) => "packet".to_owned(),
+        Page::Flows(filter) => format!("Flows: {filter}"),
+        Page::Sessions(_) => "Sessions".to_owned(),
+        Page::Endpoints(_) => "Endpoints".to_owned(),
+        Page::Findings => "Findings".to_owned(),
+    };
+    Box::new(Placeholder::new(title))
 }

@@ -1,0 +1,4 @@
+//! What several screens are made of.
+
+pub mod figure;
+pub mod table;
