@@ -33,7 +33,7 @@ use condition::Expression;
 pub use error::FilterError;
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
-pub(crate) use vocabulary::nearest;
+pub use vocabulary::{choices, nearest, service_name, words};
 
 use crate::point::printable;
 

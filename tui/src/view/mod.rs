@@ -1,8 +1,15 @@
 //! Screens: each a state, what changes it, and how it is drawn.
 
+pub mod cells;
+mod endpoints;
+pub mod findings;
+mod flows;
+mod list;
 mod placeholder;
+pub mod related;
+mod sessions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -10,8 +17,12 @@ use ratatui::layout::{Position, Rect};
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
 use crate::look::Look;
-use crate::widget::table::TableState;
+use crate::widget::table::{Preference, TableState};
+use endpoints::Endpoints;
+use findings::Findings;
+use flows::Flows;
 use placeholder::Placeholder;
+use sessions::Sessions;
 
 /// What every screen may look at.
 #[derive(Clone, Copy, Debug)]
@@ -124,24 +135,30 @@ pub trait View {
 /// The screens that tabs lead to, in their order.
 pub const TABS: [&str; 5] = ["Overview", "Sessions", "Flows", "Findings", "Endpoints"];
 
+/// What the user chose of each table, by its name.
+pub type Tables = BTreeMap<String, Preference>;
+
 /// The first screen of a tab, from 0.
-pub fn tab(index: usize) -> Box<dyn View> {
-    Box::new(Placeholder::new(
-        TABS.get(index).copied().unwrap_or_default(),
-    ))
+pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
+    match index {
+        1 => Box::new(Sessions::new(tables.get("sessions"))),
+        2 => Box::new(Flows::new("", tables.get("flows"))),
+        3 => Box::new(Findings::new(tables.get("findings"))),
+        4 => Box::new(Endpoints::new(tables.get("endpoints"))),
+        _ => Box::new(Placeholder::new("Overview")),
+    }
 }
 
 /// The screen of a page.
-pub fn open(page: Page) -> Box<dyn View> {
-    let title = match page {
-        Page::Finding(finding) => finding.kind.as_str().to_owned(),
-        Page::Flow(id) => id,
-        Page::Stream(_) => "stream".to_owned(),
-        Page::Packet(_) => "packet".to_owned(),
-        Page::Flows(filter) => format!("Flows: {filter}"),
-        Page::Sessions(_) => "Sessions".to_owned(),
-        Page::Endpoints(_) => "Endpoints".to_owned(),
-        Page::Findings => "Findings".to_owned(),
-    };
-    Box::new(Placeholder::new(title))
+pub fn open(page: Page, tables: &Tables) -> Box<dyn View> {
+    match page {
+        Page::Flows(filter) => Box::new(Flows::new(&filter, tables.get("flows"))),
+        Page::Sessions(name) => Box::new(Sessions::new(tables.get("sessions")).at(name)),
+        Page::Endpoints(name) => Box::new(Endpoints::new(tables.get("endpoints")).at(name)),
+        Page::Findings => Box::new(Findings::new(tables.get("findings"))),
+        Page::Finding(finding) => Box::new(Placeholder::new(finding.kind.as_str())),
+        Page::Flow(id) => Box::new(Placeholder::new(id)),
+        Page::Stream(_) => Box::new(Placeholder::new("stream")),
+        Page::Packet(_) => Box::new(Placeholder::new("packet")),
+    }
 }
