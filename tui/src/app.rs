@@ -16,7 +16,7 @@ use crate::event::{Event, Request};
 use crate::keys::KeyMap;
 use crate::look::Look;
 use crate::screens::Screens;
-use crate::view::{self, Effect};
+use crate::view::{self, Effect, Tables};
 use crate::world::World;
 
 /// Smaller screens get a notice.
@@ -37,6 +37,8 @@ pub struct Options {
     pub keys: KeyMap,
     /// The mouse is listened to.
     pub mouse: bool,
+    /// Columns and order of tables.
+    pub tables: Tables,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             look: Look::default(),
             keys: KeyMap::default(),
             mouse: true,
+            tables: Tables::new(),
         }
     }
 }
@@ -54,8 +57,11 @@ pub struct App {
     world: World,
     screens: Screens,
     keys: KeyMap,
+    tables: Tables,
     chrome: Chrome,
     notice: Option<Notice>,
+    /// Hits of the last search, on the screen at hand.
+    hits: usize,
     /// Where the screen at hand was drawn.
     body: Rect,
     /// The last click.
@@ -77,10 +83,12 @@ impl App {
     pub fn new(options: Options) -> Self {
         Self {
             world: World::new(options.look),
-            screens: Screens::default(),
+            screens: Screens::new(&options.tables),
+            tables: options.tables,
             keys: options.keys,
             chrome: Chrome::default(),
             notice: None,
+            hits: 0,
             body: Rect::ZERO,
             clicked: None,
             now: Duration::ZERO,
@@ -156,13 +164,21 @@ impl App {
     }
 
     fn key(&mut self, key: KeyEvent) -> Vec<Request> {
-        let screens = &mut self.screens;
-        let has = screens.top().map_or(&[][..], |view| view.actions());
+        let has = self.has();
         let can = |action: Action| has.contains(&action) || is_everywhere(action);
         match self.keys.action(key, can) {
             Some(action) => self.act(action),
             None => Vec::new(),
         }
+    }
+
+    /// What the screen at hand has besides what is everywhere.
+    fn has(&mut self) -> Vec<Action> {
+        let searched = self.hits > 0;
+        let hit = |action: &Action| matches!(action, Action::NextHit | Action::PreviousHit);
+        let has = self.screens.top().map_or(&[][..], |view| view.actions());
+        let has = has.iter().filter(|action| searched || !hit(action));
+        has.copied().collect()
     }
 
     /// Does something.
@@ -212,7 +228,7 @@ impl App {
             self.changed = true;
             match effect {
                 Effect::Open(page) => {
-                    let mut view = view::open(page);
+                    let mut view = view::open(page, &self.tables);
                     let effects = view.opened(&self.world.context());
                     self.screens.push(view);
                     requests.extend(self.perform(effects));
@@ -303,8 +319,8 @@ impl App {
             top.draw(frame, body, &context);
         }
         chrome::status(frame, status, &self.world, self.notice.as_ref());
-        let has = self.screens.top().map_or(&[][..], |view| view.actions());
-        chrome::keys(frame, keys, &self.keys, has, &self.world.look);
+        let has = self.has();
+        chrome::keys(frame, keys, &self.keys, &has, &self.world.look);
     }
 }
 

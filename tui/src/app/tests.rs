@@ -95,3 +95,18 @@ fn a_terminal_without_change_is_not_drawn() {
     driver.text("k");
     assert!(driver.app.changed());
 }
+
+#[test]
+fn show() {
+    for (keys, size) in [
+        ("2", (100, 24)),
+        ("3", (80, 24)),
+        ("3", (140, 24)),
+        ("4", (120, 30)),
+        ("5", (80, 24)),
+    ] {
+        let mut driver = Driver::new("asymmetric-strict", size);
+        driver.keys([keys]);
+        println!("{}\n{}", driver.screen(), "=".repeat(size.0.into()));
+    }
+}

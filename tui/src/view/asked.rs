@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use mirrorscope_engine::point::printable;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::look::{Look, Role};
+use crate::widget::text::clean;
 
 /// Something that was asked for.
 #[derive(Clone, Debug, Default)]
@@ -43,15 +43,10 @@ impl<T> Asked<T> {
     pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: &Look, what: &str) {
         let (role, text) = match self {
             Self::Waiting => (Role::Faint, format!("Looking for {what} …")),
-            Self::Failed(why) => (Role::Warning, printable(why)),
+            Self::Failed(why) => (Role::Warning, why.clone()),
             Self::Here(_) => return,
         };
-        let text = if look.signs.ascii {
-            text.replace('…', "...")
-        } else {
-            text
-        };
-        let line = Line::styled(text, look.style(role));
+        let line = Line::styled(clean(&text, look.signs), look.style(role));
         frame.render_widget(Paragraph::new(line).wrap(Wrap { trim: true }), area);
     }
 }

@@ -2,11 +2,11 @@
 
 mod page;
 
-use mirrorscope_engine::finding::{Finding, Kind};
+use mirrorscope_engine::finding::Finding;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
-use super::{Context, Effect, Page, View};
+use super::{Context, Effect, Page, View, related};
 use crate::action::Action;
 use crate::look::Role;
 use page::{Item, page};
@@ -90,32 +90,6 @@ impl FindingView {
             .into_iter()
             .collect()
     }
-
-    /// All flows that it is about, as far as a filter can choose them.
-    fn filter(&self) -> Option<String> {
-        let finding = &self.finding;
-        if finding.examples.is_empty() {
-            return None;
-        }
-        let points = || {
-            finding
-                .points
-                .iter()
-                .map(|point| format!("point \"{point}\""))
-        };
-        let at_points = || points().collect::<Vec<_>>().join(" and ");
-        if finding.flows <= finding.examples.len() as u64 || finding.points.is_empty() {
-            return Some(format!("id {}", finding.examples.join(",")));
-        }
-        Some(match finding.kind {
-            Kind::AsymmetricPath => format!("asymmetric and {}", at_points()),
-            Kind::FirewallOutOfState => format!("out-of-state > 0 and {}", at_points()),
-            Kind::OneWay => format!("one-way and {}", at_points()),
-            Kind::PathMoved => format!("moved and {}", at_points()),
-            Kind::Unanswered => "unanswered".to_owned(),
-            _ => format!("id {}", finding.examples.join(",")),
-        })
-    }
 }
 
 impl View for FindingView {
@@ -147,9 +121,8 @@ impl View for FindingView {
             Action::Last => self.top = self.hidden(),
             Action::Open => return self.open(),
             Action::ToFlows => {
-                let filter = self
-                    .filter()
-                    .map(|filter| Effect::Open(Page::Flows(filter)));
+                let filter = related::flows_of(&self.finding);
+                let filter = filter.map(|filter| Effect::Open(Page::Flows(filter)));
                 return filter.into_iter().collect();
             }
             Action::ToStream => {

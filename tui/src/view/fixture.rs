@@ -1,6 +1,6 @@
 //! For tests: values as the analysis would give them, and screens as text.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mirrorscope_dissectors::fields::layers;
@@ -228,6 +228,8 @@ pub(super) fn world<T>(test: impl FnOnce(&Context<'_>) -> T) -> T {
     test(&Context {
         snapshot: &snapshot,
         look: &look,
+        names: true,
+        marked: &BTreeSet::new(),
     })
 }
 

@@ -25,6 +25,8 @@ pub struct FlowView {
     ladder: Asked<Ladder>,
     rows: Vec<Row>,
     cursor: Cursor,
+    /// Lines that a search found.
+    hits: Vec<usize>,
     /// Which of the selected packet's sights.
     sight: usize,
     clock: Clock,
@@ -40,6 +42,7 @@ impl FlowView {
             ladder: Asked::Waiting,
             rows: Vec::new(),
             cursor: Cursor::default(),
+            hits: Vec::new(),
             sight: 0,
             clock: Clock::Relative,
             area: Rect::ZERO,
@@ -99,29 +102,39 @@ impl FlowView {
         }
     }
 
-    /// To the next packet that a firewall cannot match.
-    fn offending(&mut self, forwards: bool) {
+    /// The lines of packets that are like this.
+    fn like(&self, wanted: impl Fn(&Rung) -> bool) -> Vec<usize> {
         let Some(ladder) = self.ladder.get() else {
-            return;
+            return Vec::new();
         };
-        let offends = |row: &Row| match *row {
-            Row::Rung(index) => ladder
-                .rows
-                .get(index)
-                .is_some_and(|rung| rung.sights.iter().any(|sight| sight.out_of_state.is_some())),
+        let is_it = |row: &Row| match *row {
+            Row::Rung(index) => ladder.rows.get(index).is_some_and(&wanted),
             Row::Silence(_) | Row::Forgotten(_) => false,
         };
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| is_it(row))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// To a line.
+    fn go(&mut self, line: usize) {
+        self.cursor.selected = line;
+        self.settle(true);
+    }
+
+    /// To the next hit of the search, or the one before.
+    fn turn_hit(&mut self, forwards: bool) {
         let at = self.cursor.selected;
-        let found = if forwards {
-            (at + 1..self.rows.len()).find(|&row| self.rows.get(row).is_some_and(offends))
+        let hit = if forwards {
+            let mut hits = self.hits.iter();
+            hits.find(|hit| **hit > at).or(self.hits.first())
         } else {
-            (0..at)
-                .rev()
-                .find(|&row| self.rows.get(row).is_some_and(offends))
+            let mut hits = self.hits.iter().rev();
+            hits.find(|hit| **hit < at).or(self.hits.last())
         };
-        if let Some(row) = found {
-            self.cursor.selected = row;
-            self.settle_sight();
+        if let Some(&line) = hit {
+            self.go(line);
         }
     }
 
@@ -155,8 +168,10 @@ impl View for FlowView {
         }
         self.ladder.take(ladder);
         self.rows = self.ladder.get().map_or(Vec::new(), |ladder| rows(ladder));
-        self.offending(true);
-        self.settle(true);
+        // A packet that a firewall cannot match is what a reader looks for.
+        let offends = |rung: &Rung| rung.sights.iter().any(|sight| sight.out_of_state.is_some());
+        let first = self.like(offends).first().copied();
+        self.go(first.unwrap_or_default());
         true
     }
 
@@ -165,6 +180,7 @@ impl View for FlowView {
             Action::Open,
             Action::Left,
             Action::Right,
+            Action::Search,
             Action::NextHit,
             Action::PreviousHit,
             Action::ToStream,
@@ -187,8 +203,9 @@ impl View for FlowView {
         match action {
             Action::Left => self.turn(-1),
             Action::Right => self.turn(1),
-            Action::NextHit => self.offending(true),
-            Action::PreviousHit => self.offending(false),
+            Action::NextHit => self.turn_hit(true),
+            Action::PreviousHit => self.turn_hit(false),
+            Action::Mark => return vec![Effect::Mark(vec![self.id.clone()])],
             Action::Form => self.clock = self.clock.next(),
             Action::Open => return self.open(),
             Action::ToStream => return vec![Effect::Open(Page::Stream(self.id.clone()))],
@@ -220,19 +237,30 @@ impl View for FlowView {
             return Vec::new();
         };
         if self.cursor.selected != line {
-            self.cursor.selected = line;
-            self.settle(true);
+            self.go(line);
         }
-        let lane = self.ladder.get().and_then(|ladder| {
+        let clicked = self.ladder.get().and_then(|ladder| {
             Ladders::new(ladder, self.area.width, self.clock).lane_at(at.x - self.area.x)
         });
         let sight = self.rung().and_then(|rung| {
             rung.sights
                 .iter()
-                .position(|sight| Some(sight.lane) == lane)
+                .position(|sight| Some(sight.lane) == clicked)
         });
         self.sight = sight.unwrap_or(self.sight);
         if twice { self.open() } else { Vec::new() }
+    }
+
+    fn search(&mut self, text: &str, _: &Context<'_>) -> usize {
+        let text = text.to_lowercase();
+        let hits = self.like(|rung| super::ladder::words(rung).to_lowercase().contains(&text));
+        self.hits = if text.is_empty() { Vec::new() } else { hits };
+        let at = self.cursor.selected;
+        let first = self.hits.iter().find(|hit| **hit >= at);
+        if let Some(&line) = first.or(self.hits.first()) {
+            self.go(line);
+        }
+        self.hits.len()
     }
 
     fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {

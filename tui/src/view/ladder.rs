@@ -5,10 +5,10 @@ mod rung;
 
 use ratatui::text::{Line, Span};
 
-use super::words::{clock, cut, plain, sign, span};
+use super::words::{clock, cut, span};
 use crate::data::{Ladder, Rung};
 use crate::look::{Look, Role};
-use mirrorscope_engine::point::printable;
+use crate::widget::text::clean;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use plan::Plan;
 
@@ -77,12 +77,12 @@ pub(super) fn rows(ladder: &Ladder) -> Vec<Row> {
 /// What stands at a point, as a sign.
 fn role_sign(look: &Look, role: &str) -> &'static str {
     match role {
-        "firewall" => sign(look, "▦", "F"),
-        "router" => sign(look, "◇", "R"),
-        "dci" => sign(look, "≍", "D"),
-        "vnic" => sign(look, "▪", "V"),
-        "uplink" => sign(look, "△", "U"),
-        _ => sign(look, "▤", "S"),
+        "firewall" => look.signs.either("▦", "F"),
+        "router" => look.signs.either("◇", "R"),
+        "dci" => look.signs.either("≍", "D"),
+        "vnic" => look.signs.either("▪", "V"),
+        "uplink" => look.signs.either("△", "U"),
+        _ => look.signs.either("▤", "S"),
     }
 }
 
@@ -152,9 +152,9 @@ impl<'a> Ladders<'a> {
 
     /// Words between packets.
     fn between(&self, text: &str, look: &Look) -> Line<'static> {
-        let dots = sign(look, "┄┄┄", "...");
+        let dots = look.signs.either("┄┄┄", "...");
         let blanks = " ".repeat(usize::from(self.plan.time) + 2);
-        let text = plain(look, &format!("{blanks}{dots} {text} {dots}"));
+        let text = clean(&format!("{blanks}{dots} {text} {dots}"), look.signs);
         Line::styled(text, look.style(Role::Faint))
     }
 
@@ -163,7 +163,7 @@ impl<'a> Ladders<'a> {
         let at = self.ladder.flow.points.iter().find(|at| at.point == point);
         let told = at.and_then(|at| at.firewall.as_ref());
         match told.filter(|told| told.first.time == time) {
-            Some(told) => format!("{reason} – {}", printable(&told.why)),
+            Some(told) => format!("{reason} – {}", told.why),
             None => reason.to_owned(),
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Ladders<'a> {
                 .get(before.lane)
                 .map_or("", |lane| lane.point.as_str());
             let after = sight.time.since(before.time);
-            facts.push(format!("{} after {}", span(after), printable(name)));
+            facts.push(format!("{} after {}", span(after), name));
         }
         facts.push(format!("ttl {}", sight.ttl));
         if sight.duplicate {
@@ -198,23 +198,27 @@ impl<'a> Ladders<'a> {
         }
         let place = format!(
             "at {} ({}, {}) ",
-            printable(&lane.point),
-            printable(&lane.site),
+            clean(&lane.point, look.signs),
+            clean(&lane.site, look.signs),
             lane.role
         );
         let first = Line::from(vec![
             Span::styled(place, look.style(Role::Heading)),
-            Span::styled(plain(look, &facts.join(", ")), look.style(Role::Text)),
+            Span::styled(clean(&facts.join(", "), look.signs), look.style(Role::Text)),
         ]);
         let below = match sight.out_of_state {
             Some(reason) => {
                 let reason = self.reason(reason, sight.time, &lane.point);
                 let told = format!("the firewall there cannot match it: {reason}");
-                let told = format!("{} {}", sign(look, "✖", "X"), plain(look, &told));
+                let told = format!(
+                    "{} {}",
+                    look.signs.either("✖", "X"),
+                    clean(&told, look.signs)
+                );
                 Line::styled(told, look.style(Role::Error))
             }
             None => Line::styled(
-                plain(look, &rung::missed(rung, lanes)),
+                clean(&rung::missed(rung, lanes), look.signs),
                 look.style(Role::Faint),
             ),
         };
@@ -222,4 +226,21 @@ impl<'a> Ladders<'a> {
             .map(|line| cut(line, self.plan.width, look))
             .into()
     }
+}
+
+/// All that is said of a packet, to be searched.
+pub(super) fn words(rung: &Rung) -> String {
+    let mut words = rung.what.clone();
+    words.push_str(if rung.retransmission {
+        " sent again"
+    } else {
+        ""
+    });
+    words.push_str(if rung.gap > 0 { " missing" } else { "" });
+    for sight in &rung.sights {
+        words.push_str(if sight.duplicate { " twice" } else { "" });
+        words.push(' ');
+        words.push_str(sight.out_of_state.unwrap_or_default());
+    }
+    words
 }

@@ -5,18 +5,18 @@ mod tree;
 
 use std::ops::Range;
 
-use mirrorscope_engine::point::printable;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 
 use super::asked::Asked;
 use super::cursor::Cursor;
-use super::words::{clock, count, cut, plain};
+use super::words::{clock, count, cut};
 use super::{Context, Effect, View};
 use crate::action::Action;
 use crate::data::{Answer, Ask, Packet, PacketRef};
 use crate::look::Role;
+use crate::widget::text::clean;
 use tree::{Node, Tree};
 
 /// From this width on, the bytes stand beside the tree.
@@ -271,14 +271,14 @@ fn about(packet: &Packet, cx: &Context<'_>) -> Line<'static> {
     let mut text = format!(
         "frame {} of {}, {}, {} on the wire",
         packet.number,
-        printable(&packet.origin),
+        packet.origin,
         clock(packet.time),
         count(packet.wire_len.into(), "byte")
     );
     if missing > 0 {
         text = format!("{text}, {missing} of them not captured");
     }
-    Line::styled(plain(cx.look, &text), cx.look.style(Role::Faint))
+    Line::styled(clean(&text, cx.look.signs), cx.look.style(Role::Faint))
 }
 
 #[cfg(test)]

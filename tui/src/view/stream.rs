@@ -11,11 +11,12 @@ use ratatui::text::{Line, Span};
 
 use super::asked::Asked;
 use super::cursor::Cursor;
-use super::words::{self, clock, count, cut, plain, sign};
+use super::words::{self, clock, count, cut};
 use super::{Context, Effect, View};
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId, Stream};
 use crate::look::{Look, Role};
+use crate::widget::text::clean;
 use chunks::{Body, Chunk, chunks};
 use index::{Entry, Form, Index};
 use search::Hits;
@@ -236,11 +237,11 @@ impl StreamView {
         }
         [
             Line::styled(
-                plain(look, &words::flow(&stream.flow)),
+                clean(&words::flow(&stream.flow), look.signs),
                 look.style(Role::Heading),
             ),
             Line::from(facts),
-            Line::styled(plain(look, &place), look.style(Role::Faint)),
+            Line::styled(clean(&place, look.signs), look.style(Role::Faint)),
         ]
     }
 
@@ -278,8 +279,8 @@ impl StreamView {
 
 /// Something between the bytes.
 fn told(look: &Look, role: Role, mark: &'static str, words: &str) -> Span<'static> {
-    let text = format!("[{} {words}]", sign(look, mark, "~"));
-    Span::styled(plain(look, &text), look.style(role))
+    let text = format!("[{} {words}]", look.signs.either(mark, "~"));
+    Span::styled(clean(&text, look.signs), look.style(role))
 }
 
 /// Characters of the same style are one span.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::time::{SECOND, Timestamp};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
-use crate::look::{Look, Role};
+use crate::look::Look;
+use crate::widget::text;
 
 /// `1 packet`, `2 packets`.
 pub(super) fn count(number: u64, noun: &str) -> String {
@@ -43,25 +44,6 @@ pub(super) fn span(nanoseconds: i64) -> String {
     format!("{:.3} s", value / 1e9)
 }
 
-/// Text without what ASCII has not, if only that may be shown.
-pub(super) fn plain(look: &Look, text: &str) -> String {
-    if !look.signs.ascii {
-        return text.to_owned();
-    }
-    let letter = |c: char| match c {
-        c if c.is_ascii() => c,
-        '–' | '—' | '─' => '-',
-        '›' | '→' | '▶' => '>',
-        '←' | '◀' => '<',
-        'µ' => 'u',
-        '…' => '~',
-        '’' | '‘' => '\'',
-        '×' => 'x',
-        _ => '?',
-    };
-    text.chars().map(letter).collect()
-}
-
 /// Text broken into lines of at most `width` columns, the first behind `first`, the others behind `other`.
 pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<String> {
     let width = usize::from(width).max(other.len() + 8);
@@ -76,37 +58,8 @@ pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<S
 /// A line cut to a width; what was cut off is told by a sign.
 pub(super) fn cut(mut line: Line<'static>, width: u16, look: &Look) -> Line<'static> {
     let width = usize::from(width);
-    if line.width() <= width {
-        return line;
+    if line.width() > width {
+        line.spans = text::cell(&line.spans, width, "", look);
     }
-    let mut left = width.saturating_sub(1);
-    let mut spans = Vec::new();
-    for span in line.spans {
-        if span.width() <= left {
-            left -= span.width();
-            spans.push(span);
-            continue;
-        }
-        let mut kept = String::new();
-        for c in span.content.chars() {
-            let wide = Span::raw(c.to_string()).width();
-            if wide > left {
-                break;
-            }
-            left -= wide;
-            kept.push(c);
-        }
-        spans.push(Span::styled(kept, span.style));
-        break;
-    }
-    if width > 0 {
-        spans.push(Span::styled(sign(look, "…", "~"), look.style(Role::Faint)));
-    }
-    line.spans = spans;
     line
-}
-
-/// One of two ways to write the same.
-pub(super) fn sign(look: &Look, unicode: &'static str, ascii: &'static str) -> &'static str {
-    if look.signs.ascii { ascii } else { unicode }
 }

@@ -1,6 +1,6 @@
 //! The page of a finding, line by line.
 
-use mirrorscope_engine::finding::{Finding, Severity};
+use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::time::Timestamp;
 use ratatui::Frame;
@@ -10,7 +10,8 @@ use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
 use crate::view::Context;
-use crate::view::words::{self, count, cut, plain, sign, span, wrapped};
+use crate::view::words::{self, count, cut, span, wrapped};
+use crate::widget::text::clean;
 
 /// What a line is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +23,6 @@ pub(super) enum Item {
 
 /// Text is no wider, so that it can be read.
 const MOST: u16 = 110;
-
-fn role(severity: Severity) -> Role {
-    match severity {
-        Severity::Error => Role::Error,
-        Severity::Warning => Role::Warning,
-        Severity::Info => Role::Info,
-    }
-}
-
-fn mark(severity: Severity, look: &Look) -> &'static str {
-    match severity {
-        Severity::Error => sign(look, "✖", "X"),
-        Severity::Warning => sign(look, "▲", "!"),
-        Severity::Info => sign(look, "●", "i"),
-    }
-}
 
 /// Gathers lines.
 struct Writer<'a> {
@@ -54,7 +39,7 @@ impl Writer<'_> {
     /// Text that may take several lines; the others stand behind as many blanks as `first` has columns.
     fn text(&mut self, first: &str, text: &str, style: Style) {
         let other = " ".repeat(Span::raw(first).width());
-        let text = plain(self.look, &printable(text));
+        let text = clean(text, self.look.signs);
         for line in wrapped(&text, self.width, first, &other) {
             self.lines.push((Item::Text, Line::styled(line, style)));
         }
@@ -79,8 +64,8 @@ pub(super) fn page(finding: &Finding, width: u16, cx: &Context<'_>) -> Vec<(Item
     };
     let text = look.style(Role::Text);
     let faint = look.style(Role::Faint);
-    let grave = look.style(role(finding.severity));
-    let first = format!("{} ", mark(finding.severity, look));
+    let grave = look.style(finding.severity.into());
+    let first = format!("{} ", look.signs.severity(finding.severity));
     match &finding.story {
         Some(story) => {
             page.text(
@@ -109,7 +94,7 @@ pub(super) fn page(finding: &Finding, width: u16, cx: &Context<'_>) -> Vec<(Item
     if !finding.evidence.is_empty() {
         page.heading("Seen");
         for fact in &finding.evidence {
-            page.text(sign(look, "  · ", "  - "), fact, text);
+            page.text(look.signs.either("  · ", "  - "), fact, text);
         }
     }
     if !finding.next.is_empty() {
@@ -171,9 +156,9 @@ fn flows(page: &mut Writer<'_>, finding: &Finding, cx: &Context<'_>) {
         let about = known.map_or(String::new(), |flow| {
             format!("  {}  {}", words::flow(flow), flow.verdict.as_str())
         });
-        let text = plain(
-            cx.look,
-            &format!("  {} {id}{about} ", sign(cx.look, "▸", ">")),
+        let text = clean(
+            &format!("  {} {id}{about} ", cx.look.signs.either("▸", ">")),
+            cx.look.signs,
         );
         let line = cut(
             Line::styled(text, cx.look.style(Role::Text)),
@@ -192,8 +177,8 @@ pub(super) fn draw_more(frame: &mut Frame<'_>, area: Rect, more: (bool, bool), l
     let (above, below) = more;
     let column = area.right() - 1;
     let rows = [
-        (above, area.top(), sign(look, "▲", "^")),
-        (below, area.bottom() - 1, sign(look, "▼", "v")),
+        (above, area.top(), look.signs.either("▲", "^")),
+        (below, area.bottom() - 1, look.signs.either("▼", "v")),
     ];
     for (is_more, row, text) in rows {
         if is_more {

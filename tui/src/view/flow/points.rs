@@ -1,13 +1,13 @@
 //! What each point saw of a flow, as a table.
 
-use mirrorscope_engine::point::printable;
 use mirrorscope_engine::report::{AtPoint, FlowReport};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
-use crate::view::words::{cut, plain};
+use crate::view::words::cut;
+use crate::widget::text::clean;
 
 /// Heads of the columns.
 const HEADS: [&str; 7] = [
@@ -26,7 +26,7 @@ pub(super) fn lines(flow: &FlowReport, look: &Look) -> Vec<Line<'static>> {
     rows.extend(
         flow.points
             .iter()
-            .map(|at| cells(at).map(|cell| plain(look, &cell))),
+            .map(|at| cells(at).map(|cell| clean(&cell, look.signs))),
     );
     let widths: [usize; 7] = std::array::from_fn(|column| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -69,8 +69,8 @@ fn cells(at: &AtPoint) -> [String; 7] {
         format!("{}, first {first} {}", told.packets(), told.first.packet)
     });
     [
-        printable(&at.point),
-        printable(&at.site),
+        at.point.clone(),
+        at.site.clone(),
         at.orig.packets.to_string(),
         at.resp.packets.to_string(),
         at.state.to_owned(),

@@ -1,46 +1,23 @@
 //! What became of a flow, in a sentence.
 
-use mirrorscope_engine::point::printable;
 use mirrorscope_engine::report::FlowReport;
-use mirrorscope_engine::verdict::Verdict;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
-use crate::view::words::{clock, count, cut, flow as ends, plain, sign, span, wrapped};
-
-/// How a verdict looks.
-fn role(verdict: Verdict) -> Role {
-    match verdict {
-        Verdict::Symmetric => Role::Good,
-        Verdict::Asymmetric => Role::Error,
-        Verdict::OneWay | Verdict::Unanswered | Verdict::Moved => Role::Warning,
-        Verdict::Unknown => Role::Info,
-    }
-}
-
-/// The sign of a verdict.
-fn mark(verdict: Verdict, look: &Look) -> &'static str {
-    match verdict {
-        Verdict::Symmetric => sign(look, "✔", "="),
-        Verdict::Asymmetric => sign(look, "✖", "X"),
-        Verdict::OneWay => sign(look, "▲", "!"),
-        Verdict::Unanswered => sign(look, "○", "o"),
-        Verdict::Moved => sign(look, "◆", "~"),
-        Verdict::Unknown => "?",
-    }
-}
+use crate::view::words::{clock, count, cut, flow as ends, span, wrapped};
+use crate::widget::text::clean;
 
 /// The verdict with its confidence and why, and what the flow is in figures: at most so many lines.
 pub(super) fn lines(flow: &FlowReport, width: u16, most: u16, look: &Look) -> Vec<Line<'static>> {
-    let style = look.style(role(flow.verdict));
-    let first = format!("{} ", mark(flow.verdict, look));
+    let style = look.style(flow.verdict.into());
+    let first = format!("{} ", look.signs.verdict(flow.verdict));
     let why = format!(
         "{}, confidence {}: {}",
         flow.verdict.as_str(),
         flow.confidence.as_str(),
-        printable(&flow.why)
+        flow.why
     );
-    let why = wrapped(&plain(look, &why), width, &first, "  ");
+    let why = wrapped(&clean(&why, look.signs), width, &first, "  ");
     let most = usize::from(most.max(2)) - 1;
     let cut_off = why.len() > most;
     let mut lines: Vec<Line<'_>> = why
@@ -50,11 +27,11 @@ pub(super) fn lines(flow: &FlowReport, width: u16, most: u16, look: &Look) -> Ve
         .collect();
     if let Some(last) = lines.last_mut().filter(|_| cut_off) {
         last.push_span(Span::styled(
-            sign(look, " …", " ~"),
+            look.signs.either(" …", " ~"),
             look.style(Role::Faint),
         ));
     }
-    let facts = plain(look, &facts(flow));
+    let facts = clean(&facts(flow), look.signs);
     lines.push(cut(
         Line::styled(format!("  {facts}"), look.style(Role::Faint)),
         width,
@@ -82,11 +59,7 @@ fn facts(flow: &FlowReport) -> String {
     if !flow.history.is_empty() {
         facts.insert(2, format!("history {}", flow.history));
     }
-    facts.extend(
-        flow.tenant
-            .as_deref()
-            .map(|name| format!("tenant {}", printable(name))),
-    );
+    facts.extend(flow.tenant.as_deref().map(|name| format!("tenant {name}")));
     facts.join(", ")
 }
 

@@ -1,12 +1,11 @@
 //! Where the lanes of a ladder stand in the width that there is.
 
-use mirrorscope_engine::point::printable;
 use ratatui::text::{Line, Span};
 
 use super::role_sign;
 use crate::data::Lane;
 use crate::look::{Look, Role};
-use crate::view::words::{plain, sign};
+use crate::widget::text::clean;
 
 /// Columns of the time and what is in front of it.
 const TIME: u16 = 12;
@@ -99,7 +98,7 @@ impl Plan {
                     let half = Span::raw(&name).width() / 2;
                     canvas.put(self.column(index).saturating_sub(half), &name);
                 } else if turn == 1 {
-                    canvas.put(self.column(index), sign(look, "│", "|"));
+                    canvas.put(self.column(index), look.signs.either("│", "|"));
                 }
             }
             heads.push(canvas.line(&self.front(if turn + 1 == turns { clock } else { "" })));
@@ -119,9 +118,9 @@ impl Plan {
         for run in lanes.chunk_by(|one, other| one.site == other.site) {
             let Some(first) = run.first() else { continue };
             let (from, to) = (self.column(start), self.column(start + run.len() - 1));
-            let name = plain(look, &printable(&first.site));
+            let name = clean(&first.site, look.signs);
             for column in from..=to {
-                canvas.put(column, sign(look, "╌", "-"));
+                canvas.put(column, look.signs.either("╌", "-"));
             }
             let name = format!(" {name} ");
             let half = Span::raw(&name).width() / 2;
@@ -134,7 +133,7 @@ impl Plan {
     /// Lanes by number, and which number is which point.
     fn legend(&self, lanes: &[Lane], clock: &str, look: &Look) -> Vec<Line<'static>> {
         let words = lanes.iter().enumerate().map(|(index, lane)| {
-            let site = plain(look, &printable(&lane.site));
+            let site = clean(&lane.site, look.signs);
             format!("{} {} ({site})", index + 1, name(lane, look))
         });
         let words: Vec<String> = words.collect();
@@ -157,7 +156,7 @@ impl Plan {
 
 /// What a lane is called: its point, behind the sign of what stands there.
 fn name(lane: &Lane, look: &Look) -> String {
-    let name = plain(look, &printable(&lane.point));
+    let name = clean(&lane.point, look.signs);
     format!("{} {name}", role_sign(look, lane.role))
 }
 

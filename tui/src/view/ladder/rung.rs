@@ -6,8 +6,7 @@ use ratatui::text::{Line, Span};
 use super::plan::Plan;
 use crate::data::{Lane, Rung};
 use crate::look::{Look, Role};
-use crate::view::words::{plain, sign};
-use mirrorscope_engine::point::printable;
+use crate::widget::text::clean;
 
 /// The line of a packet; `sight` is the one looked at if it is the selected line.
 pub(super) fn line(
@@ -20,7 +19,7 @@ pub(super) fn line(
 ) -> Line<'static> {
     let selected = sight.is_some();
     let gutter = if selected {
-        sign(look, "▸", ">")
+        look.signs.either("▸", ">")
     } else {
         " "
     };
@@ -68,7 +67,7 @@ fn arrow(plan: &Plan, rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Spa
     };
     let faint = look.style(Role::Faint);
     for lane in 0..usize::from(plan.count) {
-        put(plan.column(lane), sign(look, "│", "|"), faint);
+        put(plan.column(lane), look.signs.either("│", "|"), faint);
     }
     let seen = |lane: usize| rung.sights.iter().any(|sight| sight.lane == lane);
     let lanes = rung.sights.iter().map(|sight| sight.lane);
@@ -80,19 +79,19 @@ fn arrow(plan: &Plan, rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Spa
         // What lies beside a lane that did not see the packet is drawn in dashes.
         let whole = seen(lane) && seen(lane + 1);
         let (text, style) = if whole {
-            (sign(look, "─", "-"), style)
+            (look.signs.either("─", "-"), style)
         } else {
-            (sign(look, "╌", "."), style.patch(faint))
+            (look.signs.either("╌", "."), style.patch(faint))
         };
         for column in plan.column(lane) + 1..plan.column(lane + 1) {
             put(column, text, style);
         }
         if lane > low && !seen(lane) {
-            put(plan.column(lane), sign(look, "┊", ":"), faint);
+            put(plan.column(lane), look.signs.either("┊", ":"), faint);
         }
     }
     let (low, high) = (plan.column(low), plan.column(high));
-    let line = sign(look, "─", "-");
+    let line = look.signs.either("─", "-");
     let reach = usize::from(plan.step) / 2;
     let (tail, head) = if rung.from_originator {
         (low.saturating_sub(reach)..low, high + 1..high + reach)
@@ -103,15 +102,15 @@ fn arrow(plan: &Plan, rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Spa
         put(column, line, style);
     }
     if rung.from_originator {
-        put(head.end - 1, sign(look, "▶", ">"), style);
+        put(head.end - 1, look.signs.either("▶", ">"), style);
     } else {
-        put(head.start, sign(look, "◀", "<"), style);
+        put(head.start, look.signs.either("◀", "<"), style);
     }
     for (index, one) in rung.sights.iter().enumerate() {
         let (text, role) = match one {
-            _ if one.out_of_state.is_some() => (sign(look, "✖", "X"), Some(Role::Error)),
-            _ if one.duplicate => (sign(look, "◎", "d"), None),
-            _ => (sign(look, "●", "o"), None),
+            _ if one.out_of_state.is_some() => (look.signs.either("✖", "X"), Some(Role::Error)),
+            _ if one.duplicate => (look.signs.either("◎", "d"), None),
+            _ => (look.signs.either("●", "o"), None),
         };
         let own = role.map_or(style, |role| look.style(role));
         let own = looked_at(own, sight == Some(index), look);
@@ -144,7 +143,7 @@ fn places(rung: &Rung, sight: Option<usize>, look: &Look) -> Vec<Span<'static>> 
 
 /// What a packet is, in so many columns: what is remarkable goes before numbers where both do not fit.
 fn label(rung: &Rung, lanes: &[Lane], room: usize, look: &Look) -> Vec<Span<'static>> {
-    let what = plain(look, &printable(&rung.what));
+    let what = clean(&rung.what, look.signs);
     let mut numbers = Vec::new();
     numbers.extend(rung.sequence.map(|number| format!("seq {number}")));
     numbers.extend(rung.acknowledgement.map(|number| format!("ack {number}")));
@@ -174,21 +173,28 @@ fn label(rung: &Rung, lanes: &[Lane], room: usize, look: &Look) -> Vec<Span<'sta
 fn notes(rung: &Rung, lanes: &[Lane], look: &Look) -> Vec<Span<'static>> {
     let mut notes = Vec::new();
     let mut add = |role: Role, text: String| {
-        notes.push(Span::styled(plain(look, &text), look.style(role)));
+        notes.push(Span::styled(clean(&text, look.signs), look.style(role)));
     };
     if let Some(reason) = rung.sights.iter().find_map(|sight| sight.out_of_state) {
-        add(Role::Error, format!("{} {reason}", sign(look, "✖", "X")));
+        add(
+            Role::Error,
+            format!("{} {reason}", look.signs.either("✖", "X")),
+        );
     }
     if rung.retransmission {
         add(
             Role::Warning,
-            format!("{} sent again", sign(look, "↻", "r")),
+            format!("{} sent again", look.signs.either("↻", "r")),
         );
     }
     if rung.gap > 0 {
         add(
             Role::Warning,
-            format!("{} {} bytes missing before", sign(look, "…", "~"), rung.gap),
+            format!(
+                "{} {} bytes missing before",
+                look.signs.either("…", "~"),
+                rung.gap
+            ),
         );
     }
     let doubled = rung.sights.iter().filter(|sight| sight.duplicate);
@@ -196,7 +202,7 @@ fn notes(rung: &Rung, lanes: &[Lane], look: &Look) -> Vec<Span<'static>> {
         let point = lanes.get(sight.lane).map_or("", |lane| lane.point.as_str());
         add(
             Role::Faint,
-            format!("{} twice from {}", sign(look, "◎", "d"), printable(point)),
+            format!("{} twice from {}", look.signs.either("◎", "d"), point),
         );
     }
     notes
@@ -208,7 +214,7 @@ pub(super) fn missed(rung: &Rung, lanes: &[Lane]) -> String {
         .iter()
         .enumerate()
         .filter(|(index, _)| !rung.sights.iter().any(|sight| sight.lane == *index))
-        .map(|(_, lane)| printable(&lane.point))
+        .map(|(_, lane)| lane.point.clone())
         .collect();
     match missed.as_slice() {
         [] => "seen at every point of this flow".to_owned(),

@@ -9,7 +9,6 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
-use crate::view::words::sign;
 
 /// Columns of a line of 16 bytes: place, hexadecimal in two halves, characters.
 const WIDE: u16 = 4 + 2 + 16 * 3 + 1 + 1 + 16;
@@ -127,7 +126,7 @@ fn hex_line(
     for (at, byte) in bytes.iter().enumerate().skip(start).take(per_line) {
         let text = match byte {
             b' '..=b'~' => char::from(*byte).to_string(),
-            _ => sign(look, "·", ".").to_owned(),
+            _ => look.signs.either("·", ".").to_owned(),
         };
         spans.push(Span::styled(text, style(at)));
     }

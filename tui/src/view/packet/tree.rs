@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use mirrorscope_dissectors::fields::Layer;
-use mirrorscope_engine::point::printable;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
-use crate::view::words::{plain, sign};
+use crate::widget::text::clean;
 
 /// A line of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +97,7 @@ impl Tree {
         let Some(layer) = layers.get(node.layer) else {
             return Line::default();
         };
-        let text = |text: &str| plain(look, &printable(text));
+        let text = |text: &str| clean(text, look.signs);
         let field = node.field.and_then(|field| layer.fields.get(field));
         let mut line = if let Some(field) = field {
             Line::from(vec![
@@ -111,8 +110,8 @@ impl Tree {
         } else {
             let mark = match (layer.fields.is_empty(), self.open.contains(&node.layer)) {
                 (true, _) => "  ",
-                (false, true) => sign(look, "▾ ", "- "),
-                (false, false) => sign(look, "▸ ", "+ "),
+                (false, true) => look.signs.either("▾ ", "- "),
+                (false, false) => look.signs.either("▸ ", "+ "),
             };
             let role = match layer.title.as_str() {
                 "Cut" | "Closed" | "Not opened" => Role::Warning,
