@@ -12,6 +12,7 @@ pub mod event;
 pub(crate) mod fixture;
 pub mod keys;
 pub mod look;
+mod overlay;
 pub mod progress;
 mod screens;
 mod terminal;
@@ -61,6 +62,7 @@ fn attend(
                     let copied = terminal::copy(&text)?;
                     app.copied(copied);
                 }
+                Request::SaveTable(..) | Request::Remember(_) => {}
                 Request::Redraw => terminal.clear()?,
                 Request::Suspend => {
                     terminal.suspend()?;

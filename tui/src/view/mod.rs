@@ -5,6 +5,7 @@ mod endpoints;
 pub mod findings;
 mod flows;
 mod list;
+mod overview;
 mod placeholder;
 pub mod related;
 mod sessions;
@@ -21,6 +22,7 @@ use crate::widget::table::{Preference, TableState};
 use endpoints::Endpoints;
 use findings::Findings;
 use flows::Flows;
+use overview::Overview;
 use placeholder::Placeholder;
 use sessions::Sessions;
 
@@ -145,7 +147,7 @@ pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
         2 => Box::new(Flows::new("", tables.get("flows"))),
         3 => Box::new(Findings::new(tables.get("findings"))),
         4 => Box::new(Endpoints::new(tables.get("endpoints"))),
-        _ => Box::new(Placeholder::new("Overview")),
+        _ => Box::new(Overview::default()),
     }
 }
 
