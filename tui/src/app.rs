@@ -38,6 +38,8 @@ pub struct Options {
     pub keys: KeyMap,
     /// The mouse is listened to.
     pub mouse: bool,
+    /// Ports of services have names.
+    pub names: bool,
     /// Columns and order of tables.
     pub tables: Tables,
     /// Filters of earlier runs, the latest last.
@@ -50,6 +52,7 @@ impl Default for Options {
             look: Look::default(),
             keys: KeyMap::default(),
             mouse: true,
+            names: true,
             tables: Tables::new(),
             filters: Vec::new(),
         }
@@ -89,7 +92,7 @@ impl App {
     /// An interface that knows nothing yet.
     pub fn new(options: Options) -> Self {
         Self {
-            world: World::new(options.look),
+            world: World::new(options.look, options.names),
             screens: Screens::new(&options.tables),
             tables: options.tables,
             keys: options.keys,
@@ -415,6 +418,17 @@ impl App {
             text,
             until: self.now + NOTICE,
         });
+    }
+
+    /// Where columns were written to, or why not.
+    pub fn saved(&mut self, saved: Result<String, String>) {
+        match saved {
+            Ok(path) => self.tell(
+                Weight::Info,
+                format!("columns and order are kept in {path}"),
+            ),
+            Err(why) => self.tell(Weight::Error, format!("columns are not kept: {why}")),
+        }
     }
 
     /// Whether a text found its way to the clipboard.

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod app;
 mod chrome;
+pub mod config;
 pub mod data;
 pub mod event;
 #[cfg(test)]
@@ -62,7 +63,12 @@ fn attend(
                     let copied = terminal::copy(&text)?;
                     app.copied(copied);
                 }
-                Request::SaveTable(..) | Request::Remember(_) => {}
+                Request::SaveTable(name, chosen) => {
+                    let saved = config::save_table(name, &chosen);
+                    app.saved(saved.map_err(|error| error.to_string()));
+                }
+                // Filters are kept for convenience: where that cannot be, nobody needs to be told each time.
+                Request::Remember(filter) => drop(config::remember(&filter)),
                 Request::Redraw => terminal.clear()?,
                 Request::Suspend => {
                     terminal.suspend()?;

@@ -192,10 +192,7 @@ fn rate(
     let line = Line::from(vec![
         Span::styled(format!("  {name:<7} "), cx.look.style(Role::Faint)),
         Span::raw(text(last)),
-        Span::styled(
-            format!("  max {}", text(most)),
-            cx.look.style(Role::Faint),
-        ),
+        Span::styled(format!("  max {}", text(most)), cx.look.style(Role::Faint)),
     ]);
     frame.render_widget(line, Rect { height: 1, ..area }.intersection(area));
     let rest = below(area, 1);
