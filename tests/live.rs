@@ -58,7 +58,7 @@ fn unnumbered(recording: &Recording) -> Vec<Shown> {
             };
             let mut bytes = Vec::new();
             wrap(&outer, &vxlan, mirrored.inner.bytes, &mut bytes);
-            let what = match &mirrored.packet.network {
+            let what = match &mirrored.shown.packet.network {
                 Network::Ip(ip) => format!("{:?} {:?}", mirrored.key, FlowKey::of(ip, 0)),
                 _ => String::new(),
             };

@@ -2,6 +2,7 @@
 
 mod live;
 mod losses;
+pub mod page;
 
 use std::convert::Infallible;
 
@@ -10,7 +11,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::advice;
 use crate::correlate::Judgement;
-use crate::filter::Filter;
+use crate::filter::{Filter, Judged};
 use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
@@ -20,7 +21,7 @@ use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
 use crate::propose::Seen;
-use crate::receive::{Frame, Mirrored, Opened, Receiver, TimeSource};
+use crate::receive::{Frame, Mirrored, Opened, Receiver, Shown, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
     SessionReport, Totals, WayReport,
@@ -31,6 +32,7 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+use page::Sought;
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -183,8 +185,8 @@ impl Engine {
             for frame in &mut opened {
                 self.receiver.open(frame);
                 let point = self.receiver.guess_point(frame);
-                let tracker = &self.tables.tracker;
-                coming.push(tracker.coming(&frame.packet, point, frame.vlan, frame.segment));
+                let outlook = self.tables.tracker.outlook();
+                coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
             self.tables.tracker.ahead(&mut coming);
             for (frame, coming) in opened.iter().zip(&coming) {
@@ -224,8 +226,9 @@ impl Engine {
         } = self;
         receiver.accept(opened, |mirrored| {
             // A frame may complete another packet than its own.
-            let coming = coming.filter(|_| std::ptr::eq(mirrored.packet, &raw const opened.packet));
-            let taken = tables.take(mirrored, coming);
+            let coming =
+                coming.filter(|_| std::ptr::eq(mirrored.shown.packet, &raw const opened.packet));
+            let taken = tables.take(&mirrored.shown, coming);
             sink(mirrored, taken, &tables.tracker);
         });
     }
@@ -241,7 +244,7 @@ impl Engine {
             receiver, tables, ..
         } = self;
         receiver.finish(|mirrored| {
-            let taken = tables.take(mirrored, None);
+            let taken = tables.take(&mirrored.shown, None);
             sink(mirrored, taken, &tables.tracker);
         });
         tables.inventory.finish();
@@ -256,16 +259,21 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        self.report_on(None)
+        self.report_on(None, None).0
     }
 
     /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
     /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
     pub fn report_matching(&self, filter: &Filter) -> Report {
-        self.report_on(Some(filter))
+        self.report_on(Some(filter), None).0
     }
 
-    fn report_on(&self, filter: Option<&Filter>) -> Report {
+    /// The report, and those flows in words that are sought.
+    fn report_on(
+        &self,
+        filter: Option<&Filter>,
+        mut sought: Option<&mut Sought<'_>>,
+    ) -> (Report, Vec<FlowReport>) {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
@@ -283,10 +291,12 @@ impl Engine {
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let wanted =
-                |filter: &Filter| wanted(filter, &context, &names, &flow, &judgement).is_some();
-            if !filter.is_none_or(wanted) {
+            let judged = Judged::new(&context, &names, &flow, &judgement);
+            if !filter.is_none_or(|filter| judged.is_wanted(filter)) {
                 continue;
+            }
+            if let Some(sought) = &mut sought {
+                sought.look(&context, &names, &flow, &judgement);
             }
             matching += 1;
             *totals
@@ -301,7 +311,10 @@ impl Engine {
             advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
-        Report {
+        let rows = sought.map_or_else(Vec::new, |sought| {
+            self.in_words(&context, &evidence, &names, &sought.rows())
+        });
+        let report = Report {
             filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions, &self.dropped_here()),
@@ -310,7 +323,8 @@ impl Engine {
             sessions,
             hints: self.hints(),
             live: None,
-        }
+        };
+        (report, rows)
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
@@ -337,12 +351,9 @@ impl Engine {
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let flow = match filter {
-                Some(filter) => wanted(filter, &context, &names, &flow, &judgement),
-                None => Some(FlowReport::new(&context, &names, &flow, &judgement)),
-            };
-            if let Some(flow) = flow {
-                sink(flow)?;
+            let judged = Judged::new(&context, &names, &flow, &judgement);
+            if filter.is_none_or(|filter| judged.is_wanted(filter)) {
+                sink(judged.in_words())?;
             }
         }
         Ok(())
@@ -738,25 +749,9 @@ fn lived<'a>(
     lived.filter(|(first, last)| first <= last).collect()
 }
 
-/// The flow in words, if a filter wants it. `names` are those of the sessions.
-fn wanted(
-    filter: &Filter,
-    context: &Context,
-    names: &[String],
-    flow: &FlowObserved,
-    judgement: &Judgement,
-) -> Option<FlowReport> {
-    // The words cost more than all else; addresses and ports alone often say no.
-    if filter.decide(&flow.key) == Some(false) {
-        return None;
-    }
-    let flow = FlowReport::new(context, names, flow, judgement);
-    (filter.decide(&flow) == Some(true)).then_some(flow)
-}
-
 impl Tables {
     /// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
-    fn take(&mut self, mirrored: &Mirrored<'_>, coming: Option<&Coming>) -> Option<Tracked> {
+    fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let Self {
             tracker,
             inventory,
@@ -764,8 +759,8 @@ impl Tables {
             packets,
         } = self;
         let before = tracker.portless;
-        let taken = tracker.track_as(mirrored, coming);
-        let PointId(index) = mirrored.point;
+        let taken = tracker.track_as(shown, coming);
+        let PointId(index) = shown.point;
         if packets.len() <= index as usize {
             packets.resize(index as usize + 1, (0, 0));
         }
@@ -773,8 +768,8 @@ impl Tables {
             *all += 1;
             *portless += tracker.portless - before;
         }
-        inventory.note(mirrored, tracker.scope(mirrored), taken);
-        firewalls.take(mirrored, taken, tracker);
+        inventory.note(shown, tracker.scope(shown), taken);
+        firewalls.take(shown, taken, tracker);
         taken
     }
 }

@@ -5,8 +5,8 @@ mod loops;
 mod opened;
 
 use mirrorscope_dissectors::{
-    Carried, Encapsulation, Fragment, InnerFrame, Layer, LinkType, Mirror, Network, Options,
-    Packet, Protocol, Reason, Stop, Stripped, decapsulate,
+    Carried, Direction, Encapsulation, Fragment, InnerFrame, Layer, LinkType, Mirror, Network,
+    Options, Packet, Protocol, Reason, Stop, Stripped, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
@@ -75,41 +75,54 @@ pub enum Delivery {
     Inside,
 }
 
-/// A packet with its encapsulation stripped.
+/// A packet as a point shows it: all that is followed further.
 #[derive(Clone, Copy, Debug)]
-pub struct Mirrored<'a> {
+pub struct Shown<'a> {
     /// The session that brought it.
     pub session: SessionId,
-    /// What makes it that session.
-    pub key: &'a SessionKey,
     /// The place that it shows.
     pub point: PointId,
     /// That place's description.
     pub place: &'a Point,
-    /// The capture interface that it came by.
-    pub interface: Option<&'a InterfaceName>,
     /// When it passed, for all analysis: as [`TimeSource`] says.
     pub time: Timestamp,
     /// Arrival at the collector.
     pub arrival: Timestamp,
-    /// When the device mirrored it, if the device's clock is good.
-    pub mirrored_at: Option<Timestamp>,
-    /// What the outermost encapsulation says of it; `None` for frames that came bare.
-    pub mirror: Option<&'a Mirror>,
     /// VLAN or segment that the packet came with: of the innermost frame, else what ERSPAN says.
     pub vlan: Option<u16>,
     /// Segment (VNI, GRE key) of the innermost encapsulation that has one, the same for both directions of a flow.
     pub segment: Option<u64>,
-    /// The innermost frame.
-    pub inner: &'a InnerFrame<'a>,
-    /// Length of the innermost frame before anything cut it, as far as headers tell.
-    pub inner_len: u32,
+    /// That of the mirror itself, which names no network of the packet's.
+    pub own_segment: Option<u64>,
+    /// Its way through the mirrored port, as the mirror says.
+    pub direction: Option<Direction>,
+    /// The mirror's sequence number.
+    pub number: Option<u32>,
     /// The innermost packet.
     pub packet: &'a Packet<'a>,
     /// How it came to be given.
     pub delivery: Delivery,
     /// The mirror's sequence number had come before: it sent this packet twice.
     pub repeated: bool,
+}
+
+/// A packet with its encapsulation stripped.
+#[derive(Clone, Copy, Debug)]
+pub struct Mirrored<'a> {
+    /// The packet at its point.
+    pub shown: Shown<'a>,
+    /// What makes its session that session.
+    pub key: &'a SessionKey,
+    /// The capture interface that it came by.
+    pub interface: Option<&'a InterfaceName>,
+    /// When the device mirrored it, if the device's clock is good.
+    pub mirrored_at: Option<Timestamp>,
+    /// What the outermost encapsulation says of it; `None` for frames that came bare.
+    pub mirror: Option<&'a Mirror>,
+    /// The innermost frame.
+    pub inner: &'a InnerFrame<'a>,
+    /// Length of the innermost frame before anything cut it, as far as headers tell.
+    pub inner_len: u32,
 }
 
 /// Takes frames and gives mirrored packets.
@@ -459,23 +472,29 @@ impl State {
         let Some(place) = self.points.note(point, sender, hides) else {
             return;
         };
-        let mirrored = Mirrored {
+        let shown = Shown {
             session: id,
-            key: &session.key,
             point,
             place,
-            interface,
             time: self.time.of(frame.time, mirrored_at),
             arrival: frame.time,
-            mirrored_at,
             vlan: opened.vlan,
             segment: opened.segment,
-            mirror,
-            inner: &stripped.inner,
-            inner_len,
+            own_segment: mirror.and_then(Mirror::segment),
+            direction: mirror.and_then(|mirror| mirror.facts.direction),
+            number: mirror.and_then(|mirror| mirror.facts.sequence),
             packet,
             delivery: Delivery::Whole,
             repeated,
+        };
+        let mirrored = Mirrored {
+            shown,
+            key: &session.key,
+            interface,
+            mirrored_at,
+            mirror,
+            inner: &stripped.inner,
+            inner_len,
         };
         sink(&mirrored);
         if let Stop::Fragment(fragment) = &stripped.stop {
@@ -542,8 +561,8 @@ fn join(
     sink: &mut impl FnMut(&Mirrored<'_>),
 ) {
     let arrival = Arrival {
-        interface: mirrored.point.0,
-        lane: (mirrored.vlan, mirrored.segment),
+        interface: mirrored.shown.point.0,
+        lane: (mirrored.shown.vlan, mirrored.shown.segment),
         number: frame.number,
         wire_len: frame.wire_len,
         time: frame.time,
@@ -553,18 +572,21 @@ fn join(
         let packet = whole.packet();
         let inside = whole.encapsulations().next().is_some();
         sink(&Mirrored {
+            shown: Shown {
+                packet: &Packet {
+                    macs: packet.macs.or(mirrored.shown.packet.macs),
+                    vlan: packet.vlan.or(mirrored.shown.packet.vlan),
+                    ..packet
+                },
+                delivery: if inside {
+                    Delivery::Inside
+                } else {
+                    Delivery::Joined
+                },
+                ..mirrored.shown
+            },
             inner: &whole.inner,
             inner_len: whole.inner.bytes.len() as u32,
-            packet: &Packet {
-                macs: packet.macs.or(mirrored.packet.macs),
-                vlan: packet.vlan.or(mirrored.packet.vlan),
-                ..packet
-            },
-            delivery: if inside {
-                Delivery::Inside
-            } else {
-                Delivery::Joined
-            },
             ..*mirrored
         });
     }

@@ -104,15 +104,15 @@ fn compare(path: &Path) -> Agreement {
             bytes: frame,
         };
         receiver.receive(&frame, |mirrored| {
-            let Network::Ip(ip) = &mirrored.packet.network else {
+            let Network::Ip(ip) = &mirrored.shown.packet.network else {
                 return;
             };
-            let mut taken = tracker.track(mirrored);
+            let mut taken = tracker.track(&mirrored.shown);
             if let Some(taken) = &mut taken {
                 // Each of them was sent, however equal.
                 taken.sight = Sight::Fresh;
             }
-            let standing = firewalls.judge(mirrored, taken, &mut tracker);
+            let standing = firewalls.judge(&mirrored.shown, taken, &mut tracker);
             let Some(standing) = standing else {
                 return;
             };

@@ -19,6 +19,7 @@
 
 mod condition;
 mod error;
+mod judged;
 mod parse;
 mod subject;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use std::fmt;
 
 use condition::Expression;
 pub use error::FilterError;
+pub(crate) use judged::Judged;
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
 pub use vocabulary::{choices, nearest, service_name, words};

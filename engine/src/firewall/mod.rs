@@ -3,7 +3,7 @@
 //!
 //! Judged at points of role `firewall` from packets at that point alone, in the order in which they came; what a mirror
 //! brought twice is left out. Fragments are judged once, joined, as the kernel joins them before it tracks. Checksums
-//! are not judged: mirrored packets may have unfinished ones.
+//! are not judged: shown packets may have unfinished ones.
 //!
 //! A packet out of state is one that the kernel calls invalid, or a TCP packet that is new to it and no SYN. What the
 //! model says is raw: whether the mirror explains it is for the correlator to tell ([`crate::observer::Context`]).
@@ -23,7 +23,7 @@ mod window;
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
 use crate::flow::{FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error};
-use crate::receive::Mirrored;
+use crate::receive::Shown;
 use crate::time::{SECOND, Timestamp};
 use crate::track::{Sight, Tracked as TrackedPacket, Tracker};
 use connection::{Connection, Life, Outcome};
@@ -129,29 +129,23 @@ impl Firewalls {
     /// Takes a packet of a flow. Once those in front of it are there, it is judged, and the flow notes if it is out of
     /// state. Does nothing where no firewall stands.
     #[inline]
-    pub fn take(
-        &mut self,
-        mirrored: &Mirrored<'_>,
-        taken: Option<TrackedPacket>,
-        tracker: &mut Tracker,
-    ) {
-        if mirrored.place.firewall.is_some() || !self.order.is_empty() {
-            self.take_in_order(mirrored, taken, tracker);
+    pub fn take(&mut self, shown: &Shown<'_>, taken: Option<TrackedPacket>, tracker: &mut Tracker) {
+        if shown.place.firewall.is_some() || !self.order.is_empty() {
+            self.take_in_order(shown, taken, tracker);
         }
     }
 
     fn take_in_order(
         &mut self,
-        mirrored: &Mirrored<'_>,
+        shown: &Shown<'_>,
         taken: Option<TrackedPacket>,
         tracker: &mut Tracker,
     ) {
-        if let Some(packet) = self.read(mirrored, taken, tracker) {
-            let number = mirrored.mirror.and_then(|mirror| mirror.facts.sequence);
+        if let Some(packet) = self.read(shown, taken, tracker) {
             self.order
-                .push(mirrored.session, number, mirrored.arrival, packet);
+                .push(shown.session, shown.number, shown.arrival, packet);
         }
-        while let Some(packet) = self.order.next(Some(mirrored.arrival)) {
+        while let Some(packet) = self.order.next(Some(shown.arrival)) {
             self.settle(&packet, tracker);
         }
     }
@@ -179,25 +173,25 @@ impl Firewalls {
     /// Judges a packet of a flow at once, in the order of arrival.
     pub fn judge(
         &mut self,
-        mirrored: &Mirrored<'_>,
+        shown: &Shown<'_>,
         taken: Option<TrackedPacket>,
         tracker: &mut Tracker,
     ) -> Option<Standing> {
-        let packet = self.read(mirrored, taken, tracker)?;
+        let packet = self.read(shown, taken, tracker)?;
         self.settle(&packet, tracker)
     }
 
     /// What is to be judged of a packet, if a firewall stands there and it is one of its own.
     fn read(
         &mut self,
-        mirrored: &Mirrored<'_>,
+        shown: &Shown<'_>,
         taken: Option<TrackedPacket>,
         tracker: &Tracker,
     ) -> Option<Packet> {
-        let settings = mirrored.place.firewall.as_deref()?;
+        let settings = shown.place.firewall.as_deref()?;
         // What comes back on the same link after a router had it is on its way out of the firewall.
         let taken = taken.filter(|taken| matches!(taken.sight, Sight::Fresh | Sight::Copy))?;
-        let Network::Ip(ip) = &mirrored.packet.network else {
+        let Network::Ip(ip) = &shown.packet.network else {
             return None;
         };
         // The kernel tracks datagrams, not their fragments.
@@ -205,7 +199,7 @@ impl Firewalls {
             return None;
         }
         let flow = tracker.flow(taken)?.key;
-        let index = mirrored.point.0 as usize;
+        let index = shown.point.0 as usize;
         if self.settings.len() <= index {
             self.settings.resize(index + 1, None);
         }
@@ -214,13 +208,13 @@ impl Firewalls {
         }
         Some(Packet {
             key: Key {
-                point: mirrored.point,
+                point: shown.point,
                 flow,
                 query: query(ip, taken.side),
             },
             taken,
-            time: mirrored.time,
-            arrival: mirrored.arrival,
+            time: shown.time,
+            arrival: shown.arrival,
             what: what(ip),
             input: Input::of(ip, flow.scope)?,
         })

@@ -29,10 +29,10 @@ use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 use foldhash::fast::FixedState;
-use mirrorscope_dissectors::{Arp, Direction, Ip, Mirror, Network};
+use mirrorscope_dissectors::{Arp, Direction, Ip, Network};
 
 use crate::point::PointId;
-use crate::receive::{Delivery, Mirrored};
+use crate::receive::{Delivery, Shown};
 use crate::site::Role;
 use crate::table::Map;
 use crate::time::{SECOND, Timestamp};
@@ -181,7 +181,7 @@ impl Inventory {
 
     /// Takes one packet of a scope, as the flow table took it.
     #[inline]
-    pub fn note(&mut self, packet: &Mirrored<'_>, scope: u32, tracked: Option<Tracked>) {
+    pub fn note(&mut self, packet: &Shown<'_>, scope: u32, tracked: Option<Tracked>) {
         let (sight, identity) = tracked.map_or((Sight::Fresh, 0), |t| (t.sight, t.identity));
         if packet.delivery != Delivery::Whole || packet.repeated || sight == Sight::Duplicate {
             return;
@@ -335,8 +335,9 @@ impl Inventory {
             let _ = station.vlans.try_push(vlan);
         }
         // The mirror's own id names no network of the station's.
-        let own = packet.mirror.and_then(Mirror::segment);
-        if let Some(segment) = packet.segment.filter(|segment| Some(*segment) != own)
+        if let Some(segment) = packet
+            .segment
+            .filter(|_| packet.segment != packet.own_segment)
             && !station.segments.contains(&segment)
         {
             let _ = station.segments.try_push(segment);
@@ -521,7 +522,7 @@ impl Inventory {
     }
 
     /// Remembers what stands at a packet's point.
-    fn place(&mut self, packet: &Mirrored<'_>) {
+    fn place(&mut self, packet: &Shown<'_>) {
         let index = packet.point.0 as usize;
         if self.places.len() <= index {
             self.places.resize(index + 1, None);
@@ -652,15 +653,14 @@ impl Seen {
 }
 
 /// Whether the mirror saw a packet come into the switch or go out of it.
-fn way(packet: &Mirrored<'_>) -> Option<Direction> {
-    let said = packet.mirror?.facts.direction?;
-    Some(packet.place.direction(said))
+fn way(packet: &Shown<'_>) -> Option<Direction> {
+    Some(packet.place.direction(packet.direction?))
 }
 
 /// A frame that is looked at.
 #[derive(Clone, Copy)]
 struct Frame<'p, 'a> {
-    packet: &'p Mirrored<'a>,
+    packet: &'p Shown<'a>,
     key: Key,
     to: Mac,
     /// No other point saw it before.

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::receive::Mirrored;
+use crate::receive::Shown;
 use crate::table::Map;
 
 /// Marks scopes that are tenants.
@@ -73,7 +73,7 @@ impl Tenants {
     /// The scope of the tenant that a packet belongs to. The point that it was seen at tells more than its tags, and the
     /// network that carried it more than a tag inside.
     #[inline]
-    pub(crate) fn of(&self, packet: &Mirrored<'_>) -> Option<u32> {
+    pub(crate) fn of(&self, packet: &Shown<'_>) -> Option<u32> {
         if self.names.is_empty() {
             return None;
         }
@@ -81,7 +81,7 @@ impl Tenants {
     }
 
     #[inline(never)]
-    fn look_up(&self, packet: &Mirrored<'_>) -> Option<u32> {
+    fn look_up(&self, packet: &Shown<'_>) -> Option<u32> {
         let by_point = || self.points.get(&packet.place.name);
         let by_segment = || self.segments.get(&packet.segment?);
         let by_vlan = || self.vlans.get(&packet.vlan?);

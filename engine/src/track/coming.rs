@@ -8,12 +8,19 @@ use std::hash::BuildHasher;
 
 use mirrorscope_dissectors::{Ip, Network, Packet};
 
-use super::Tracker;
 use super::identity::Identity;
+use super::{Scope, Tracker};
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::site::untenanted;
 use crate::table::Seed;
+
+/// What must be known to tell where packets will lead.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlook {
+    pub(super) scope: Scope,
+    pub(super) seed: Seed,
+}
 
 /// What a packet will lead to.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +55,7 @@ impl Coming {
     }
 }
 
-impl Tracker {
+impl Outlook {
     /// Works out what a packet will lead to, as far as it tells by itself. `point`: where it was seen, if that can be guessed.
     pub(crate) fn coming(
         &self,
@@ -65,7 +72,9 @@ impl Tracker {
         let coming = Coming::new(&self.seed, key, side, ip);
         Some(Coming { point, ..coming })
     }
+}
 
+impl Tracker {
     /// Has all of a batch brought near.
     pub(crate) fn ahead(&self, batch: &mut [Option<Coming>]) {
         for coming in batch.iter().flatten() {

@@ -12,7 +12,7 @@ use mirrorscope_dissectors::{FragmentPosition, Ip, Tcp, Transport};
 use super::part::Part;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
-use crate::receive::Mirrored;
+use crate::receive::Shown;
 use crate::table::fetch;
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
@@ -218,7 +218,7 @@ fn word(mac: [u8; 6]) -> u64 {
 }
 
 impl Look {
-    pub(super) fn of(packet: &Mirrored<'_>, ip: &Ip<'_>) -> Self {
+    pub(super) fn of(packet: &Shown<'_>, ip: &Ip<'_>) -> Self {
         let macs = packet.packet.macs;
         let stations = macs.map(|m| {
             let words = (word(m.source), word(m.destination));

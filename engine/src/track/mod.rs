@@ -19,12 +19,12 @@ use crate::flow::{
 };
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
 use crate::point::{Point, PointId};
-use crate::receive::{Delivery, Mirrored};
+use crate::receive::{Delivery, Shown};
 use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
-pub(crate) use coming::Coming;
+pub(crate) use coming::{Coming, Outlook};
 use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;
@@ -156,9 +156,8 @@ pub struct FlowHandle {
 /// The flows of one shard.
 #[derive(Debug)]
 pub struct Tracker {
-    scope: Scope,
+    outlook: Outlook,
     tenants: Tenants,
-    seed: Seed,
     table: Table,
     recent: Recent,
     pieces: Pieces,
@@ -173,10 +172,9 @@ impl Tracker {
     pub fn new(scope: Scope, limits: Limits, timeouts: Timeouts) -> Self {
         let seed = Seed::default();
         Self {
-            scope,
             tenants: Tenants::default(),
             table: Table::new(limits, timeouts, seed.clone()),
-            seed,
+            outlook: Outlook { scope, seed },
             recent: Recent::default(),
             pieces: Pieces::default(),
             refused: 0,
@@ -201,6 +199,11 @@ impl Tracker {
         self.tenants.reload(tenants);
     }
 
+    /// What tells where packets will lead.
+    pub(crate) fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
     /// Flows in the table.
     pub fn flow_count(&self) -> usize {
         self.table.len()
@@ -222,9 +225,9 @@ impl Tracker {
     }
 
     /// What keeps a packet's addresses apart from equal ones.
-    pub(crate) fn scope(&self, packet: &Mirrored<'_>) -> u32 {
+    pub(crate) fn scope(&self, packet: &Shown<'_>) -> u32 {
         let tenant = self.tenants.of(packet);
-        tenant.unwrap_or_else(|| untenanted(self.scope.of(packet.vlan, packet.segment)))
+        tenant.unwrap_or_else(|| untenanted(self.outlook.scope.of(packet.vlan, packet.segment)))
     }
 
     /// The flow of a packet that was just taken.
@@ -239,14 +242,14 @@ impl Tracker {
     }
 
     /// Takes one packet; `None` if it belongs to no flow.
-    pub fn track(&mut self, packet: &Mirrored<'_>) -> Option<Tracked> {
+    pub fn track(&mut self, packet: &Shown<'_>) -> Option<Tracked> {
         self.track_as(packet, None)
     }
 
     /// The same; `coming` is what was told of this very packet before.
     pub(crate) fn track_as(
         &mut self,
-        packet: &Mirrored<'_>,
+        packet: &Shown<'_>,
         coming: Option<&Coming>,
     ) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
@@ -262,7 +265,7 @@ impl Tracker {
                 self.portless += 1;
                 return None;
             };
-            worked_out = Coming::new(&self.seed, key, side, ip);
+            worked_out = Coming::new(&self.outlook.seed, key, side, ip);
             &worked_out
         };
         let side = coming.side;
@@ -288,7 +291,7 @@ impl Tracker {
         Some((self.table.flow(slot)?.key, side))
     }
 
-    fn take(&mut self, packet: &Mirrored<'_>, ip: &Ip<'_>, coming: &Coming) -> Option<Tracked> {
+    fn take(&mut self, packet: &Shown<'_>, ip: &Ip<'_>, coming: &Coming) -> Option<Tracked> {
         let Self { table, recent, .. } = self;
         let Coming {
             key, side, hash, ..
@@ -355,11 +358,11 @@ impl Tracker {
     }
 
     /// Ties an ICMP error to the flow that it quotes.
-    fn quote(&mut self, slot: u32, packet: &Mirrored<'_>, ip: &Ip<'_>) -> Option<()> {
+    fn quote(&mut self, slot: u32, packet: &Shown<'_>, ip: &Ip<'_>) -> Option<()> {
         let error = icmp_error(ip)?;
         let quoted = Ip::quoted(error.quoted)?;
         let (key, _) = FlowKey::of(&quoted, self.scope(packet))?;
-        let about = self.table.find(self.seed.hash_one(key), &key)?;
+        let about = self.table.find(self.outlook.seed.hash_one(key), &key)?;
         let mut grown = 0;
         let flow = self.table.flow_mut(about)?;
         let id = flow.key.id(flow.born);
@@ -411,13 +414,31 @@ impl Tracker {
         nat::translated(&self.table)
     }
 
+    /// The number of the flow with an id.
+    pub(crate) fn serial_of(&self, id: &str) -> Option<u64> {
+        let mut flows = self.table.iter();
+        let flow = flows.find(|flow| flow.key.id(flow.born) == id)?;
+        Some(flow.serial)
+    }
+
     /// All flows with what was observed of them, in order of their first packet here.
     pub fn flows<'a>(
         &'a self,
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = FlowObserved> + 'a {
-        self.table.iter().map(move |flow| {
+        self.flows_where(points, evidence, |_| true)
+    }
+
+    /// The same, of those whose number is wanted.
+    pub(crate) fn flows_where<'a>(
+        &'a self,
+        points: &'a [Point],
+        evidence: &'a [PointEvidence],
+        wanted: impl Fn(u64) -> bool + 'a,
+    ) -> impl Iterator<Item = FlowObserved> + 'a {
+        let flows = self.table.iter().filter(move |flow| wanted(flow.serial));
+        flows.map(move |flow| {
             let parts = self.table.parts(flow).map(|part| {
                 let mut observation = part.observation(flow.key);
                 let index = part.point.0 as usize;
@@ -454,7 +475,7 @@ fn place(
     hash: u64,
     key: FlowKey,
     side: Side,
-    packet: &Mirrored<'_>,
+    packet: &Shown<'_>,
     ip: &Ip<'_>,
 ) -> u32 {
     let mut born = packet.time;
@@ -479,7 +500,7 @@ impl Flow {
     fn take(
         &mut self,
         part: &mut Part,
-        packet: &Mirrored<'_>,
+        packet: &Shown<'_>,
         ip: &Ip<'_>,
         side: Side,
         (sight, routed): (Sight, bool),

@@ -7,7 +7,7 @@ use crate::firewall::{FirstUnmatched, Unmatched};
 use crate::flow::Side;
 use crate::observation::{Observation, Seen, Sum, Visible};
 use crate::point::PointId;
-use crate::receive::Mirrored;
+use crate::receive::Shown;
 use crate::session::SessionId;
 use crate::tcp::Conversation;
 
@@ -72,7 +72,7 @@ impl Part {
     }
 
     /// Counts a packet that the mirror did not bring before.
-    pub(super) fn count(&mut self, side: Side, packet: &Mirrored<'_>, ip: &Ip<'_>, sum: Sum) {
+    pub(super) fn count(&mut self, side: Side, packet: &Shown<'_>, ip: &Ip<'_>, sum: Sum) {
         let seen = &mut self.sides[side];
         if seen.packets == 0 {
             seen.first = packet.time;

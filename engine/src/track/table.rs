@@ -14,7 +14,7 @@ use super::{Limits, Timeouts};
 use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
-use crate::receive::Mirrored;
+use crate::receive::Shown;
 use crate::table::{Seed, fetch};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
@@ -277,7 +277,7 @@ impl Table {
         key: FlowKey,
         (originator, opening): (Side, Opening),
         born: Timestamp,
-        packet: &Mirrored<'_>,
+        packet: &Shown<'_>,
     ) -> u32 {
         let (time, now) = (packet.time, packet.arrival);
         while self.len() >= self.limits.flows {

@@ -109,7 +109,7 @@ impl Output {
 
     fn write(&mut self, mirrored: &Mirrored<'_>, wanted: Option<bool>) -> io::Result<()> {
         // Fragments are written as the mirror brought them.
-        if mirrored.delivery != Delivery::Whole {
+        if mirrored.shown.delivery != Delivery::Whole {
             return Ok(());
         }
         // Labels and sessions of the link are an encapsulation too, though no mirror's.
@@ -129,10 +129,10 @@ impl Output {
         let said = mirrored.mirror.and_then(|m| m.facts.direction);
         let packet = Packet {
             interface: self.interface(mirrored),
-            time: mirrored.time.0,
+            time: mirrored.shown.time.0,
             wire_len: mirrored.inner_len,
             bytes: bytes.get(..self.snaplen as usize).unwrap_or(bytes),
-            direction: said.map(|said| direction(mirrored.place.direction(said))),
+            direction: said.map(|said| direction(mirrored.shown.place.direction(said))),
         };
         match &mut self.writer {
             Writer::Here(series) => series.write(self.now, &packet),
@@ -142,14 +142,14 @@ impl Output {
 
     /// The number of a session's interface.
     fn interface(&mut self, mirrored: &Mirrored<'_>) -> u32 {
-        let key = (mirrored.session, mirrored.inner.link);
+        let key = (mirrored.shown.session, mirrored.inner.link);
         let writer = &mut self.writer;
         *self.interfaces.entry(key).or_insert_with(|| {
             let description = format!(
                 "{} at {} ({})",
-                mirrored.place.role.as_str(),
-                mirrored.place.name,
-                mirrored.place.site
+                mirrored.shown.place.role.as_str(),
+                mirrored.shown.place.name,
+                mirrored.shown.place.site
             );
             let interface = InterfaceDescription {
                 name: &session_name(mirrored.key, mirrored.interface),

@@ -151,7 +151,7 @@ impl<S: Store> Chosen<S> {
         flows: &Tracker,
     ) {
         let (Some(tracked), Network::Ip(ip), true) =
-            (tracked, &mirrored.packet.network, result.is_ok())
+            (tracked, &mirrored.shown.packet.network, result.is_ok())
         else {
             return;
         };
@@ -170,11 +170,11 @@ impl<S: Store> Chosen<S> {
         if let Some(followed) = self.flows.get_mut(&tracked.flow) {
             followed.handle = handle.unwrap_or(followed.handle);
             // Fragments were counted before; their data comes with the whole datagram.
-            if mirrored.delivery != Delivery::Joined {
-                followed.note(mirrored.point, tracked.side);
+            if mirrored.shown.delivery != Delivery::Joined {
+                followed.note(mirrored.shown.point, tracked.side);
             }
             if ip.fragment.is_none() {
-                *result = self.take(tracked, mirrored.time, &ip.transport);
+                *result = self.take(tracked, mirrored.shown.time, &ip.transport);
             }
         }
     }

@@ -34,12 +34,12 @@ pub fn judge(rule: &str, packets: &[Judged]) -> Vec<&'static str> {
         };
         let mut state = "not judged";
         receiver.receive(&frame, |mirrored| {
-            let mut taken = tracker.track(mirrored);
+            let mut taken = tracker.track(&mirrored.shown);
             if let Some(taken) = &mut taken {
                 // Each of them was sent, however equal.
                 taken.sight = Sight::Fresh;
             }
-            state = match firewalls.judge(mirrored, taken, &mut tracker) {
+            state = match firewalls.judge(&mirrored.shown, taken, &mut tracker) {
                 Some(Standing::New) => "new",
                 Some(Standing::Established) => "established",
                 Some(Standing::Related) => "related",

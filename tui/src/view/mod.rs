@@ -1,14 +1,23 @@
 //! Screens: each a state, what changes it, and how it is drawn.
 
+mod asked;
 pub mod cells;
+mod cursor;
 mod endpoints;
+mod finding;
 pub mod findings;
+#[cfg(test)]
+mod fixture;
+mod flow;
 mod flows;
+mod ladder;
 mod list;
 mod overview;
-mod placeholder;
+mod packet;
 pub mod related;
 mod sessions;
+mod stream;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +29,14 @@ use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
 use crate::look::Look;
 use crate::widget::table::{Preference, TableState};
 use endpoints::Endpoints;
+use finding::FindingView;
 use findings::Findings;
+use flow::FlowView;
 use flows::Flows;
 use overview::Overview;
-use placeholder::Placeholder;
+use packet::PacketView;
 use sessions::Sessions;
+use stream::StreamView;
 
 /// What every screen may look at.
 #[derive(Clone, Copy, Debug)]
@@ -191,9 +203,9 @@ pub fn open(page: Page, tables: &Tables) -> Box<dyn View> {
         Page::Sessions(name) => Box::new(Sessions::new(tables.get("sessions")).at(name)),
         Page::Endpoints(name) => Box::new(Endpoints::new(tables.get("endpoints")).at(name)),
         Page::Findings => Box::new(Findings::new(tables.get("findings"))),
-        Page::Finding(finding) => Box::new(Placeholder::new(finding.kind.as_str())),
-        Page::Flow(id) => Box::new(Placeholder::new(id)),
-        Page::Stream(_) => Box::new(Placeholder::new("stream")),
-        Page::Packet(_) => Box::new(Placeholder::new("packet")),
+        Page::Finding(finding) => Box::new(FindingView::new(finding)),
+        Page::Flow(id) => Box::new(FlowView::new(id)),
+        Page::Stream(id) => Box::new(StreamView::new(id)),
+        Page::Packet(reference) => Box::new(PacketView::new(reference)),
     }
 }
