@@ -2,8 +2,10 @@
 
 mod live;
 mod losses;
+mod one;
 pub mod page;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use arrayvec::ArrayVec;
@@ -11,7 +13,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::advice;
 use crate::correlate::Judgement;
-use crate::filter::{Filter, Judged};
+use crate::filter::{Chooses, Filter, Judged};
 use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
@@ -33,6 +35,8 @@ use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 use page::Sought;
+
+pub use one::OneFlow;
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -268,10 +272,15 @@ impl Engine {
         self.report_on(Some(filter), None).0
     }
 
+    /// The report of flows with these ids alone.
+    pub fn report_of(&self, ids: &HashSet<String>) -> Report {
+        self.report_on(Some(&ids), None).0
+    }
+
     /// The report, and those flows in words that are sought.
     fn report_on(
         &self,
-        filter: Option<&Filter>,
+        filter: Option<&dyn Chooses>,
         mut sought: Option<&mut Sought<'_>>,
     ) -> (Report, Vec<FlowReport>) {
         let assigned = self.receiver.sessions().sequences.assign();
@@ -292,7 +301,7 @@ impl Engine {
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
             let judged = Judged::new(&context, &names, &flow, &judgement);
-            if !filter.is_none_or(|filter| judged.is_wanted(filter)) {
+            if !filter.is_none_or(|filter| filter.wants(&judged)) {
                 continue;
             }
             if let Some(sought) = &mut sought {
@@ -315,7 +324,7 @@ impl Engine {
             self.in_words(&context, &evidence, &names, &sought.rows())
         });
         let report = Report {
-            filter: filter.map(Filter::to_string),
+            filter: filter.and_then(Chooses::in_words),
             totals,
             findings: collector.finish(&context, &sessions, &self.dropped_here()),
             sites_matrix: matrix.finish(),

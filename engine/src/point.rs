@@ -176,7 +176,7 @@ impl InterfaceName {
     }
 
     /// Where frames came from, in messages about them: the file as given, or the interface of this host.
-    pub(crate) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         match &self.name {
             Some(name) if self.file == LIVE => name,
             _ => &self.file,

@@ -142,6 +142,13 @@ pub struct Tracked {
     pub(crate) identity: u64,
 }
 
+impl Tracked {
+    /// Equal for all sights of one packet, and for packets that nothing tells apart.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+}
+
 /// What is known of a flow while it goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowHandle {
@@ -414,11 +421,18 @@ impl Tracker {
         nat::translated(&self.table)
     }
 
-    /// The number of the flow with an id.
-    pub(crate) fn serial_of(&self, id: &str) -> Option<u64> {
+    /// The number of the flow with an id, and its key.
+    pub(crate) fn known_as(&self, id: &str) -> Option<(u64, FlowKey)> {
         let mut flows = self.table.iter();
         let flow = flows.find(|flow| flow.key.id(flow.born) == id)?;
-        Some(flow.serial)
+        Some((flow.serial, flow.key))
+    }
+
+    /// The numbers of flows that came before one with the same ends.
+    pub(crate) fn before(&self, serial: u64, key: &FlowKey) -> Vec<u64> {
+        let earlier = |flow: &&Flow| flow.serial < serial && flow.key == *key;
+        let flows = self.table.iter().filter(earlier);
+        flows.map(|flow| flow.serial).collect()
     }
 
     /// All flows with what was observed of them, in order of their first packet here.
