@@ -6,6 +6,7 @@ mod follow;
 mod host;
 mod live;
 mod value;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
 pub use value::Host;
+pub use watch::WatchArgs;
 
 /// Where mirrored traffic went: which way each direction of a connection takes, and who breaks it.
 ///
@@ -40,6 +42,7 @@ pub struct Cli {
 
 const EXIT_STATUS: &str = "\
 Examples:
+  mirrorscope watch capture.pcap
   mirrorscope report capture.pcap
   mirrorscope report --site dc1=10.60.0.1 --site dc2=10.60.0.3 capture.pcap
   mirrorscope flows --format json dc1.pcap.gz dc2.pcap.zst | jq 'select(.verdict == \"asymmetric\")'
@@ -52,6 +55,9 @@ Exit status: 0 done; 1 findings of at least --fail-on; 2 bad usage or input (wha
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// The terminal interface: sites, flows, findings, packets, live or over files
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(WatchArgs),
     /// Summary, mirror sessions and findings
     #[command(after_help = "\
 Examples:

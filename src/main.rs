@@ -21,6 +21,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
+        Command::Watch(args) => command::watch::run(args),
         Command::Report(args) => command::report::run(args),
         Command::Sessions(args) => command::sessions::run(args),
         Command::Sites(args) => command::sites::run(args),

@@ -22,6 +22,8 @@ pub struct Needs {
     pub user: Option<String>,
     /// Files or folders that are written, and `-` for standard output. Beside a file others may be made.
     pub write: Vec<PathBuf>,
+    /// Folders that may be written, if somebody asks for it.
+    pub may_write: Vec<PathBuf>,
     /// Files or folders that are read again: the sites file when it is reloaded.
     pub read: Vec<PathBuf>,
 }
@@ -58,8 +60,8 @@ pub fn drop(needs: &Needs) -> Result<()> {
     give_up_capabilities().context("cannot give up capabilities")?;
     files::check_writable(&needs.write)?;
     rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")?;
-    files::confine(&needs.read, &needs.write)
-        .context("cannot confine the process with landlock")?;
+    let write = [needs.write.as_slice(), &needs.may_write].concat();
+    files::confine(&needs.read, &write).context("cannot confine the process with landlock")?;
     calls::forbid().context("cannot set the filter of system calls")
 }
 

@@ -14,7 +14,7 @@ use crate::input::Input;
 use crate::pcap::Pcap;
 use crate::pcapng::{self, Pcapng};
 use crate::raw::{self, Raw};
-use crate::{Error, Frame, Interface};
+use crate::{Again, Error, Frame, Interface, Place, again};
 
 /// Capture files merged in time order.
 ///
@@ -77,9 +77,10 @@ impl Files {
             let mut input = Input::new(raw::display(path), raw)?;
             match Format::open(&mut input, &path.to_string_lossy(), &mut found.interfaces) {
                 Ok(format) => sources.push(Source {
-                    input,
                     format,
                     ended: false,
+                    again: input.again().is_some(),
+                    input,
                     next: None,
                 }),
                 Err(_) if input.raw().interrupted() => break,
@@ -118,6 +119,7 @@ impl Files {
             interface: packet.interface,
             origin: &interfaces[packet.interface as usize],
             number: packet.number,
+            place: sources[*source].place(*source, packet.offset),
             bytes: sources[*source].input.bytes(packet.start, packet.len),
         })
     }
@@ -133,6 +135,35 @@ impl Files {
     /// [`Error::UndeclaredInterface`] does not end it, and may stand before another.
     pub fn problems(&self) -> &[Error] {
         &self.found.problems
+    }
+
+    /// From now on a pipe that brings nothing is not waited for, if it is the only file and not compressed: then
+    /// [`Self::next_frames`] gives none for a while, and [`Self::is_idle`] tells why.
+    pub fn return_when_idle(&mut self) {
+        if let [only] = &mut self.sources[..] {
+            only.input.set_hasty(true);
+        }
+    }
+
+    /// No frames came, but more may follow.
+    pub fn is_idle(&self) -> bool {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        matches!(&self.sources[..], [only] if !stopped && !only.ended && only.input.raw().idle())
+    }
+
+    /// To read frames again that were lent so far.
+    pub fn again(&self) -> Again {
+        let sources = self.sources.iter().map(|source| {
+            Some(again::Source {
+                name: source.input.name(),
+                file: source.input.again()?,
+                format: match &source.format {
+                    Format::Pcap(pcap) => again::Format::Pcap(pcap.again()),
+                    Format::Pcapng(pcapng) => again::Format::Pcapng(pcapng.again()),
+                },
+            })
+        });
+        Again::new(sources.collect(), self.found.interfaces.clone())
     }
 
     /// How much was read.
@@ -204,11 +235,19 @@ struct Source {
     input: Input,
     format: Format,
     ended: bool,
+    /// Its frames can be read again at their places.
+    again: bool,
     /// With several files: its frame in the queue.
     next: Option<Packet>,
 }
 
 impl Source {
+    /// Where a frame of this file can be read again.
+    #[inline]
+    fn place(&self, index: usize, offset: u64) -> Option<Place> {
+        self.again.then(|| Place::new(index, offset)).flatten()
+    }
+
     /// The next packets of the only file.
     #[inline]
     fn collect(&mut self, most: usize, batch: &mut Packets, found: &mut Found) {
@@ -245,6 +284,7 @@ impl Source {
             Ok(None) => {}
             // Stopped in the middle of a packet: the file is not to blame.
             Err(_) if self.input.raw().interrupted() => {}
+            Err(_) if self.input.raw().idle() => return None,
             Err(problem) => found.problems.push(problem),
         }
         self.ended = true;

@@ -1,5 +1,6 @@
 //! A file's bytes, unpacked, in a buffer that is refilled as they are used.
 
+use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
 use crate::Error;
@@ -149,6 +150,23 @@ impl Input {
             left -= step as u64;
         }
         Ok(count - left)
+    }
+
+    /// Lets a pipe be waited for, or not: then what cannot be had at once is an error, and nothing is lost of what is
+    /// buffered. Tells what was so before. A decoder is always given the time.
+    pub fn set_hasty(&mut self, hasty: bool) -> bool {
+        match &mut self.source {
+            Source::Plain(raw) => raw.set_hasty(hasty),
+            Source::Gzip(_) | Source::Zstd(_) => false,
+        }
+    }
+
+    /// The file, to be read at any place, and where its first byte is; None if that cannot be.
+    pub fn again(&self) -> Option<io::Result<(File, u64)>> {
+        match &self.source {
+            Source::Plain(raw) => raw.again(),
+            Source::Gzip(_) | Source::Zstd(_) => None,
+        }
     }
 
     /// Bytes at a place in the buffer.

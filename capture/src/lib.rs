@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod again;
 mod error;
 mod files;
 mod frame;
@@ -43,6 +44,7 @@ mod testing;
 pub mod writer;
 mod zstd;
 
+pub use again::{Again, Reread};
 pub use error::Error;
 pub use files::{Files, Progress};
-pub use frame::{BATCH, Frame, Interface};
+pub use frame::{BATCH, Frame, Interface, Place};

@@ -6,7 +6,7 @@
 use pcap_file::pcap::PcapHeader;
 use pcap_file::{Endianness, TsResolution};
 
-use crate::frame::{MAX_PACKET, Packet};
+use crate::frame::{MAX_PACKET, NOWHERE, Packet};
 use crate::input::Input;
 use crate::{Error, Interface};
 
@@ -23,14 +23,40 @@ const MAJOR: u16 = 2;
 /// every frame that the snap length cut, and its raw ones say only that bytes are missing, not how
 /// many, which a live pipe and the limit on lengths have to know first.
 pub(crate) struct Pcap {
+    layout: Layout,
+    interface: u32,
+    /// Of the latest packet.
+    number: u64,
+}
+
+/// How a file writes packet headers.
+#[derive(Clone, Copy)]
+struct Layout {
     big_endian: bool,
     /// Nanoseconds in one unit of the fraction.
     unit: i64,
     /// Bytes before each packet's data.
     packet_header: usize,
-    interface: u32,
-    /// Of the latest packet.
-    number: u64,
+}
+
+impl Layout {
+    /// A fraction of a second or more is simply added: some writers do not carry over.
+    #[inline]
+    fn time(self, seconds: u32, fraction: u32) -> i64 {
+        i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit
+    }
+
+    /// The fields of a packet header: seconds, fraction of a second, bytes captured, bytes on the wire.
+    #[inline]
+    fn header(self, bytes: &[u8]) -> Option<[u32; 4]> {
+        let (words, _) = bytes.first_chunk::<PACKET_HEADER>()?.as_chunks::<4>();
+        let words: [[u8; 4]; 4] = words.try_into().ok()?;
+        Some(if self.big_endian {
+            words.map(u32::from_be_bytes)
+        } else {
+            words.map(u32::from_le_bytes)
+        })
+    }
 }
 
 impl Pcap {
@@ -81,15 +107,25 @@ impl Pcap {
             link_type,
         });
         Ok(Some(Self {
-            big_endian: header.endianness == Endianness::Big,
-            unit: match header.ts_resolution {
-                TsResolution::MicroSecond => 1000,
-                TsResolution::NanoSecond => 1,
+            layout: Layout {
+                big_endian: header.endianness == Endianness::Big,
+                unit: match header.ts_resolution {
+                    TsResolution::MicroSecond => 1000,
+                    TsResolution::NanoSecond => 1,
+                },
+                packet_header,
             },
-            packet_header,
             interface,
             number: 0,
         }))
+    }
+
+    /// How to read packets again.
+    pub fn again(&self) -> Again {
+        Again {
+            layout: self.layout,
+            interface: self.interface,
+        }
     }
 
     /// The next packet, None at the end of the file.
@@ -102,34 +138,35 @@ impl Pcap {
     #[inline]
     pub fn buffered(&mut self, input: &mut Input) -> Option<Packet> {
         let bytes = input.buffered();
-        let [seconds, fraction, captured, wire_len] = self.header(bytes)?;
+        let [seconds, fraction, captured, wire_len] = self.layout.header(bytes)?;
         let len = captured as usize;
-        let whole = self.packet_header + len;
+        let whole = self.layout.packet_header + len;
         if captured > MAX_PACKET || bytes.len() < whole {
             return None;
         }
         self.number += 1;
+        let offset = input.offset();
         Some(Packet {
-            // A fraction of a second or more is simply added: some writers do not carry over.
-            time: i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit,
+            time: self.layout.time(seconds, fraction),
             wire_len,
             interface: self.interface,
             number: self.number,
-            start: input.consume(whole) + self.packet_header,
+            offset,
+            start: input.consume(whole) + self.layout.packet_header,
             len,
         })
     }
 
     /// Sees to it that the next packet is buffered; false at the end of the file.
     fn fill(&self, input: &mut Input) -> Result<bool, Error> {
-        if !input.fill(self.packet_header)? {
+        if !input.fill(self.layout.packet_header)? {
             if input.buffered().is_empty() {
                 return Ok(false);
             }
-            return Err(self.cut(input, self.packet_header));
+            return Err(self.cut(input, self.layout.packet_header));
         }
-        let Some([_, _, captured, _]) = self.header(input.buffered()) else {
-            return Err(self.cut(input, self.packet_header));
+        let Some([_, _, captured, _]) = self.layout.header(input.buffered()) else {
+            return Err(self.cut(input, self.layout.packet_header));
         };
         if captured > MAX_PACKET {
             return Err(Error::Oversized {
@@ -139,23 +176,11 @@ impl Pcap {
                 claimed: captured,
             });
         }
-        let whole = self.packet_header + captured as usize;
+        let whole = self.layout.packet_header + captured as usize;
         if !input.fill(whole)? {
             return Err(self.cut(input, whole));
         }
         Ok(true)
-    }
-
-    /// The fields of a packet header: seconds, fraction of a second, bytes captured, bytes on the wire.
-    #[inline]
-    fn header(&self, bytes: &[u8]) -> Option<[u32; 4]> {
-        let (words, _) = bytes.first_chunk::<PACKET_HEADER>()?.as_chunks::<4>();
-        let words: [[u8; 4]; 4] = words.try_into().ok()?;
-        Some(if self.big_endian {
-            words.map(u32::from_be_bytes)
-        } else {
-            words.map(u32::from_le_bytes)
-        })
     }
 
     fn cut(&self, input: &Input, want: usize) -> Error {
@@ -166,6 +191,40 @@ impl Pcap {
             have: input.buffered().len() as u64,
             want: want as u64,
         }
+    }
+}
+
+/// Reads packets whose places are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Again {
+    layout: Layout,
+    interface: u32,
+}
+
+impl Again {
+    /// Bytes that tell how long the record of a packet is.
+    pub fn head(&self) -> usize {
+        self.layout.packet_header
+    }
+
+    /// The length of the record that begins so; None if none does.
+    pub fn len(&self, head: &[u8]) -> Option<usize> {
+        let [_, _, captured, _] = self.layout.header(head)?;
+        (captured <= MAX_PACKET).then_some(self.layout.packet_header + captured as usize)
+    }
+
+    /// Reads a record.
+    pub fn packet(&self, record: &[u8]) -> Option<Packet> {
+        let [seconds, fraction, captured, wire_len] = self.layout.header(record)?;
+        Some(Packet {
+            time: self.layout.time(seconds, fraction),
+            wire_len,
+            interface: self.interface,
+            number: 0,
+            offset: NOWHERE,
+            start: self.layout.packet_header,
+            len: captured as usize,
+        })
     }
 }
 

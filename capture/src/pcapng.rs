@@ -6,6 +6,7 @@
 //!
 //! Not read: name resolution, statistics, secrets, comments, hashes and flags.
 
+mod again;
 mod block;
 mod interface;
 
@@ -15,11 +16,13 @@ use pcap_file::pcapng::blocks::{
 };
 
 use crate::files::Found;
-use crate::frame::{MAX_PACKET, Packet};
+use crate::frame::{MAX_PACKET, NOWHERE, Packet};
 use crate::input::Input;
 use crate::{Error, Interface};
 use block::{BODY, Block, Blocks, Order, bad_block};
 use interface::{Clock, Declaration};
+
+pub(crate) use again::{Again, HEAD};
 
 /// The first bytes of a section header block, in either byte order, and so of a file.
 pub(crate) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -36,6 +39,11 @@ pub(crate) struct Pcapng {
     blocks: Blocks,
     /// The file as the caller named it.
     source: String,
+    /// Sections before the current one that declare interfaces.
+    past: Vec<Section>,
+    /// Where the current section begins, and how it writes numbers.
+    start: u64,
+    order: Order,
     /// Interfaces of the current section.
     declared: Vec<Declared>,
     /// Interfaces of all sections so far.
@@ -48,7 +56,17 @@ pub(crate) struct Pcapng {
     told: bool,
 }
 
+/// What is kept of a section to read its packets again.
+#[derive(Clone)]
+struct Section {
+    /// Where it begins.
+    start: u64,
+    order: Order,
+    declared: Vec<Declared>,
+}
+
 /// What is kept of an interface to read its packets.
+#[derive(Clone)]
 struct Declared {
     index: u32,
     snaplen: u32,
@@ -72,6 +90,9 @@ impl Pcapng {
         let mut reader = Self {
             blocks: Blocks::new(),
             source: source.to_owned(),
+            past: Vec::new(),
+            start: 0,
+            order: Blocks::new().order,
             declared: Vec::new(),
             interfaces: 0,
             number: 0,
@@ -160,8 +181,32 @@ impl Pcapng {
                 minor,
             });
         }
-        self.declared.clear();
+        self.end_section();
+        self.start = input.offset();
         Ok(())
+    }
+
+    /// Keeps what packets of the section need that ends, if it can have packets.
+    fn end_section(&mut self) {
+        let declared = std::mem::take(&mut self.declared);
+        if !declared.is_empty() {
+            self.past.push(Section {
+                start: self.start,
+                order: self.order,
+                declared,
+            });
+        }
+        self.order = self.blocks.order;
+    }
+
+    /// How to read packets again.
+    pub fn again(&self) -> Again {
+        let current = Section {
+            start: self.start,
+            order: self.order,
+            declared: self.declared.clone(),
+        };
+        Again::new(self.past.iter().cloned().chain([current]).collect())
     }
 
     /// Takes note of an interface.
@@ -205,7 +250,7 @@ impl Pcapng {
     ) -> Result<Option<Packet>, Error> {
         let number = self.number + 1;
         let bytes = &input.buffered()[..block.len];
-        let Some(facts) = self.facts(block.kind, bytes) else {
+        let Some(facts) = Facts::of(self.blocks.order, block.kind, bytes) else {
             let reason = format!("{} bytes are too few for a packet", block.len);
             return Err(bad_block(input, input.offset(), reason));
         };
@@ -221,15 +266,8 @@ impl Pcapng {
             }
             return Ok(None);
         };
-        let mut captured = facts.captured;
         let room = block.len - 4 - facts.data;
-        if block.kind == SIMPLE_PACKET_BLOCK {
-            // These do not say how much was captured; padding may be counted into the room.
-            if interface.snaplen != 0 {
-                captured = captured.min(interface.snaplen);
-            }
-            captured = captured.min(room as u32);
-        }
+        let captured = facts.captured(block.kind, interface.snaplen, room);
         if captured > MAX_PACKET || captured as usize > room {
             return Err(Error::Oversized {
                 file: input.name(),
@@ -246,19 +284,22 @@ impl Pcapng {
             wire_len: facts.wire_len,
             interface: interface.index,
             number,
+            // Without a time it means nothing alone.
+            offset: facts.ticks.map_or(NOWHERE, |_| input.offset()),
             start: facts.data,
             len: captured as usize,
         }))
     }
+}
 
+impl Facts {
     /// The fields before a packet's data; None if the block is too short for them.
     #[inline]
-    fn facts(&self, kind: u32, block: &[u8]) -> Option<Facts> {
-        let order: Order = self.blocks.order;
+    fn of(order: Order, kind: u32, block: &[u8]) -> Option<Self> {
         let body = block.get(BODY..block.len().checked_sub(4)?)?;
         if kind == SIMPLE_PACKET_BLOCK {
             let wire_len = order.u32(body, 0)?;
-            return Some(Facts {
+            return Some(Self {
                 interface: 0,
                 ticks: None,
                 captured: wire_len,
@@ -268,7 +309,7 @@ impl Pcapng {
         }
         let high = u64::from(order.u32(body, 4)?);
         let low = u64::from(order.u32(body, 8)?);
-        Some(Facts {
+        Some(Self {
             // The obsolete packet block has half as much room for it, then counts drops.
             interface: if kind == PACKET_BLOCK {
                 order.u16(body, 0)?.into()
@@ -280,6 +321,17 @@ impl Pcapng {
             wire_len: order.u32(body, 16)?,
             data: BODY + 20,
         })
+    }
+
+    /// Bytes that were captured.
+    #[inline]
+    fn captured(&self, kind: u32, snaplen: u32, room: usize) -> u32 {
+        if kind != SIMPLE_PACKET_BLOCK {
+            return self.captured;
+        }
+        // These do not say how much was captured; padding may be counted into the room.
+        let cut = if snaplen == 0 { u32::MAX } else { snaplen };
+        self.captured.min(cut).min(room as u32)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes as the system gives them: a regular file, or a pipe that may wait for more.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::Error;
 /// How long a silent pipe is waited for before `stop` is looked at again.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
-    tv_nsec: 50_000_000,
+    tv_nsec: 20_000_000,
 };
 
 /// An open file, and how far it was read.
@@ -27,9 +27,26 @@ pub(crate) struct Raw {
     stop: Arc<AtomicBool>,
     /// Bytes read so far.
     read: u64,
-    ended: bool,
-    interrupted: bool,
-    failed: bool,
+    state: State,
+    /// Whoever reads has something else to do while nothing comes.
+    hasty: bool,
+    /// Where in a regular file the reading began.
+    start: u64,
+}
+
+/// How the latest read went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It brought bytes.
+    Flows,
+    /// Nothing was there, and nobody waited.
+    Idle,
+    /// The end was reached.
+    Ended,
+    /// `stop` ended it.
+    Interrupted,
+    /// The system failed.
+    Failed,
 }
 
 impl Raw {
@@ -48,14 +65,16 @@ impl Raw {
                 file: display(path),
             });
         }
+        // Somebody may have read from standard input before.
+        let start = (&file).stream_position().unwrap_or_default();
         Ok(Self {
             file,
+            start,
             total: metadata.is_file().then_some(metadata.len()),
             stop,
             read: 0,
-            ended: false,
-            interrupted: false,
-            failed: false,
+            state: State::Flows,
+            hasty: false,
         })
     }
 
@@ -71,17 +90,33 @@ impl Raw {
 
     /// Its end was reached.
     pub fn ended(&self) -> bool {
-        self.ended
+        self.state == State::Ended
     }
 
     /// `stop` ended it, so that its end is not the data's end.
     pub fn interrupted(&self) -> bool {
-        self.interrupted
+        self.state == State::Interrupted
     }
 
     /// The system failed to read, so that an error is not the data's fault.
     pub fn failed(&self) -> bool {
-        self.failed
+        self.state == State::Failed
+    }
+
+    /// Whether a pipe is not waited for: a read that would is an error of the kind [`io::ErrorKind::WouldBlock`] then.
+    pub fn set_hasty(&mut self, hasty: bool) -> bool {
+        std::mem::replace(&mut self.hasty, hasty)
+    }
+
+    /// Nothing came when it was read last, and it has not ended.
+    pub fn idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// A regular file once more, to be read at any place, and where in it the reading began.
+    pub fn again(&self) -> Option<io::Result<(File, u64)>> {
+        self.total?;
+        Some(self.file.try_clone().map(|file| (file, self.start)))
     }
 
     /// Waits a moment for bytes, or the end, to be there.
@@ -103,18 +138,26 @@ impl Read for Raw {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.stop.load(Ordering::Relaxed) {
-                self.interrupted = true;
+                self.state = State::Interrupted;
                 return Ok(0);
             }
             let result = match self.ready() {
                 Ok(true) => self.file.read(buffer),
+                Ok(false) if self.hasty => {
+                    self.state = State::Idle;
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
                 Ok(false) => continue,
                 Err(cause) => Err(cause),
             };
             match result {
                 Ok(count) => {
                     self.read += count as u64;
-                    self.ended = count == 0;
+                    self.state = if count == 0 {
+                        State::Ended
+                    } else {
+                        State::Flows
+                    };
                     return Ok(count);
                 }
                 Err(cause)
@@ -123,7 +166,7 @@ impl Read for Raw {
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
                 Err(cause) => {
-                    self.failed = true;
+                    self.state = State::Failed;
                     return Err(cause);
                 }
             }

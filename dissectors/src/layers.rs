@@ -71,6 +71,12 @@ impl<'a> Layers<'a> {
         self.marks.iter().filter_map(|mark| self.layer(mark))
     }
 
+    /// All of them, each with its name and its place in the frame.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Protocol, usize, Layer<'a>)> {
+        let placed = |mark: &Mark| Some((mark.protocol, mark.start as usize, self.layer(mark)?));
+        self.marks.iter().filter_map(placed)
+    }
+
     /// What they are, and where.
     #[inline(always)]
     pub(crate) fn marks(&self) -> &[Mark] {

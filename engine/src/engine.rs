@@ -2,6 +2,7 @@
 
 mod live;
 mod losses;
+pub mod page;
 mod threaded;
 
 use std::convert::Infallible;
@@ -11,7 +12,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::advice;
 use crate::correlate::Judgement;
-use crate::filter::Filter;
+use crate::filter::{Filter, Judged};
 use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
@@ -32,6 +33,7 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
+use page::Sought;
 
 pub use threaded::Threaded;
 
@@ -287,16 +289,21 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        self.report_on(None)
+        self.report_on(None, None).0
     }
 
     /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
     /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
     pub fn report_matching(&self, filter: &Filter) -> Report {
-        self.report_on(Some(filter))
+        self.report_on(Some(filter), None).0
     }
 
-    fn report_on(&self, filter: Option<&Filter>) -> Report {
+    /// The report, and those flows in words that are sought.
+    fn report_on(
+        &self,
+        filter: Option<&Filter>,
+        mut sought: Option<&mut Sought<'_>>,
+    ) -> (Report, Vec<FlowReport>) {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
@@ -314,10 +321,12 @@ impl Engine {
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let wanted =
-                |filter: &Filter| wanted(filter, &context, &names, &flow, &judgement).is_some();
-            if !filter.is_none_or(wanted) {
+            let judged = Judged::new(&context, &names, &flow, &judgement);
+            if !filter.is_none_or(|filter| judged.is_wanted(filter)) {
                 continue;
+            }
+            if let Some(sought) = &mut sought {
+                sought.look(&context, &names, &flow, &judgement);
             }
             matching += 1;
             *totals
@@ -332,7 +341,10 @@ impl Engine {
             advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
-        Report {
+        let rows = sought.map_or_else(Vec::new, |sought| {
+            self.in_words(&context, &evidence, &names, &sought.rows())
+        });
+        let report = Report {
             filter: filter.map(Filter::to_string),
             totals,
             findings: collector.finish(&context, &sessions, &self.dropped_here()),
@@ -341,7 +353,8 @@ impl Engine {
             sessions,
             hints: self.hints(),
             live: None,
-        }
+        };
+        (report, rows)
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
@@ -368,12 +381,9 @@ impl Engine {
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let flow = match filter {
-                Some(filter) => wanted(filter, &context, &names, &flow, &judgement),
-                None => Some(FlowReport::new(&context, &names, &flow, &judgement)),
-            };
-            if let Some(flow) = flow {
-                sink(flow)?;
+            let judged = Judged::new(&context, &names, &flow, &judgement);
+            if filter.is_none_or(|filter| judged.is_wanted(filter)) {
+                sink(judged.in_words())?;
             }
         }
         Ok(())
@@ -767,22 +777,6 @@ fn lived<'a>(
     let (since, until) = point.period;
     let lived = sessions.map(|s| (s.first.max(since), s.last.min(until)));
     lived.filter(|(first, last)| first <= last).collect()
-}
-
-/// The flow in words, if a filter wants it. `names` are those of the sessions.
-fn wanted(
-    filter: &Filter,
-    context: &Context,
-    names: &[String],
-    flow: &FlowObserved,
-    judgement: &Judgement,
-) -> Option<FlowReport> {
-    // The words cost more than all else; addresses and ports alone often say no.
-    if filter.decide(&flow.key) == Some(false) {
-        return None;
-    }
-    let flow = FlowReport::new(context, names, flow, judgement);
-    (filter.decide(&flow) == Some(true)).then_some(flow)
 }
 
 impl Tables {

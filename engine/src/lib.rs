@@ -46,4 +46,4 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, Threaded};
+pub use engine::{BATCH, Config, Endpoints, Engine, Threaded, page};

@@ -23,7 +23,7 @@ use crate::track::Evicted;
 use crate::verdict::{Cause, Confidence, Verdict};
 
 /// Everything at once.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// The filter that flows were chosen by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 /// Frames and what became of them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Totals {
     /// Frames read.
     pub frames: u64,
@@ -600,19 +600,9 @@ impl FlowReport {
         let (src, dst) = (flow.key.end(orig), flow.key.end(resp));
         let icmp = flow.key.is_icmp();
         let query = flow.key.is_icmp_query();
-        let state =
-            |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| match flow.key.protocol {
-                crate::flow::protocol::TCP => conversation.conn_state(orig),
-                crate::flow::protocol::UDP => {
-                    match (sides[orig].packets > 0, sides[resp].packets > 0) {
-                        (true, true) => "SF",
-                        (true, false) => "S0",
-                        (false, true) => "SHR",
-                        (false, false) => "OTH",
-                    }
-                }
-                _ => "OTH",
-            };
+        let state = |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| {
+            state(flow, conversation, sides)
+        };
         let history = |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| {
             let letters = match flow.key.protocol {
                 crate::flow::protocol::UDP => {
@@ -635,7 +625,7 @@ impl FlowReport {
             (flow.key.protocol == crate::flow::protocol::TCP)
                 .then(|| Summary::new(conversation, orig))
         };
-        let totals = [flow.total(0), flow.total(1)];
+        let totals = totals(flow);
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
             Some(AtPoint {
@@ -696,6 +686,33 @@ impl FlowReport {
             icmp_errors: flow.errors.iter().map(IcmpErrorReport::from).collect(),
             quotes: flow.quotes.clone(),
         }
+    }
+}
+
+/// Zeek's `conn_state` of a flow, from all points.
+pub(crate) fn conn_state(flow: &FlowObserved) -> &'static str {
+    state(flow, &flow.conversation, &totals(flow))
+}
+
+fn totals(flow: &FlowObserved) -> [Seen; 2] {
+    [flow.total(0), flow.total(1)]
+}
+
+fn state(
+    flow: &FlowObserved,
+    conversation: &crate::tcp::Conversation,
+    sides: &[Seen; 2],
+) -> &'static str {
+    let (orig, resp) = (flow.originator, flow.responder());
+    match flow.key.protocol {
+        crate::flow::protocol::TCP => conversation.conn_state(orig),
+        crate::flow::protocol::UDP => match (sides[orig].packets > 0, sides[resp].packets > 0) {
+            (true, true) => "SF",
+            (true, false) => "S0",
+            (false, true) => "SHR",
+            (false, false) => "OTH",
+        },
+        _ => "OTH",
     }
 }
 

@@ -4,6 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mirrorscope_dissectors::fields::layers;
 use mirrorscope_dissectors::{LinkType, MAX_LAYERS, Options, Stop, decapsulate};
 
 fuzz_target!(|input: &[u8]| {
@@ -28,6 +29,20 @@ fuzz_target!(|input: &[u8]| {
     assert!(stripped.encapsulations().count() <= MAX_LAYERS);
     // Every field of every layer must be printable.
     let _ = format!("{stripped:?}");
+
+    // A reader's layers follow each other from the first byte to the last.
+    let mut end = 0;
+    for layer in layers(link, frame, &options) {
+        assert_eq!(layer.bytes.start, end);
+        end = layer.bytes.end;
+        let mut last = layer.bytes.start;
+        for field in &layer.fields {
+            assert!(last <= field.bytes.start && field.bytes.start < field.bytes.end);
+            assert!(field.bytes.end <= frame.len());
+            last = field.bytes.start;
+        }
+    }
+    assert_eq!(end, frame.len());
 
     let packet = stripped.packet();
     if let Some(selector) = stripped.unknown(&packet) {

@@ -59,7 +59,12 @@ impl Choice {
         if let Some(filter) = &filter {
             refuse_to_read_twice(filter, &args.input)?;
         }
-        let mut input = Input::open(&args.input, Plan { twice, writes })?;
+        let plan = Plan {
+            twice,
+            writes,
+            ..Plan::default()
+        };
+        let mut input = Input::open(&args.input, plan)?;
         let choice = match filter {
             None => Self::All,
             Some(filter) if !twice => Self::ByKey(filter),

@@ -13,6 +13,7 @@ pub mod interfaces;
 pub mod report;
 pub mod sessions;
 pub mod sites;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 

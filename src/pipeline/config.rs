@@ -11,6 +11,7 @@ use mirrorscope_engine::receive::TimeSource;
 use mirrorscope_engine::site::Sites;
 
 use crate::cli::{self, InputArgs, LiveArgs};
+use crate::output::error_text;
 
 /// The sites file, and what the command line adds to it.
 pub fn sites(args: &InputArgs) -> Result<Sites> {
@@ -27,6 +28,21 @@ pub fn sites(args: &InputArgs) -> Result<Sites> {
     }
     sites.firewall = args.firewall;
     Ok(sites)
+}
+
+/// The same once more, and that it was read again; or why nothing changes.
+pub fn sites_again(args: &InputArgs) -> Result<(Sites, String), String> {
+    let Some(path) = &args.sites else {
+        return Err("there is no sites file to read again (--sites)".to_owned());
+    };
+    let name = printable(&path.to_string_lossy());
+    match sites(args) {
+        Ok(sites) => Ok((sites, format!("{name}: read again"))),
+        Err(error) => Err(format!(
+            "{}; the sites stay as they were",
+            error_text(&error)
+        )),
+    }
 }
 
 /// All settings but those of the flow table.

@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use mirrorscope_capture::Files;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::session::Registry;
-use mirrorscope_tui::progress::{Done, ProgressBar, State};
+use mirrorscope_tui::data::Weight;
+use mirrorscope_tui::progress::{Done, State};
 
-use super::Consumer;
 use super::frames::Frames;
+use super::{Consumer, Course, Teller};
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
 const LOOK: u64 = 4096;
@@ -28,16 +29,17 @@ pub fn read(
     count: u64,
     registry: &Registry,
     consumer: &mut impl Consumer,
+    teller: &mut dyn Teller,
 ) -> Result<Read> {
-    let mut progress = ProgressBar::new();
     let mut frames = Frames::default();
     let mut look = 0;
     while frames.taken < count {
         if frames.taken >= look {
             look = frames.taken + LOOK;
-            if progress.is_due() {
+            consumer.look(&Course::Files(files))?;
+            if teller.wants_progress() {
                 let read = files.progress();
-                progress.draw(&State {
+                teller.progress(&State {
                     done: Done::Files {
                         read: read.read,
                         total: read.total,
@@ -50,9 +52,14 @@ pub fn read(
         }
         let batch = files.next_frames(frames.left(count));
         if frames.take(batch, consumer)?.is_none() {
-            break;
+            if !files.is_idle() {
+                break;
+            }
+            look = frames.taken;
         }
     }
+    teller.make_room();
+    consumer.look(&Course::Files(files))?;
     Ok(Read {
         frames: frames.taken,
         unsupported: frames.unsupported,
@@ -60,11 +67,11 @@ pub fn read(
 }
 
 impl Read {
-    /// Tells what was wrong on standard error; true if nothing was.
-    pub fn complain(&self, files: &Files) -> Result<bool> {
+    /// Tells what was wrong; true if nothing was.
+    pub fn complain(&self, files: &Files, teller: &mut dyn Teller) -> Result<bool> {
         let problems = files.problems();
         for problem in problems {
-            eprintln!("mirrorscope: {}", printable(&problem.to_string()));
+            teller.tell(Weight::Error, &printable(&problem.to_string()));
         }
         let skipped: u64 = self.unsupported.values().sum();
         let mut kinds: Vec<String> = Vec::new();
@@ -84,11 +91,12 @@ impl Read {
             bail!("{} is not supported; {supported}", kinds.join(", "));
         }
         if skipped > 0 {
-            eprintln!(
-                "mirrorscope: {}: {skipped} of {} frames skipped; {supported}",
+            let text = format!(
+                "{}: {skipped} of {} frames skipped; {supported}",
                 kinds.join(", "),
                 self.frames
             );
+            teller.tell(Weight::Error, &text);
         }
         Ok(problems.is_empty() && skipped == 0)
     }

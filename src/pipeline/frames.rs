@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use arrayvec::ArrayVec;
-use mirrorscope_capture as capture;
+use mirrorscope_capture::{self as capture, Place};
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
@@ -36,6 +36,7 @@ impl Frames {
     ) -> Result<Option<i64>> {
         let mut last = None;
         let mut frames = ArrayVec::<Frame<'_>, { capture::BATCH }>::new();
+        let mut places = ArrayVec::<Option<Place>, { capture::BATCH }>::new();
         for frame in batch {
             self.taken += 1;
             last = Some(frame.time);
@@ -52,8 +53,9 @@ impl Frames {
                 number: frame.number,
                 bytes: frame.bytes,
             });
+            places.push(frame.place);
         }
-        consumer.frames(&frames)?;
+        consumer.frames_at(&frames, &places)?;
         Ok(last)
     }
 

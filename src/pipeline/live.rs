@@ -9,19 +9,17 @@ use mirrorscope_engine::live::{DroppedReport, InterfaceReport, LiveReport};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::time::{SECOND, Timestamp};
-use mirrorscope_tui::progress::{Done, ProgressBar, State};
+use mirrorscope_tui::data::Weight;
+use mirrorscope_tui::progress::{Done, State};
 
 use super::frames::Frames;
 use super::signals::Signals;
-use super::{Consumer, config};
+use super::{Consumer, Course, Teller, config};
 use crate::cli::{InputArgs, LiveArgs};
-use crate::output::error_text;
 use crate::output::live::{interface_text, line};
 
 /// Between two looks at counters, signals and sessions: so that what changes is told within a second.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a silent interface is waited for before signals are looked at.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// Frames between two looks at the clock.
 const LOOK: u64 = 1024;
 /// Between two complaints about drops.
@@ -34,15 +32,16 @@ pub fn read(
     signals: &Signals,
     registry: &Registry,
     consumer: &mut impl Consumer,
+    teller: &mut dyn Teller,
 ) -> Result<(LiveReport, Activity)> {
     live.start()?;
-    let mut watch = Watch::new(live);
+    let mut watch = Watch::new(live, teller);
     let mut clock = Clock::new(&args.live);
     let count = args.count.unwrap_or(u64::MAX);
     let mut frames = Frames::default();
     let mut look = LOOK;
     while frames.taken < count {
-        let batch = live.next_frames(frames.left(count), clock.patience())?;
+        let batch = live.next_frames(frames.left(count), clock.patience(consumer.patience()))?;
         match frames.take(batch, consumer)? {
             Some(time) if time < clock.due && frames.taken < look => continue,
             Some(time) => watch.reached = Timestamp(time),
@@ -60,9 +59,13 @@ pub fn read(
         }
         if clock.shows() {
             watch.look(live, consumer);
-            watch.progress.clear();
+            watch.teller.make_room();
             consumer.interval(&watch.report(), &watch.activity)?;
         }
+        consumer.look(&Course::Live {
+            report: &|| watch.report(),
+            activity: &watch.activity,
+        })?;
         if clock.is_over() {
             signals.stop();
         }
@@ -111,8 +114,8 @@ impl Clock {
         next.map_or(TICK, |next| next.saturating_duration_since(self.now))
     }
 
-    fn patience(&self) -> Duration {
-        self.left().min(PATIENCE)
+    fn patience(&self, most: Duration) -> Duration {
+        self.left().min(most)
     }
 
     fn ticks(&mut self) -> bool {
@@ -140,7 +143,8 @@ impl Clock {
 }
 
 /// What this host and the mirrors do while packets come.
-struct Watch {
+struct Watch<'a> {
+    teller: &'a mut dyn Teller,
     started: Timestamp,
     /// The last look at the counters.
     looked: Timestamp,
@@ -150,14 +154,13 @@ struct Watch {
     activity: Activity,
     /// When drops were told last, and how many.
     complained: Option<(Instant, u64)>,
-    progress: ProgressBar,
     /// Frames a second ago, and when that was.
     paced: (Instant, u64),
     rate: u64,
 }
 
-impl Watch {
-    fn new(live: &mut Live) -> Self {
+impl<'a> Watch<'a> {
+    fn new(live: &mut Live, teller: &'a mut dyn Teller) -> Self {
         let started = now();
         let interfaces = live.statistics();
         let names: Vec<String> = interfaces.iter().map(|i| printable(&i.name)).collect();
@@ -167,17 +170,18 @@ impl Watch {
             names.join(", ")
         };
         for note in live.notes() {
-            eprintln!("mirrorscope: {}", printable(note));
+            teller.tell(Weight::Error, &printable(note));
         }
-        eprintln!("mirrorscope: listening on {names}; Ctrl-C ends");
+        let text = format!("listening on {names}; Ctrl-C ends");
+        teller.tell(Weight::Info, &text);
         Self {
+            teller,
             started,
             looked: started,
             reached: started,
             interfaces,
             activity: Activity::default(),
             complained: None,
-            progress: ProgressBar::new(),
             paced: (Instant::now(), 0),
             rate: 0,
         }
@@ -190,7 +194,7 @@ impl Watch {
         if let Some(engine) = consumer.engine() {
             engine.now(self.reached);
             for change in self.activity.tick(engine, self.reached) {
-                self.tell(&line(&change));
+                self.tell(Weight::Info, &line(&change));
             }
         }
         consumer.tick()
@@ -202,7 +206,7 @@ impl Watch {
         for event in live.take_events() {
             let time = Timestamp(event.time);
             let change = SessionChange::of_interface(time, &event.interface, &event.text);
-            self.tell(&line(&change));
+            self.tell(Weight::Info, &line(&change));
             self.activity.remember(change);
         }
         let interfaces = live.statistics();
@@ -231,7 +235,7 @@ impl Watch {
         self.complained = Some((Instant::now(), dropped));
         let those = self.interfaces.iter().filter(|i| i.dropped.total() > 0);
         for interface in those.map(interface).collect::<Vec<_>>() {
-            self.tell(&interface_text(&interface));
+            self.tell(Weight::Error, &interface_text(&interface));
         }
     }
 
@@ -242,21 +246,12 @@ impl Watch {
 
     /// Reads the sites file again. A wrong one changes nothing.
     fn reload(&mut self, args: &InputArgs, consumer: &mut impl Consumer) {
-        let Some(path) = &args.sites else {
-            return self.tell("SIGHUP: there is no sites file to read again (--sites)");
-        };
-        match config::sites(args) {
-            Ok(sites) => {
+        match config::sites_again(args) {
+            Ok((sites, text)) => {
                 consumer.reload(sites, now());
-                self.tell(&format!(
-                    "{}: read again",
-                    printable(&path.to_string_lossy())
-                ));
+                self.tell(Weight::Info, &text);
             }
-            Err(error) => {
-                self.tell(&error_text(&error));
-                self.tell("the sites stay as they were");
-            }
+            Err(text) => self.tell(Weight::Error, &text),
         }
     }
 
@@ -280,8 +275,8 @@ impl Watch {
             self.rate = ((frames.taken - before) as f64 / seconds) as u64;
             self.paced = (Instant::now(), frames.taken);
         }
-        if self.progress.is_due() {
-            self.progress.draw(&State {
+        if self.teller.wants_progress() {
+            let state = State {
                 done: Done::Live {
                     seconds: (now().since(self.started) / SECOND) as u64,
                     rate: self.rate,
@@ -290,7 +285,8 @@ impl Watch {
                 frames: frames.taken,
                 sessions: registry.len(),
                 flows: consumer.flows(),
-            });
+            };
+            self.teller.progress(&state);
         }
     }
 
@@ -298,20 +294,19 @@ impl Watch {
     fn finish(mut self, frames: &Frames) -> (LiveReport, Activity) {
         let report = self.report();
         for interface in &report.interfaces {
-            self.tell(&interface_text(interface));
+            self.tell(Weight::Info, &interface_text(interface));
         }
         if frames.taken == 0 {
             self.tell(
+                Weight::Error,
                 "nothing arrived; `mirrorscope doctor` tells what may be wrong with this host, and --all takes what is no mirror's, too",
             );
         }
         (report, self.activity)
     }
 
-    /// Tells something on standard error, where the progress line may stand.
-    fn tell(&mut self, text: &str) {
-        self.progress.clear();
-        eprintln!("mirrorscope: {text}");
+    fn tell(&mut self, weight: Weight, text: &str) {
+        self.teller.tell(weight, text);
     }
 }
 

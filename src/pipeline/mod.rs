@@ -5,13 +5,15 @@ mod files;
 mod frames;
 mod live;
 mod signals;
+mod teller;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use mirrorscope_capture::Files;
 use mirrorscope_capture::live::Live;
+use mirrorscope_capture::{Files, Place};
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::receive::{Frame, Receiver};
@@ -20,10 +22,17 @@ use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{Limits, Scope, Timeouts};
 use mirrorscope_engine::{Config, Endpoints, Engine};
+use mirrorscope_tui::data::Weight;
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
 use crate::privilege::{self, Needs};
-use signals::Signals;
+
+pub use config::sites_again;
+pub use signals::Signals;
+pub use teller::{StandardError, Teller};
+
+/// How long a silent interface is waited for before anything else is looked at.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Open input with the settings that go with it.
 pub struct Input<'a> {
@@ -31,7 +40,7 @@ pub struct Input<'a> {
     /// The same files, to be read before.
     ahead: Option<Files>,
     count: u64,
-    signals: Signals,
+    signals: Arc<Signals>,
     registry: Registry,
     config: Config,
 }
@@ -56,6 +65,23 @@ pub struct Plan<'a> {
     pub twice: bool,
     /// Files that it writes, or folders.
     pub writes: &'a [&'a Path],
+    /// Folders that it may be asked to write to.
+    pub may_write: &'a [PathBuf],
+    /// It answers questions meanwhile: no silent pipe holds it up, and signals leave it the time to give the terminal back.
+    pub attends: bool,
+}
+
+/// How the reading goes, for a consumer that wants to know.
+pub enum Course<'a> {
+    /// Of files.
+    Files(&'a Files),
+    /// Of interfaces.
+    Live {
+        /// How the run goes.
+        report: &'a dyn Fn() -> LiveReport,
+        /// What changed among the sessions.
+        activity: &'a Activity,
+    },
 }
 
 /// Something that takes frames.
@@ -66,6 +92,18 @@ pub trait Consumer {
     }
     /// Takes frames, one after the other.
     fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()>;
+    /// The same, with the places where they can be read again.
+    fn frames_at(&mut self, frames: &[Frame<'_>], _places: &[Option<Place>]) -> Result<()> {
+        self.frames(frames)
+    }
+    /// Asked every few thousand frames, and when none came for [`Self::patience`].
+    fn look(&mut self, _course: &Course<'_>) -> Result<()> {
+        Ok(())
+    }
+    /// The longest time between two looks.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
     /// Flows so far, for the progress line.
     fn flows(&self) -> usize {
         0
@@ -110,13 +148,18 @@ impl<'a> Input<'a> {
             let user = args.user.as_deref();
             return Self::open_files(&args.files, args.count, config, plan, user);
         }
-        let signals = Signals::of_listener()?;
+        let signals = Arc::new(if plan.attends {
+            Signals::of_screen()?
+        } else {
+            Signals::of_listener()?
+        });
         let options = config::capture(&args.live, &config.dissect);
         privilege::take();
         let live = Box::new(Live::open(&options, signals.flag())?);
         privilege::drop(&Needs {
             user: args.user.clone(),
             write: plan.writes.iter().map(PathBuf::from).collect(),
+            may_write: plan.may_write.to_vec(),
             read: args.sites.iter().cloned().collect(),
         })?;
         Ok(Self {
@@ -141,14 +184,22 @@ impl<'a> Input<'a> {
         plan: Plan<'_>,
         user: Option<&str>,
     ) -> Result<Self> {
-        let signals = Signals::of_files()?;
+        let signals = Arc::new(if plan.attends {
+            Signals::of_screen()?
+        } else {
+            Signals::of_files()?
+        });
         let open = || Files::open(paths, signals.flag());
         let ahead = plan.twice.then(open).transpose()?;
-        let files = open()?;
+        let mut files = open()?;
+        if plan.attends {
+            files.return_when_idle();
+        }
         if privilege::is_sudo() || user.is_some() {
             privilege::drop(&Needs {
                 user: user.map(str::to_owned),
                 write: plan.writes.iter().map(PathBuf::from).collect(),
+                may_write: plan.may_write.to_vec(),
                 read: Vec::new(),
             })?;
         }
@@ -167,13 +218,19 @@ impl<'a> Input<'a> {
         matches!(self.source, Source::Live(..))
     }
 
-    /// An engine with the settings.
-    pub fn engine(&self, args: &AnalysisArgs) -> Engine {
-        self.engine_for(args, &self.registry)
+    /// What the process is asked to do by signals.
+    pub fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
     }
 
-    fn engine_for(&self, args: &AnalysisArgs, registry: &Registry) -> Engine {
-        let config = Config {
+    /// An engine with the settings.
+    pub fn engine(&self, args: &AnalysisArgs) -> Engine {
+        Engine::new(self.settings(args), Arc::clone(&self.registry))
+    }
+
+    /// The settings of an engine.
+    pub fn settings(&self, args: &AnalysisArgs) -> Config {
+        Config {
             scope: match args.scope {
                 cli::Scope::None => Scope::None,
                 cli::Scope::Vlan => Scope::Vlan,
@@ -193,8 +250,7 @@ impl<'a> Input<'a> {
                 other: args.table.other_timeout,
             },
             ..self.config.clone()
-        };
-        Engine::new(config, Arc::clone(registry))
+        }
     }
 
     /// A receiver alone with the settings.
@@ -207,8 +263,13 @@ impl<'a> Input<'a> {
         .timed_by(self.config.time)
     }
 
-    /// Feeds all frames to `consumer`. Tells what was wrong with the input on standard error.
+    /// Feeds all frames to `consumer`. Tells on standard error how it goes, and what was wrong with the input.
     pub fn run(self, consumer: &mut impl Consumer) -> Result<Done> {
+        self.run_with(consumer, &mut StandardError::new())
+    }
+
+    /// The same, with somebody else who is told.
+    pub fn run_with(self, consumer: &mut impl Consumer, teller: &mut dyn Teller) -> Result<Done> {
         let Self {
             source,
             count,
@@ -219,20 +280,21 @@ impl<'a> Input<'a> {
         let mut files = match source {
             Source::Files(files) => files,
             Source::Live(mut live, args) => {
-                let live = live::read(&mut live, args, &signals, &registry, consumer)?;
+                let live = live::read(&mut live, args, &signals, &registry, consumer, teller)?;
                 return Ok(Done {
                     sound: true,
                     live: Some(live),
                 });
             }
         };
-        let read = files::read(&mut files, count, &registry, consumer)?;
-        let sound = read.complain(&files)?;
+        let read = files::read(&mut files, count, &registry, consumer, teller)?;
+        let sound = read.complain(&files, teller)?;
         if signals.stopped() {
-            eprintln!(
-                "mirrorscope: interrupted after {} frames; the rest was not read",
+            let text = format!(
+                "interrupted after {} frames; the rest was not read",
                 read.frames
             );
+            teller.tell(Weight::Info, &text);
         }
         Ok(Done { sound, live: None })
     }
@@ -240,9 +302,10 @@ impl<'a> Input<'a> {
     /// Reads everything before `run`, which will tell what is wrong with the input; fails if it is interrupted.
     pub fn run_ahead(&mut self, args: &AnalysisArgs) -> Result<Engine> {
         let registry = Registry::default();
-        let mut engine = self.engine_for(args, &registry);
+        let mut engine = Engine::new(self.settings(args), Arc::clone(&registry));
         if let Some(mut files) = self.ahead.take() {
-            files::read(&mut files, self.count, &registry, &mut engine)?;
+            let mut teller = StandardError::new();
+            files::read(&mut files, self.count, &registry, &mut engine, &mut teller)?;
         }
         if self.signals.stopped() {
             bail!("interrupted before anything was written");

@@ -37,13 +37,28 @@ impl Signals {
         Ok(signals)
     }
 
-    fn new() -> Result<Self> {
-        let signals = Self {
+    /// Of a command that holds the terminal: however often it is asked to end, it gives the terminal back before. SIGHUP
+    /// asks it to read its settings again.
+    pub fn of_screen() -> Result<Self> {
+        let signals = Self::none();
+        for signal in [SIGINT, SIGTERM] {
+            register(signal, Arc::clone(&signals.stop))?;
+        }
+        register(SIGHUP, Arc::clone(&signals.hangup))?;
+        Ok(signals)
+    }
+
+    fn none() -> Self {
+        Self {
             stop: Arc::default(),
             armed: Arc::default(),
             hangup: Arc::default(),
             terminal: stderr().is_terminal(),
-        };
+        }
+    }
+
+    fn new() -> Result<Self> {
+        let signals = Self::none();
         for signal in [SIGINT, SIGTERM] {
             signals.end_at(signal)?;
         }

@@ -1,15 +1,15 @@
 //! What the interface and the analysis tell each other. Both sides own what they are given; neither waits for the other.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::inventory::EndpointReport;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::stream::{Cause, Note};
 use mirrorscope_engine::time::Timestamp;
+
+pub use mirrorscope_engine::page::{FlowPage, FlowQuery, FlowSort};
 
 /// What a flow is known by: its id in JSON and on screen.
 pub type FlowId = String;
@@ -59,47 +59,6 @@ pub enum Weight {
     Info,
     /// Something went wrong.
     Error,
-}
-
-/// Which flows, in what order.
-#[derive(Clone, Debug, Default)]
-pub struct FlowQuery {
-    /// Those that it wants; all without one. It chooses flows, verdicts and findings, as `--filter` does.
-    pub filter: Option<Filter>,
-    /// What they are sorted by.
-    pub sort: FlowSort,
-    /// The other way round.
-    pub descending: bool,
-    /// Which rows of them all.
-    pub window: Range<usize>,
-}
-
-/// What flows are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FlowSort {
-    /// First packet.
-    #[default]
-    First,
-    /// Last packet.
-    Last,
-    /// Originator's address and port.
-    Source,
-    /// Responder's address and port.
-    Destination,
-    /// Protocol.
-    Protocol,
-    /// The gravest verdict first when descending.
-    Verdict,
-    /// State.
-    State,
-    /// Packets of both directions.
-    Packets,
-    /// Bytes of both directions.
-    Bytes,
-    /// From first to last packet.
-    Duration,
-    /// Points that saw it.
-    Points,
 }
 
 /// Everything that the screens draw, at one moment.
@@ -153,19 +112,6 @@ pub struct Rate {
     pub dropped: u64,
     /// Mirrored packets lost before, by their sequence numbers.
     pub missing: u64,
-}
-
-/// Some of the flows.
-#[derive(Clone, Debug, Default)]
-pub struct FlowPage {
-    /// What was asked.
-    pub query: FlowQuery,
-    /// All flows that the filter wants.
-    pub matching: usize,
-    /// All flows.
-    pub total: usize,
-    /// Those of the window.
-    pub rows: Vec<FlowReport>,
 }
 
 /// Where a captured frame is.

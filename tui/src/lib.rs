@@ -1,8 +1,109 @@
 //! The terminal side of mirrorscope: the interface of `watch`, what colours mean, and the progress line.
+//!
+//! [`run`] draws and takes keys; the analysis runs elsewhere and talks to it through the types of [`data`]. [`app::App`] is all
+//! of the interface but the terminal: events in, requests and a picture out.
 
 pub mod action;
+pub mod app;
+mod chrome;
 pub mod data;
+pub mod event;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod keys;
 pub mod look;
 pub mod progress;
+mod screens;
+mod terminal;
 pub mod theme;
 pub mod view;
+pub mod widget;
+mod world;
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self as input, KeyEventKind};
+
+use app::{App, Options};
+use data::{Answer, Ask};
+use event::{Event, Request};
+use terminal::Terminal;
+
+/// Between two looks at what the analysis says, while no key is pressed.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Shows the interface until the user ends it, or the process is told to end. Then [`Ask::Quit`] was sent.
+pub fn run(asks: Sender<Ask>, answers: Receiver<Answer>, options: Options) -> io::Result<()> {
+    let mut terminal = Terminal::new(options.mouse)?;
+    let result = attend(&mut terminal, &asks, &answers, options);
+    // An analysis that has ended need not be told.
+    let _ = asks.send(Ask::Quit);
+    drop((asks, answers));
+    result
+}
+
+fn attend(
+    terminal: &mut Terminal,
+    asks: &Sender<Ask>,
+    answers: &Receiver<Answer>,
+    options: Options,
+) -> io::Result<()> {
+    let start = Instant::now();
+    let mut app = App::new(options);
+    let mut requests = app.start();
+    loop {
+        for request in requests.drain(..) {
+            match request {
+                Request::Ask(ask) => drop(asks.send(ask)),
+                Request::Copy(text) => {
+                    let copied = terminal::copy(&text)?;
+                    app.copied(copied);
+                }
+                Request::Redraw => terminal.clear()?,
+                Request::Suspend => {
+                    terminal.suspend()?;
+                    app.touch();
+                }
+                Request::Quit => return Ok(()),
+            }
+        }
+        if app.changed() {
+            terminal.draw(&mut app)?;
+        }
+        // All that is there already is taken before the next drawing.
+        let mut wait = INTERVAL;
+        while input::poll(wait)? {
+            wait = Duration::ZERO;
+            if let Some(event) = translate(input::read()?) {
+                requests.extend(app.update(start.elapsed(), event));
+            }
+            if !requests.is_empty() {
+                break;
+            }
+        }
+        if terminal.ended() {
+            return Ok(());
+        }
+        if terminal.resume()? {
+            app.touch();
+        }
+        // An analysis that has ended says nothing more; what is known stays on the screen.
+        while let Ok(answer) = answers.try_recv() {
+            let event = Event::Answer(Box::new(answer));
+            requests.extend(app.update(start.elapsed(), event));
+        }
+        requests.extend(app.update(start.elapsed(), Event::Tick));
+    }
+}
+
+fn translate(event: input::Event) -> Option<Event> {
+    match event {
+        input::Event::Key(key) if key.kind != KeyEventKind::Release => Some(Event::Key(key)),
+        input::Event::Mouse(mouse) => Some(Event::Mouse(mouse)),
+        input::Event::Paste(text) => Some(Event::Paste(text)),
+        input::Event::Resize(..) => Some(Event::Resized),
+        _ => None,
+    }
+}

@@ -292,6 +292,7 @@ impl Live {
             interface: frame.interface,
             origin: &self.interfaces.all[frame.interface as usize],
             number: frame.number,
+            place: None,
             bytes: source.bytes(taken).unwrap_or_default(),
         }
     }

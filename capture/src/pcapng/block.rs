@@ -12,9 +12,9 @@ use crate::input::Input;
 /// Where a block's body begins, behind its type and length.
 pub(super) const BODY: usize = 8;
 /// What every block has: type, length, and the length again.
-const SHORTEST: usize = 12;
+pub(super) const SHORTEST: usize = 12;
 /// No block that has to be in memory is longer.
-const LONGEST: usize = 16 * 1024 * 1024;
+pub(super) const LONGEST: usize = 16 * 1024 * 1024;
 
 /// How numbers are written in a section.
 #[derive(Clone, Copy)]
@@ -159,8 +159,15 @@ impl Blocks {
         Ok((word(0), word(4)))
     }
 
-    /// Passes over a block, of any length, without keeping it.
+    /// Passes over a block, of any length, without keeping it. A pipe is waited for: nobody could go on in the midst of it.
     fn pass(&self, input: &mut Input, claimed: u32) -> Result<(), Error> {
+        let hasty = input.set_hasty(false);
+        let result = self.pass_patiently(input, claimed);
+        input.set_hasty(hasty);
+        result
+    }
+
+    fn pass_patiently(&self, input: &mut Input, claimed: u32) -> Result<(), Error> {
         let offset = input.offset();
         let before_end = u64::from(claimed) - 4;
         let have = input.skip(before_end)?;
@@ -185,7 +192,7 @@ impl Blocks {
     }
 }
 
-fn is_packet(kind: u32) -> bool {
+pub(super) fn is_packet(kind: u32) -> bool {
     matches!(
         kind,
         ENHANCED_PACKET_BLOCK | SIMPLE_PACKET_BLOCK | PACKET_BLOCK

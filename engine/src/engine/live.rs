@@ -1,9 +1,10 @@
 //! What is asked of an engine while packets still come.
 
 use super::Engine;
+use crate::sequence::Episode;
 use crate::session::{Session, SessionId};
 use crate::site::Sites;
-use crate::table::Map;
+use crate::table::{Map, Set};
 use crate::time::Timestamp;
 
 impl Engine {
@@ -68,6 +69,16 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let missing = assigned.iter().map(|(id, a)| (*id, a.counter.missing));
         missing.collect()
+    }
+
+    /// When how many sequence numbers were missing, of each counter once.
+    pub fn missing_when(&self) -> Vec<Episode> {
+        let assigned = self.receiver.sessions().sequences.assign();
+        let mut told = Set::default();
+        let counters = assigned.values().filter(|a| told.insert(a.id));
+        counters
+            .flat_map(|a| a.counter.episodes().copied())
+            .collect()
     }
 
     /// Whether this host dropped packets since a time that may have been of a session.

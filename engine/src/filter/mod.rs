@@ -19,6 +19,7 @@
 
 mod condition;
 mod error;
+mod judged;
 mod parse;
 mod subject;
 #[cfg(test)]
@@ -31,9 +32,10 @@ use std::fmt;
 
 use condition::Expression;
 pub use error::FilterError;
+pub(crate) use judged::Judged;
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
-pub(crate) use vocabulary::nearest;
+pub use vocabulary::{choices, nearest, service_name, words};
 
 use crate::point::printable;
 

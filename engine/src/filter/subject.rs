@@ -180,6 +180,6 @@ impl AtPoint {
     }
 }
 
-fn has_ports(number: u8) -> bool {
+pub(super) fn has_ports(number: u8) -> bool {
     matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP)
 }

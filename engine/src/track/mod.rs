@@ -415,13 +415,31 @@ impl Tracker {
         nat::translated(&self.table)
     }
 
+    /// The number of the flow with an id.
+    pub(crate) fn serial_of(&self, id: &str) -> Option<u64> {
+        let mut flows = self.table.iter();
+        let flow = flows.find(|flow| flow.key.id(flow.born) == id)?;
+        Some(flow.serial)
+    }
+
     /// All flows with what was observed of them, in order of their first packet here.
     pub fn flows<'a>(
         &'a self,
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = FlowObserved> + 'a {
-        self.table.iter().map(move |flow| {
+        self.flows_where(points, evidence, |_| true)
+    }
+
+    /// The same, of those whose number is wanted.
+    pub(crate) fn flows_where<'a>(
+        &'a self,
+        points: &'a [Point],
+        evidence: &'a [PointEvidence],
+        wanted: impl Fn(u64) -> bool + 'a,
+    ) -> impl Iterator<Item = FlowObserved> + 'a {
+        let flows = self.table.iter().filter(move |flow| wanted(flow.serial));
+        flows.map(move |flow| {
             let parts = self.table.parts(flow).map(|part| {
                 let mut observation = part.observation(flow.key);
                 let index = part.point.0 as usize;

@@ -1,11 +1,42 @@
 //! Screens: each a state, what changes it, and how it is drawn.
 
+mod asked;
+pub mod cells;
+mod cursor;
+mod endpoints;
+mod finding;
+pub mod findings;
+#[cfg(test)]
+mod fixture;
+mod flow;
+mod flows;
+mod ladder;
+mod list;
+mod packet;
+mod placeholder;
+pub mod related;
+mod sessions;
+mod stream;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
 use crate::look::Look;
+use crate::widget::table::{Preference, TableState};
+use endpoints::Endpoints;
+use finding::FindingView;
+use findings::Findings;
+use flow::FlowView;
+use flows::Flows;
+use packet::PacketView;
+use placeholder::Placeholder;
+use sessions::Sessions;
+use stream::StreamView;
 
 /// What every screen may look at.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +45,10 @@ pub struct Context<'a> {
     pub snapshot: &'a Snapshot,
     /// Colours and signs.
     pub look: &'a Look,
+    /// Services have names, not numbers.
+    pub names: bool,
+    /// Flows that are marked.
+    pub marked: &'a BTreeSet<FlowId>,
 }
 
 /// A screen that can be opened over another one.
@@ -50,6 +85,8 @@ pub enum Effect {
     Copy(String),
     /// Asks for a file name, and writes these flows.
     Export(Vec<FlowId>),
+    /// Marks these flows; if all of them are, takes the marks away.
+    Mark(Vec<FlowId>),
     /// Tells something in the last line.
     Notice(String),
 }
@@ -61,6 +98,11 @@ pub trait View {
 
     /// What it asks of the analysis when it is opened.
     fn opened(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// What it asks when what was opened over it is closed, or its order has changed.
+    fn resumed(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -85,6 +127,52 @@ pub trait View {
         0
     }
 
+    /// The filter by which it chooses flows, if it does.
+    fn filter(&self) -> Option<&str> {
+        None
+    }
+
+    /// Chooses flows by another filter.
+    fn set_filter(&mut self, _text: &str, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The table that it consists of, if it does: columns and order can be chosen then.
+    fn table(&mut self) -> Option<&mut TableState> {
+        None
+    }
+
     /// Draws it. What it learns of the size stays in the view's state for the next action.
     fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>);
+}
+
+/// The screens that tabs lead to, in their order.
+pub const TABS: [&str; 5] = ["Overview", "Sessions", "Flows", "Findings", "Endpoints"];
+
+/// What the user chose of each table, by its name.
+pub type Tables = BTreeMap<String, Preference>;
+
+/// The first screen of a tab, from 0.
+pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
+    match index {
+        1 => Box::new(Sessions::new(tables.get("sessions"))),
+        2 => Box::new(Flows::new("", tables.get("flows"))),
+        3 => Box::new(Findings::new(tables.get("findings"))),
+        4 => Box::new(Endpoints::new(tables.get("endpoints"))),
+        _ => Box::new(Placeholder::new("Overview")),
+    }
+}
+
+/// The screen of a page.
+pub fn open(page: Page, tables: &Tables) -> Box<dyn View> {
+    match page {
+        Page::Flows(filter) => Box::new(Flows::new(&filter, tables.get("flows"))),
+        Page::Sessions(name) => Box::new(Sessions::new(tables.get("sessions")).at(name)),
+        Page::Endpoints(name) => Box::new(Endpoints::new(tables.get("endpoints")).at(name)),
+        Page::Findings => Box::new(Findings::new(tables.get("findings"))),
+        Page::Finding(finding) => Box::new(FindingView::new(finding)),
+        Page::Flow(id) => Box::new(FlowView::new(id)),
+        Page::Stream(id) => Box::new(StreamView::new(id)),
+        Page::Packet(reference) => Box::new(PacketView::new(reference)),
+    }
 }

@@ -1,0 +1,140 @@
+//! Frames of files, read again at their places.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::frame::Packet;
+use crate::{Error, Interface, Place, pcap, pcapng};
+
+/// Reads frames of files again, in any order.
+///
+/// It knows what the files had told until it was made: it reads all frames that were lent before.
+pub struct Again {
+    files: Vec<Option<Source>>,
+    interfaces: Vec<Interface>,
+    record: Vec<u8>,
+}
+
+/// A frame that was read again.
+#[derive(Clone, Copy, Debug)]
+pub struct Reread<'a> {
+    /// When it was captured, in nanoseconds since the Unix epoch.
+    pub time: i64,
+    /// Length on the wire, in bytes.
+    pub wire_len: u32,
+    /// Index into the interfaces of its source.
+    pub interface: u32,
+    /// The interface itself.
+    pub origin: &'a Interface,
+    /// The captured bytes.
+    pub bytes: &'a [u8],
+}
+
+pub(crate) struct Source {
+    pub name: String,
+    pub file: io::Result<(File, u64)>,
+    pub format: Format,
+}
+
+pub(crate) enum Format {
+    Pcap(pcap::Again),
+    Pcapng(pcapng::Again),
+}
+
+impl Again {
+    pub(crate) fn new(files: Vec<Option<Source>>, interfaces: Vec<Interface>) -> Self {
+        Self {
+            files,
+            interfaces,
+            record: Vec::new(),
+        }
+    }
+
+    /// Reads the frame at a place.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file, and that it is not what it was.
+    pub fn frame(&mut self, place: Place) -> Result<Reread<'_>, Error> {
+        let Self {
+            files,
+            interfaces,
+            record,
+        } = self;
+        let source = files.get(place.file()).and_then(Option::as_ref);
+        let source = source.ok_or_else(|| Error::Read {
+            file: "?".to_owned(),
+            offset: place.offset(),
+            cause: io::ErrorKind::NotSeekable.into(),
+        })?;
+        let failed = |cause| Error::Read {
+            file: source.name.clone(),
+            offset: place.offset(),
+            cause,
+        };
+        let packet = source.read(place.offset(), record).map_err(failed)?;
+        let changed = || failed(changed());
+        Ok(Reread {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            interface: packet.interface,
+            origin: interfaces
+                .get(packet.interface as usize)
+                .ok_or_else(changed)?,
+            bytes: record
+                .get(packet.start..packet.start + packet.len)
+                .ok_or_else(changed)?,
+        })
+    }
+}
+
+impl Source {
+    /// Reads the record at a place of the file.
+    fn read(&self, offset: u64, record: &mut Vec<u8>) -> io::Result<Packet> {
+        let (file, start) = match &self.file {
+            Ok((file, start)) => (file, *start),
+            Err(cause) => return Err(cause.kind().into()),
+        };
+        record.clear();
+        record.resize(self.format.head(), 0);
+        file.read_exact_at(record, start + offset)?;
+        let head = record.len();
+        let len = self.format.len(offset, record).ok_or_else(changed)?;
+        record.resize(len.max(head), 0);
+        let rest = record.get_mut(head..).unwrap_or_default();
+        file.read_exact_at(rest, start + offset + head as u64)?;
+        self.format.packet(offset, record).ok_or_else(changed)
+    }
+}
+
+impl Format {
+    fn head(&self) -> usize {
+        match self {
+            Self::Pcap(pcap) => pcap.head(),
+            Self::Pcapng(_) => pcapng::HEAD,
+        }
+    }
+
+    fn len(&self, offset: u64, head: &[u8]) -> Option<usize> {
+        match self {
+            Self::Pcap(pcap) => pcap.len(head),
+            Self::Pcapng(pcapng) => pcapng.len(offset, head),
+        }
+    }
+
+    fn packet(&self, offset: u64, record: &[u8]) -> Option<Packet> {
+        match self {
+            Self::Pcap(pcap) => pcap.packet(record),
+            Self::Pcapng(pcapng) => pcapng.packet(offset, record),
+        }
+    }
+}
+
+/// The file is not what it was.
+fn changed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the file has changed since it was read",
+    )
+}

@@ -1,0 +1,64 @@
+//! `watch`: the terminal interface, over files or over what comes live.
+//!
+//! The interface draws and takes keys in the first thread. Packets are taken by another one, which answers questions between
+//! them.
+
+mod analysis;
+mod notices;
+mod pace;
+mod rates;
+
+use std::env;
+use std::io::{IsTerminal, stdout};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, bail};
+use mirrorscope_tui::app::Options;
+
+use super::{Outcome, filter};
+use crate::cli::WatchArgs;
+use crate::pipeline::{Input, Plan};
+
+/// Runs the command.
+pub fn run(args: &WatchArgs) -> Result<Outcome> {
+    require_terminal()?;
+    super::analysis::refuse_interval(&args.analysis, "the screen shows what is new by itself")?;
+    filter(&args.analysis)?;
+    let folder: Vec<_> = env::current_dir().into_iter().collect();
+    let plan = Plan {
+        attends: true,
+        may_write: &folder,
+        ..Plan::default()
+    };
+    let input = Input::open(&args.analysis.input, plan)?;
+    let (asks, questions) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    thread::scope(|scope| {
+        let analysis = thread::Builder::new()
+            .name("analysis".to_owned())
+            .spawn_scoped(scope, move || {
+                analysis::run(input, args, questions, &answer)
+            })
+            .context("cannot start the thread that analyses")?;
+        let shown = mirrorscope_tui::run(asks, answers, Options::default());
+        let analysed = analysis.join();
+        shown.context("the terminal")?;
+        analysed.map_err(|_| anyhow!("the analysis broke off"))??;
+        Ok(Outcome::Done)
+    })
+}
+
+/// What cannot be shown is told as text.
+fn require_terminal() -> Result<()> {
+    let instead = "`mirrorscope report` writes what was found as text";
+    if !stdout().is_terminal() {
+        bail!("standard output is no terminal; {instead}");
+    }
+    // Keys come from there when packets come by standard input.
+    let keys = std::fs::File::open("/dev/tty");
+    if keys.is_err() {
+        bail!("there is no terminal to take keys from; {instead}");
+    }
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! The thread that takes packets and answers questions.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mirrorscope_capture::live::now;
+use mirrorscope_capture::{Files, Place};
+use mirrorscope_engine::Engine;
+use mirrorscope_engine::activity::Activity;
+use mirrorscope_engine::live::LiveReport;
+use mirrorscope_engine::page::FlowQuery;
+use mirrorscope_engine::point::printable;
+use mirrorscope_engine::receive::{Frame, Receiver as Frames};
+use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::time::Timestamp;
+use mirrorscope_tui::data::{Answer, Ask, InputState, Snapshot, Weight};
+
+use super::pace::{News, Pace};
+use super::rates::Rates;
+use crate::cli::WatchArgs;
+use crate::output::error_text;
+use crate::pipeline::{Consumer, Course, Input, Signals, Teller, sites_again};
+
+use super::notices::Notices;
+
+/// How long a question may wait while no packets come.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// How long signals may wait once all is read.
+const REST: Duration = Duration::from_millis(100);
+
+/// Takes all input and answers all questions until it is told to end.
+pub fn run(
+    input: Input<'_>,
+    args: &WatchArgs,
+    asks: Receiver<Ask>,
+    answers: &Sender<Answer>,
+) -> Result<()> {
+    let mut analysis = Analysis::new(&input, args, asks, answers.clone());
+    let result = input.run_with(&mut analysis, &mut Notices(answers.clone()));
+    let ended = match result {
+        Ok(done) => {
+            analysis.ended = done.live;
+            Ok(())
+        }
+        Err(error) => {
+            let _ = answers.send(Answer::Failed(error_text(&error)));
+            Err(error)
+        }
+    };
+    analysis.rest();
+    ended
+}
+
+/// Everything that is known, and who asks for it.
+struct Analysis<'a> {
+    args: &'a WatchArgs,
+    engine: Engine,
+    asks: Receiver<Ask>,
+    answers: Sender<Answer>,
+    signals: Arc<Signals>,
+    query: FlowQuery,
+    rates: Rates,
+    state: InputState,
+    /// How a live run ended.
+    ended: Option<(LiveReport, Activity)>,
+    pace: Pace,
+    /// Frames that the last look saw, and the last snapshot.
+    looked: u64,
+    shown: Option<u64>,
+    /// Something changed that is no packet.
+    asked: bool,
+    generation: u64,
+}
+
+impl<'a> Analysis<'a> {
+    fn new(
+        input: &Input<'_>,
+        args: &'a WatchArgs,
+        asks: Receiver<Ask>,
+        answers: Sender<Answer>,
+    ) -> Self {
+        let files = args.analysis.input.files.iter();
+        Self {
+            args,
+            engine: input.engine(&args.analysis),
+            asks,
+            answers,
+            signals: input.signals(),
+            query: FlowQuery::default(),
+            rates: Rates::default(),
+            state: if input.is_live() {
+                InputState::Live { done: false }
+            } else {
+                InputState::Files {
+                    names: files
+                        .map(|path| printable(&path.to_string_lossy()))
+                        .collect(),
+                    read: 0,
+                    total: None,
+                    done: false,
+                    problems: Vec::new(),
+                }
+            },
+            ended: None,
+            pace: Pace::new(),
+            looked: 0,
+            shown: None,
+            asked: false,
+            generation: 0,
+        }
+    }
+
+    /// Frames so far.
+    fn frames(&mut self) -> u64 {
+        self.engine.receiver().counts().frames
+    }
+
+    /// Answers questions about what was read, until there will be none.
+    fn rest(&mut self) {
+        if self.signals.stopped() {
+            return;
+        }
+        self.engine.finish();
+        match &mut self.state {
+            InputState::Files { done, .. } | InputState::Live { done } => *done = true,
+        }
+        self.asked = true;
+        while !self.signals.stopped() {
+            self.reload_if_told();
+            if self.asked {
+                self.show(None);
+            }
+            match self.asks.recv_timeout(REST) {
+                Ok(ask) => {
+                    self.answer(ask);
+                    self.answer_all();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Answers what was asked meanwhile.
+    fn answer_all(&mut self) {
+        loop {
+            match self.asks.try_recv() {
+                Ok(ask) => self.answer(ask),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => return self.signals.stop(),
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Flows(query) => {
+                self.asked |= query != self.query;
+                self.query = query;
+            }
+            Ask::Ladder(flow) => {
+                self.send(Answer::Ladder(flow, Err("not there yet".to_owned())));
+            }
+            Ask::Stream(flow) => {
+                self.send(Answer::Stream(flow, Err("not there yet".to_owned())));
+            }
+            Ask::Packet(packet) => {
+                self.send(Answer::Packet(packet, Err("not there yet".to_owned())));
+            }
+            Ask::Export(_) => self.send(Answer::Exported(Err("not there yet".to_owned()))),
+            Ask::ReloadSites => self.reload_sites(),
+            Ask::Quit => self.signals.stop(),
+        }
+    }
+
+    /// An interface that has ended need not be told.
+    fn send(&self, answer: Answer) {
+        let _ = self.answers.send(answer);
+    }
+
+    fn reload_if_told(&mut self) {
+        if self.signals.take_reload() {
+            self.reload_sites();
+        }
+    }
+
+    fn reload_sites(&mut self) {
+        let mut notices = Notices(self.answers.clone());
+        match sites_again(&self.args.analysis.input) {
+            Ok((sites, text)) => {
+                self.reload(sites, Timestamp(now()));
+                notices.tell(Weight::Info, &text);
+            }
+            Err(text) => notices.tell(Weight::Error, &text),
+        }
+    }
+
+    /// Sends a snapshot if one is due.
+    fn show_if_due(&mut self, course: &Course<'_>) {
+        let frames = self.frames();
+        let busy = frames != self.looked;
+        self.looked = frames;
+        let news = if self.asked {
+            News::Question { busy }
+        } else if self.shown != Some(frames) {
+            News::Packets
+        } else if matches!(course, Course::Live { .. }) {
+            News::Time
+        } else {
+            return;
+        };
+        if self.pace.is_due(news) {
+            self.show(Some(course));
+        }
+    }
+
+    /// Sends a snapshot.
+    fn show(&mut self, course: Option<&Course<'_>>) {
+        let begin = Instant::now();
+        let (mut report, flows) = self.engine.report_and_page(&self.query);
+        let mut clock = None;
+        match course {
+            Some(Course::Live {
+                report: live,
+                activity,
+            }) => {
+                activity.annotate(&mut report.sessions);
+                let live = live();
+                clock = Some(live.time);
+                report.live = Some(live);
+            }
+            Some(Course::Files(_)) => {}
+            None => {
+                if let Some((live, activity)) = &self.ended {
+                    activity.annotate(&mut report.sessions);
+                    report.live = Some(live.clone());
+                }
+            }
+        }
+        self.generation += 1;
+        let snapshot = Snapshot {
+            generation: self.generation,
+            input: self.state.clone(),
+            report,
+            flows,
+            endpoints: self.engine.endpoints(),
+            rates: self.rates.show(&mut self.engine, clock),
+        };
+        self.send(Answer::Snapshot(Arc::new(snapshot)));
+        self.shown = Some(self.frames());
+        self.asked = false;
+        self.pace.made(begin);
+    }
+
+    /// How far files were read.
+    fn note_progress(&mut self, files: &Files) {
+        if let InputState::Files {
+            read,
+            total,
+            problems,
+            ..
+        } = &mut self.state
+        {
+            let progress = files.progress();
+            (*read, *total) = (progress.read, progress.total);
+            for problem in files.problems().iter().skip(problems.len()) {
+                problems.push(printable(&problem.to_string()));
+            }
+        }
+    }
+}
+
+impl Consumer for Analysis<'_> {
+    fn receiver(&mut self) -> Option<&mut Frames> {
+        Some(self.engine.receiver())
+    }
+
+    fn engine(&mut self) -> Option<&mut Engine> {
+        Some(&mut self.engine)
+    }
+
+    fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        self.frames_at(frames, &[])
+    }
+
+    fn frames_at(&mut self, frames: &[Frame<'_>], _places: &[Option<Place>]) -> Result<()> {
+        for frame in frames {
+            self.rates.count(frame.time, frame.wire_len);
+        }
+        self.engine.frames(frames);
+        Ok(())
+    }
+
+    fn look(&mut self, course: &Course<'_>) -> Result<()> {
+        if let Course::Files(files) = course {
+            self.note_progress(files);
+            self.reload_if_told();
+        }
+        self.answer_all();
+        self.show_if_due(course);
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    fn flows(&self) -> usize {
+        self.engine.flow_count()
+    }
+
+    fn reload(&mut self, sites: Sites, _now: Timestamp) {
+        self.engine.reload(sites);
+        self.asked = true;
+    }
+}

@@ -1,0 +1,112 @@
+//! The interface as a whole, driven by keys.
+
+use std::time::Duration;
+
+use crossterm::event::{MouseButton, MouseEventKind};
+
+use crate::data::{Answer, Ask, Weight};
+use crate::event::{Event, Request};
+use crate::fixture::Driver;
+
+const SMALL: (u16, u16) = (80, 24);
+
+#[test]
+fn numbers_tab_and_clicks_lead_to_tabs() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    let screen = driver.screen();
+    assert!(screen.starts_with(" 1 Overview  2 Sessions"), "{screen}");
+    assert_eq!(driver.app.screens.current(), 0);
+    assert_eq!(driver.keys(["4"]).app.screens.current(), 3);
+    assert_eq!(driver.keys(["tab", "tab"]).app.screens.current(), 0);
+    assert_eq!(driver.keys(["shift-tab"]).app.screens.current(), 4);
+    driver.mouse(MouseEventKind::Down(MouseButton::Left), 15, 0);
+    assert_eq!(driver.app.screens.current(), 1);
+}
+
+#[test]
+fn a_screen_that_is_too_small_says_so_and_comes_back() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    let before = driver.screen();
+    let tiny = driver.resize(59, 15).screen();
+    assert!(
+        tiny.contains("59×15 is too small: 60×15 are needed"),
+        "{tiny}"
+    );
+    for (width, height) in [(1, 1), (5, 2), (60, 14), (300, 1)] {
+        driver.resize(width, height).screen();
+    }
+    assert_eq!(driver.resize(80, 24).screen(), before);
+}
+
+#[test]
+fn a_notice_goes_after_a_while_and_what_is_sent_by_a_packet_stays_text() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    let text = "reset \u{1b}[31m\u{202e}done".to_owned();
+    driver.send(Event::Answer(Box::new(Answer::Notice(Weight::Info, text))));
+    let screen = driver.screen();
+    assert!(
+        screen.contains("reset \\u{1b}[31m\\u{202e}done"),
+        "{screen}"
+    );
+    driver.wait(Duration::from_secs(7));
+    assert!(driver.app.changed());
+    assert!(!driver.screen().contains("reset"));
+}
+
+#[test]
+fn keys_for_what_is_outside_become_requests() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    driver.keys(["R", "ctrl-z", "ctrl-l", "ctrl-c"]);
+    let asked = driver.requests.as_slice();
+    assert!(
+        matches!(
+            asked,
+            [
+                Request::Ask(Ask::ReloadSites),
+                Request::Suspend,
+                Request::Redraw,
+                Request::Quit
+            ]
+        ),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn a_held_screen_stays_as_it_is() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    let frames = |screen: String| screen.contains("219 frames");
+    assert!(frames(driver.screen()));
+    driver.keys(["space"]);
+    driver.snapshot.report.totals.frames = 777;
+    driver.publish();
+    let held = driver.screen();
+    assert!(held.contains("held") && frames(held));
+    let screen = driver.keys(["space"]).screen();
+    assert!(screen.contains("777 frames"), "{screen}");
+}
+
+#[test]
+fn a_terminal_without_change_is_not_drawn() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    driver.screen();
+    driver.wait(Duration::from_secs(1));
+    assert!(!driver.app.changed());
+    driver.text("k");
+    assert!(driver.app.changed());
+}
+
+#[test]
+fn show() {
+    for (keys, size) in [
+        ("2", (100, 24)),
+        ("3", (80, 24)),
+        ("3", (140, 24)),
+        ("4", (120, 30)),
+        ("5", (80, 24)),
+    ] {
+        let mut driver = Driver::new("asymmetric-strict", size);
+        driver.keys([keys]);
+        println!("{}\n{}", driver.screen(), "=".repeat(size.0.into()));
+    }
+}
