@@ -75,7 +75,7 @@ impl Listed for Told {
             .by(|a, b| a.last.cmp(&b.last)),
         Column::<Finding>::new("sure", (6, 6), 7, |f, _| f.confidence.as_str().into())
             .by(|a, b| a.confidence.cmp(&b.confidence)),
-        Column::<Finding>::new("says", (16, 120), 1, |f, _| headline(f).into()),
+        Column::<Finding>::new("says", (28, 120), 1, |f, _| headline(f).into()),
     ];
 
     fn rows(snapshot: &Snapshot) -> &[Finding] {

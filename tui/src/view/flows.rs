@@ -134,12 +134,17 @@ const COLUMNS: &[Column<FlowReport>] = &[
     Column::<FlowReport>::new("why", (20, 120), 12, |f, _| f.why.clone().into()),
 ];
 
+/// An empty table for them.
+pub(super) fn state(chosen: Option<&Preference>) -> TableState {
+    TableState::new("flows", COLUMNS, ("first", false), chosen)
+}
+
 impl Flows {
     /// All flows, or those of a filter that can be read.
     pub fn new(filter: &str, chosen: Option<&Preference>) -> Self {
         let parsed = Filter::parse(filter).ok();
         Self {
-            state: TableState::new("flows", COLUMNS, ("first", false), chosen),
+            state: state(chosen),
             text: parsed
                 .as_ref()
                 .map_or_else(String::new, |_| filter.to_owned()),

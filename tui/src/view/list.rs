@@ -65,10 +65,15 @@ pub struct List<L: Listed> {
 }
 
 impl<L: Listed> List<L> {
+    /// An empty table for it.
+    pub(super) fn state(chosen: Option<&Preference>) -> TableState {
+        TableState::new(L::NAME, L::COLUMNS, L::ORDER, chosen)
+    }
+
     /// A list as the user wants it.
     pub fn new(chosen: Option<&Preference>) -> Self {
         Self {
-            state: TableState::new(L::NAME, L::COLUMNS, L::ORDER, chosen),
+            state: Self::state(chosen),
             order: Vec::new(),
             of: None,
             hits: Vec::new(),

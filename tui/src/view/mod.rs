@@ -12,8 +12,8 @@ mod flow;
 mod flows;
 mod ladder;
 mod list;
+mod overview;
 mod packet;
-mod placeholder;
 pub mod related;
 mod sessions;
 mod stream;
@@ -33,8 +33,8 @@ use finding::FindingView;
 use findings::Findings;
 use flow::FlowView;
 use flows::Flows;
+use overview::Overview;
 use packet::PacketView;
-use placeholder::Placeholder;
 use sessions::Sessions;
 use stream::StreamView;
 
@@ -152,6 +152,39 @@ pub const TABS: [&str; 5] = ["Overview", "Sessions", "Flows", "Findings", "Endpo
 /// What the user chose of each table, by its name.
 pub type Tables = BTreeMap<String, Preference>;
 
+/// Names of the tables in the configuration.
+pub const TABLES: [&str; 4] = ["sessions", "flows", "findings", "endpoints"];
+
+/// An empty table of that name, as the user wants it.
+fn table(name: &str, chosen: Option<&Preference>) -> Option<TableState> {
+    Some(match name {
+        "sessions" => Sessions::state(chosen),
+        "flows" => flows::state(chosen),
+        "findings" => Findings::state(chosen),
+        "endpoints" => Endpoints::state(chosen),
+        _ => return None,
+    })
+}
+
+/// Columns of the table of that name, and whether it can be sorted by them.
+pub fn columns(name: &str) -> Option<Vec<(&'static str, bool)>> {
+    let columns = table(name, None)?.columns;
+    Some(
+        columns
+            .iter()
+            .map(|column| (column.name, column.sortable))
+            .collect(),
+    )
+}
+
+/// What tables show unless the user says otherwise.
+pub fn default_tables() -> Tables {
+    let tables = TABLES
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), table(name, None)?.preference())));
+    tables.collect()
+}
+
 /// The first screen of a tab, from 0.
 pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
     match index {
@@ -159,7 +192,7 @@ pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
         2 => Box::new(Flows::new("", tables.get("flows"))),
         3 => Box::new(Findings::new(tables.get("findings"))),
         4 => Box::new(Endpoints::new(tables.get("endpoints"))),
-        _ => Box::new(Placeholder::new("Overview")),
+        _ => Box::new(Overview::default()),
     }
 }
 

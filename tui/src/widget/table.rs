@@ -8,7 +8,7 @@ mod tests;
 
 pub use columns::{Column, Preference, Sort};
 pub use draw::draw;
-pub use state::{Click, TableState};
+pub use state::{Click, Shown, TableState};
 
 /// The rows of a table, of which only some need to be at hand.
 pub struct Rows<'a, R> {

@@ -1,6 +1,6 @@
 //! What a table remembers between two drawings.
 
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
 use super::columns::{Column, Preference, Sort};
 use super::{Rows, draw};
@@ -37,6 +37,8 @@ pub struct Shown {
     pub shown: bool,
     /// Whether rows can be sorted by it.
     pub sortable: bool,
+    /// Whether it is always there.
+    pub fixed: bool,
 }
 
 /// What was clicked.
@@ -68,6 +70,7 @@ impl TableState {
                 name: column.name,
                 shown: shown(column) || column.priority == 0,
                 sortable: !matches!(column.sort, Sort::No),
+                fixed: column.priority == 0,
             })
             .collect();
         let place = |sort: &str| columns.iter().position(|c| c.name == sort && c.sortable);
@@ -160,12 +163,10 @@ impl TableState {
         self.order.1 = !self.order.1;
     }
 
-    /// Shows a column or leaves it out; the first always stays.
-    pub fn toggle<R>(&mut self, column: usize, all: &[Column<R>]) {
-        if all.get(column).is_some_and(|column| column.priority > 0)
-            && let Some(column) = self.columns.get_mut(column)
-        {
-            column.shown = !column.shown;
+    /// Shows a column or leaves it out; those that matter most always stay.
+    pub fn toggle(&mut self, column: usize) {
+        if let Some(column) = self.columns.get_mut(column) {
+            column.shown = !column.shown || column.fixed;
         }
     }
 
@@ -204,10 +205,5 @@ impl TableState {
         self.offset = self.offset.clamp(least, self.index.max(least));
         // No empty rows at the end while there are others above.
         self.offset = self.offset.min(rows.len.saturating_sub(height));
-    }
-
-    /// Where its rows were drawn.
-    pub fn body(&self) -> Rect {
-        self.drawn.body
     }
 }
