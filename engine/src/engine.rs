@@ -4,6 +4,7 @@ mod live;
 mod losses;
 mod one;
 pub mod page;
+mod threaded;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -37,6 +38,7 @@ use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Trac
 use page::Sought;
 
 pub use one::OneFlow;
+pub use threaded::Threaded;
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -77,8 +79,8 @@ impl Default for Endpoints {
     }
 }
 
-/// What packets are taken into.
-struct Tables {
+/// What packets are taken into; it knows nothing of frames.
+pub struct Tables {
     tracker: Tracker,
     inventory: Inventory,
     firewalls: Firewalls,
@@ -87,15 +89,44 @@ struct Tables {
 }
 
 /// One run: receives frames, tracks flows, and tells what it found at any time.
-pub struct Engine {
+pub struct Engine<T = Tables> {
     receiver: Receiver,
     time: TimeSource,
-    tables: Tables,
+    tables: T,
     period: Option<(Timestamp, Timestamp)>,
     /// The time that was told, while no frame came.
     clock: Option<Timestamp>,
     /// No frame will come any more.
     finished: bool,
+}
+
+impl<T> Engine<T> {
+    /// The same with other tables, and its own.
+    fn exchange<U>(self, tables: U) -> (Engine<U>, T) {
+        let Self {
+            receiver,
+            time,
+            tables: own,
+            period,
+            clock,
+            finished,
+        } = self;
+        let engine = Engine {
+            receiver,
+            time,
+            tables,
+            period,
+            clock,
+            finished,
+        };
+        (engine, own)
+    }
+
+    /// Notes that a frame came at a time.
+    fn reach(&mut self, time: Timestamp) {
+        let period = self.period.get_or_insert((time, time));
+        *period = (period.0.min(time), period.1.max(time));
+    }
 }
 
 impl Engine {
@@ -222,9 +253,7 @@ impl Engine {
         coming: Option<&Coming>,
         sink: &mut impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
-        let time = opened.frame.time;
-        let period = self.period.get_or_insert((time, time));
-        *period = (period.0.min(time), period.1.max(time));
+        self.reach(opened.frame.time);
         let Self {
             receiver, tables, ..
         } = self;

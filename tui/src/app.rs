@@ -15,8 +15,9 @@ use crate::data::{Answer, Ask, Weight};
 use crate::event::{Event, Request};
 use crate::keys::KeyMap;
 use crate::look::Look;
+use crate::overlay::{Help, History, Item, Menu, Of, Outcome, Overlay, Palette, Prompt};
 use crate::screens::Screens;
-use crate::view::{self, Effect};
+use crate::view::{self, Context, Effect, Page, Tables, View};
 use crate::world::World;
 
 /// Smaller screens get a notice.
@@ -37,6 +38,12 @@ pub struct Options {
     pub keys: KeyMap,
     /// The mouse is listened to.
     pub mouse: bool,
+    /// Ports of services have names.
+    pub names: bool,
+    /// Columns and order of tables.
+    pub tables: Tables,
+    /// Filters of earlier runs, the latest last.
+    pub filters: Vec<String>,
 }
 
 impl Default for Options {
@@ -45,6 +52,9 @@ impl Default for Options {
             look: Look::default(),
             keys: KeyMap::default(),
             mouse: true,
+            names: true,
+            tables: Tables::new(),
+            filters: Vec::new(),
         }
     }
 }
@@ -54,8 +64,14 @@ pub struct App {
     world: World,
     screens: Screens,
     keys: KeyMap,
+    tables: Tables,
     chrome: Chrome,
+    overlay: Option<Overlay>,
+    filters: History,
+    searches: History,
     notice: Option<Notice>,
+    /// Hits of the last search, on the screen at hand.
+    hits: usize,
     /// Where the screen at hand was drawn.
     body: Rect,
     /// The last click.
@@ -76,11 +92,16 @@ impl App {
     /// An interface that knows nothing yet.
     pub fn new(options: Options) -> Self {
         Self {
-            world: World::new(options.look),
-            screens: Screens::default(),
+            world: World::new(options.look, options.names),
+            screens: Screens::new(&options.tables),
+            tables: options.tables,
             keys: options.keys,
             chrome: Chrome::default(),
+            overlay: None,
+            filters: History::new(options.filters),
+            searches: History::default(),
             notice: None,
+            hits: 0,
             body: Rect::ZERO,
             clicked: None,
             now: Duration::ZERO,
@@ -121,7 +142,13 @@ impl App {
                 self.key(key)
             }
             Event::Mouse(mouse) => self.mouse(mouse),
-            Event::Paste(_) => Vec::new(),
+            Event::Paste(text) => {
+                self.changed = true;
+                let context = self.world.context();
+                let overlay = self.overlay.as_mut();
+                let outcome = overlay.map(|overlay| overlay.paste(&text, &context));
+                outcome.map_or_else(Vec::new, |outcome| self.conclude(outcome))
+            }
             Event::Resized => {
                 self.changed = true;
                 Vec::new()
@@ -156,13 +183,25 @@ impl App {
     }
 
     fn key(&mut self, key: KeyEvent) -> Vec<Request> {
-        let screens = &mut self.screens;
-        let has = screens.top().map_or(&[][..], |view| view.actions());
+        if let Some(overlay) = &mut self.overlay {
+            let outcome = overlay.key(key, &self.keys, &self.world.context());
+            return self.conclude(outcome);
+        }
+        let has = self.has();
         let can = |action: Action| has.contains(&action) || is_everywhere(action);
         match self.keys.action(key, can) {
             Some(action) => self.act(action),
             None => Vec::new(),
         }
+    }
+
+    /// What the screen at hand has besides what is everywhere.
+    fn has(&mut self) -> Vec<Action> {
+        let searched = self.hits > 0;
+        let hit = |action: &Action| matches!(action, Action::NextHit | Action::PreviousHit);
+        let has = self.screens.top().map_or(&[][..], |view| view.actions());
+        let has = has.iter().filter(|action| searched || !hit(action));
+        has.copied().collect()
     }
 
     /// Does something.
@@ -185,19 +224,155 @@ impl App {
                 self.world.hold(!self.world.held());
                 Vec::new()
             }
+            Action::Help => {
+                let title = self.title();
+                let help = Help::new(title, &self.has(), &self.keys);
+                self.open(Overlay::Help(help))
+            }
+            Action::Palette => {
+                let has = self.has();
+                let can = |action: Action| has.contains(&action) || is_everywhere(action);
+                let palette = Palette::new(&self.keys, can);
+                self.open(Overlay::Palette(palette))
+            }
+            Action::Filter => {
+                let text = self.screens.top().and_then(|view| view.filter());
+                let text = text.unwrap_or_default().to_owned();
+                let prompt = Prompt::filter(&text, &self.filters, &self.world.context());
+                self.open(Overlay::Prompt(prompt))
+            }
+            Action::Search => {
+                let prompt = Prompt::search(&self.searches);
+                self.open(Overlay::Prompt(prompt))
+            }
+            Action::Sort => self.menu(Of::Order),
+            Action::Columns => self.menu(Of::Columns),
+            Action::SaveColumns => {
+                let table = self.screens.top().and_then(|view| view.table());
+                let Some((name, chosen)) = table.map(|table| (table.name, table.preference()))
+                else {
+                    return Vec::new();
+                };
+                self.tables.insert(name.to_owned(), chosen.clone());
+                vec![Request::SaveTable(name, chosen)]
+            }
             action => self.at_top(|view, cx| view.act(action, cx)),
         }
     }
 
+    fn open(&mut self, overlay: Overlay) -> Vec<Request> {
+        self.overlay = Some(overlay);
+        Vec::new()
+    }
+
+    /// The title of the screen at hand.
+    fn title(&mut self) -> String {
+        let context = self.world.context();
+        let top = self.screens.top();
+        top.map_or_else(String::new, |view| view.title(&context))
+    }
+
+    fn menu(&mut self, of: Of) -> Vec<Request> {
+        let Some(table) = self.screens.top().and_then(|view| view.table()) else {
+            return Vec::new();
+        };
+        let columns = table.columns.iter().enumerate();
+        let fits = |(_, column): &(usize, &crate::widget::table::Shown)| match of {
+            Of::Order => column.sortable,
+            Of::Columns => !column.fixed,
+        };
+        let items = columns.filter(fits).map(|(number, column)| Item {
+            name: column.name.to_owned(),
+            number,
+            on: match of {
+                Of::Order => table.order.0 == number,
+                Of::Columns => column.shown,
+            },
+        });
+        let menu = Menu::new(of, items.collect());
+        self.open(Overlay::Menu(menu))
+    }
+
+    /// Does what a key in an overlay led to.
+    fn conclude(&mut self, outcome: Outcome) -> Vec<Request> {
+        if !matches!(
+            outcome,
+            Outcome::Stay | Outcome::Seek(_) | Outcome::Column(_)
+        ) {
+            self.overlay = None;
+        }
+        match outcome {
+            Outcome::Stay | Outcome::Close => Vec::new(),
+            Outcome::Act(action) => self.act(action),
+            Outcome::Filter(text) => self.choose(&text),
+            Outcome::Seek(text) => self.seek(&text),
+            Outcome::Forget => self.seek(""),
+            Outcome::Found(text) => {
+                self.searches.add(&text);
+                if self.hits == 0 && !text.is_empty() {
+                    self.tell(Weight::Info, format!("no hit for {text}"));
+                }
+                Vec::new()
+            }
+            Outcome::Export(export) => {
+                self.tell(
+                    Weight::Info,
+                    format!("writing {}", export.path.to_string_lossy()),
+                );
+                vec![Request::Ask(Ask::Export(export))]
+            }
+            Outcome::Sort(column) => {
+                if let Some(table) = self.screens.top().and_then(|view| view.table()) {
+                    table.sort_by(column);
+                }
+                self.at_top(|view, cx| view.resumed(cx))
+            }
+            Outcome::Column(column) => {
+                if let Some(table) = self.screens.top().and_then(|view| view.table()) {
+                    table.toggle(column);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Chooses flows: on the screen at hand, if it shows any, or on one that opens.
+    fn choose(&mut self, text: &str) -> Vec<Request> {
+        self.filters.add(text);
+        let mut requests = match text {
+            "" => Vec::new(),
+            text => vec![Request::Remember(text.to_owned())],
+        };
+        let here = self
+            .screens
+            .top()
+            .is_some_and(|view| view.filter().is_some());
+        requests.extend(if here {
+            self.at_top(|view, cx| view.set_filter(text, cx))
+        } else {
+            self.perform(vec![Effect::Open(Page::Flows(text.to_owned()))])
+        });
+        requests
+    }
+
+    /// Searches on the screen at hand.
+    fn seek(&mut self, text: &str) -> Vec<Request> {
+        let context = self.world.context();
+        let top = self.screens.top();
+        self.hits = top.map_or(0, |view| view.search(text, &context));
+        Vec::new()
+    }
+
     fn turn(&mut self, turn: impl FnOnce(&mut Screens)) -> Vec<Request> {
         turn(&mut self.screens);
+        self.hits = 0;
         self.at_top(|view, cx| view.resumed(cx))
     }
 
     /// Lets the screen at hand do something.
     fn at_top(
         &mut self,
-        act: impl FnOnce(&mut dyn view::View, &view::Context<'_>) -> Vec<Effect>,
+        act: impl FnOnce(&mut dyn View, &Context<'_>) -> Vec<Effect>,
     ) -> Vec<Request> {
         let Some(top) = self.screens.top() else {
             return Vec::new();
@@ -212,7 +387,7 @@ impl App {
             self.changed = true;
             match effect {
                 Effect::Open(page) => {
-                    let mut view = view::open(page);
+                    let mut view = view::open(page, &self.tables);
                     let effects = view.opened(&self.world.context());
                     self.screens.push(view);
                     requests.extend(self.perform(effects));
@@ -224,7 +399,10 @@ impl App {
                 }
                 Effect::Ask(ask) => requests.push(Request::Ask(ask)),
                 Effect::Copy(text) => requests.push(Request::Copy(text)),
-                Effect::Export(_) => {}
+                Effect::Export(flows) => {
+                    let prompt = Prompt::export(flows);
+                    self.overlay = Some(Overlay::Prompt(prompt));
+                }
                 Effect::Mark(flows) => self.world.mark(flows),
                 Effect::Notice(text) => self.tell(Weight::Info, text),
             }
@@ -242,6 +420,17 @@ impl App {
         });
     }
 
+    /// Where columns were written to, or why not.
+    pub fn saved(&mut self, saved: Result<String, String>) {
+        match saved {
+            Ok(path) => self.tell(
+                Weight::Info,
+                format!("columns and order are kept in {path}"),
+            ),
+            Err(why) => self.tell(Weight::Error, format!("columns are not kept: {why}")),
+        }
+    }
+
     /// Whether a text found its way to the clipboard.
     pub fn copied(&mut self, copied: bool) {
         if copied {
@@ -253,6 +442,11 @@ impl App {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> Vec<Request> {
+        if let Some(overlay) = &mut self.overlay {
+            self.changed = true;
+            let outcome = overlay.mouse(mouse);
+            return self.conclude(outcome);
+        }
         let at = Position::new(mouse.column, mouse.row);
         match mouse.kind {
             MouseEventKind::ScrollDown => self.wheel(Action::Down),
@@ -289,22 +483,29 @@ impl App {
             chrome::too_small(frame, LEAST);
             return;
         }
+        // The status and the keys, or what an overlay says in their place.
+        let lines = self.overlay.as_ref().map_or(0, Overlay::lines).max(2);
         let rows = [
             Constraint::Length(1),
             Constraint::Min(0),
-            Constraint::Length(1),
-            Constraint::Length(1),
+            Constraint::Length(lines),
         ];
-        let [head, body, status, keys] = area.layout(&Layout::vertical(rows));
+        let [head, body, bottom] = area.layout(&Layout::vertical(rows));
         self.body = body;
         let context = self.world.context();
         self.chrome.head(frame, head, &self.screens, &context);
         if let Some(top) = self.screens.top() {
             top.draw(frame, body, &context);
         }
-        chrome::status(frame, status, &self.world, self.notice.as_ref());
-        let has = self.screens.top().map_or(&[][..], |view| view.actions());
-        chrome::keys(frame, keys, &self.keys, has, &self.world.look);
+        if self.overlay.as_ref().map_or(0, Overlay::lines) == 0 {
+            let [status, keys] = bottom.layout(&Layout::vertical([Constraint::Length(1); 2]));
+            chrome::status(frame, status, &self.world, self.notice.as_ref());
+            let has = self.has();
+            chrome::keys(frame, keys, &self.keys, &has, &self.world.look);
+        }
+        if let Some(overlay) = &mut self.overlay {
+            overlay.draw(frame, body, bottom, &self.world.look);
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is around every screen: the path and the tabs above it, the status and the keys below it.
 
+use mirrorscope_engine::finding::Severity;
 use mirrorscope_engine::point::printable;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::action::{ACTIONS, Action};
+use crate::action::{ACTIONS, Action, Info};
 use crate::app::Notice;
 use crate::data::{InputState, Snapshot, Weight};
 use crate::keys::KeyMap;
@@ -163,9 +164,7 @@ fn input(snapshot: &Snapshot, look: &Look, spans: &mut Vec<Span<'_>>) {
                 ));
             }
             if !problems.is_empty() {
-                let sign = look
-                    .signs
-                    .severity(mirrorscope_engine::finding::Severity::Warning);
+                let sign = look.signs.severity(Severity::Warning);
                 let text = format!("{GAP}{sign} {} problems", problems.len());
                 spans.push(Span::styled(text, look.style(Role::Warning)));
             }
@@ -198,31 +197,34 @@ fn input(snapshot: &Snapshot, look: &Look, spans: &mut Vec<Span<'_>>) {
     );
     spans.push(Span::styled(counts, look.style(Role::Faint)));
     if dropped > 0 {
-        let sign = look
-            .signs
-            .severity(mirrorscope_engine::finding::Severity::Warning);
+        let sign = look.signs.severity(Severity::Warning);
         let text = format!("{GAP}{sign} {} dropped here", figure::number(dropped));
         spans.push(Span::styled(text, look.style(Role::Warning)));
     }
 }
 
-/// Draws the keys that matter most on the screen at hand.
+/// Draws the keys that matter most on the screen at hand, and always the one that leads to all others.
 pub fn keys(frame: &mut Frame<'_>, area: Rect, map: &KeyMap, has: &[Action], look: &Look) {
-    let mut spans = vec![Span::raw(" ")];
-    let mut left = usize::from(area.width).saturating_sub(1);
-    let here = |action: &Action| has.contains(action);
     let own = has.iter().filter_map(|action| action.info());
     let everywhere = ACTIONS.iter().filter(|info| info.everywhere);
-    let everywhere = everywhere.filter(|info| !here(&info.action));
-    for info in own.chain(everywhere).filter(|info| !info.short.is_empty()) {
-        let Some(key) = map.names(info.action).into_iter().next() else {
-            continue;
-        };
-        let width = key.width() + 1 + info.short.width() + GAP.len();
-        if width > left {
-            continue;
-        }
-        left -= width;
+    let everywhere = everywhere.filter(|info| !has.contains(&info.action));
+    let told = own.chain(everywhere).filter(|info| !info.short.is_empty());
+    let mut told: Vec<(String, &Info)> = told
+        .filter_map(|info| Some((map.names(info.action).into_iter().next()?, info)))
+        .collect();
+    let width = |(key, info): &(String, &Info)| key.width() + 1 + info.short.width() + GAP.len();
+    let help = told
+        .iter()
+        .position(|(_, info)| info.action == Action::Help);
+    let help = help.map(|index| told.remove(index));
+    let mut left = usize::from(area.width).saturating_sub(1 + help.as_ref().map_or(0, width));
+    told.retain(|one| {
+        let fits = width(one) <= left;
+        left -= if fits { width(one) } else { 0 };
+        fits
+    });
+    let mut spans = vec![Span::raw(" ")];
+    for (key, info) in told.into_iter().chain(help) {
         spans.push(Span::styled(key, look.style(Role::Key)));
         let text = format!(" {}{GAP}", info.short);
         spans.push(Span::styled(text, look.style(Role::Faint)));

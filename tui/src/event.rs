@@ -3,6 +3,7 @@
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::data::{Answer, Ask};
+use crate::widget::table::Preference;
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -28,6 +29,10 @@ pub enum Request {
     Ask(Ask),
     /// Put a text on the clipboard.
     Copy(String),
+    /// Keep the columns and the order of a table.
+    SaveTable(&'static str, Preference),
+    /// Keep a filter for later runs.
+    Remember(String),
     /// Draw all of the screen, whatever stands there.
     Redraw,
     /// Give the terminal back until the program is told to go on.

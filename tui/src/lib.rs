@@ -6,12 +6,14 @@
 pub mod action;
 pub mod app;
 mod chrome;
+pub mod config;
 pub mod data;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod keys;
 pub mod look;
+mod overlay;
 pub mod progress;
 mod screens;
 mod terminal;
@@ -61,6 +63,12 @@ fn attend(
                     let copied = terminal::copy(&text)?;
                     app.copied(copied);
                 }
+                Request::SaveTable(name, chosen) => {
+                    let saved = config::save_table(name, &chosen);
+                    app.saved(saved.map_err(|error| error.to_string()));
+                }
+                // Filters are kept for convenience: where that cannot be, nobody needs to be told each time.
+                Request::Remember(filter) => drop(config::remember(&filter)),
                 Request::Redraw => terminal.clear()?,
                 Request::Suspend => {
                     terminal.suspend()?;

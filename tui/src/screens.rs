@@ -1,6 +1,6 @@
 //! The screens that are open: a stack for each tab.
 
-use crate::view::{TABS, View, tab};
+use crate::view::{TABS, Tables, View, tab};
 
 /// They.
 pub struct Screens {
@@ -8,16 +8,17 @@ pub struct Screens {
     current: usize,
 }
 
-impl Default for Screens {
-    fn default() -> Self {
+impl Screens {
+    /// The first screen of every tab.
+    pub fn new(tables: &Tables) -> Self {
         Self {
-            stacks: (0..TABS.len()).map(|index| vec![tab(index)]).collect(),
+            stacks: (0..TABS.len())
+                .map(|index| vec![tab(index, tables)])
+                .collect(),
             current: 0,
         }
     }
-}
 
-impl Screens {
     /// The tab at hand, from 0.
     pub fn current(&self) -> usize {
         self.current

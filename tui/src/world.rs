@@ -27,7 +27,7 @@ pub struct World {
 
 impl World {
     /// A world of which nothing is known yet.
-    pub fn new(look: Look) -> Self {
+    pub fn new(look: Look, names: bool) -> Self {
         let nothing = Snapshot {
             generation: 0,
             input: InputState::Files {
@@ -47,7 +47,7 @@ impl World {
             latest: None,
             held: false,
             look,
-            names: true,
+            names,
             marked: BTreeSet::new(),
         }
     }

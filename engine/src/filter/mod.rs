@@ -35,7 +35,7 @@ pub use error::FilterError;
 pub(crate) use judged::{Chooses, Judged};
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
-pub(crate) use vocabulary::nearest;
+pub use vocabulary::{choices, nearest, service_name, words};
 
 use crate::point::printable;
 

@@ -190,7 +190,7 @@ pub(super) fn word(text: &str) -> Option<Word> {
 }
 
 /// All words, as a message lists them.
-pub(super) fn words() -> impl Iterator<Item = &'static str> {
+pub fn words() -> impl Iterator<Item = &'static str> {
     let fields = FIELDS.iter().map(|(name, _)| *name);
     let protocols = PROTOCOLS.iter().map(|(name, _)| *name);
     fields.chain(protocols).chain(VERDICT_NAMES.iter().copied())
@@ -217,16 +217,35 @@ pub(super) fn service(text: &str) -> Option<u16> {
     named.map(|(_, port)| *port)
 }
 
+/// The name of a port, if it is known as a service.
+pub fn service_name(port: u16) -> Option<&'static str> {
+    let service = SERVICES.iter().find(|(_, number)| *number == port);
+    service.map(|(name, _)| *name)
+}
+
+/// The values that the language itself knows for a word; none where any name or number may follow.
+pub fn choices(after: &str) -> Vec<&'static str> {
+    let Some(Word::Field(field, _)) = word(after) else {
+        return Vec::new();
+    };
+    match field {
+        Port => services().collect(),
+        Protocol => protocols().collect(),
+        Text(TextField::Role) => ROLES.to_vec(),
+        Text(TextField::Verdict) => VERDICT_NAMES.to_vec(),
+        Text(TextField::Cause) => CAUSES.to_vec(),
+        Text(TextField::State) => STATES.to_vec(),
+        Address | Text(_) | Number(_) => Vec::new(),
+    }
+}
+
 /// Names of services.
 pub(super) fn services() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|(name, _)| *name)
 }
 
 /// The choice that was probably meant.
-pub(crate) fn nearest<'c>(
-    text: &str,
-    choices: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(text: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let typed = text.to_ascii_lowercase();
     let length = typed.chars().count();
     // Beyond a mistake in three letters it is another word.

@@ -25,6 +25,7 @@ use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 pub(crate) use coming::{Coming, Outlook};
+pub(crate) use identity::SAMPLE;
 use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;

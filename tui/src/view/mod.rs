@@ -1,8 +1,25 @@
 //! Screens: each a state, what changes it, and how it is drawn.
 
-mod placeholder;
+mod asked;
+pub mod cells;
+mod cursor;
+mod endpoints;
+mod finding;
+pub mod findings;
+#[cfg(test)]
+mod fixture;
+mod flow;
+mod flows;
+mod ladder;
+mod list;
+mod overview;
+mod packet;
+pub mod related;
+mod sessions;
+mod stream;
+mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -10,8 +27,16 @@ use ratatui::layout::{Position, Rect};
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId, PacketRef, Snapshot};
 use crate::look::Look;
-use crate::widget::table::TableState;
-use placeholder::Placeholder;
+use crate::widget::table::{Preference, TableState};
+use endpoints::Endpoints;
+use finding::FindingView;
+use findings::Findings;
+use flow::FlowView;
+use flows::Flows;
+use overview::Overview;
+use packet::PacketView;
+use sessions::Sessions;
+use stream::StreamView;
 
 /// What every screen may look at.
 #[derive(Clone, Copy, Debug)]
@@ -124,24 +149,63 @@ pub trait View {
 /// The screens that tabs lead to, in their order.
 pub const TABS: [&str; 5] = ["Overview", "Sessions", "Flows", "Findings", "Endpoints"];
 
+/// What the user chose of each table, by its name.
+pub type Tables = BTreeMap<String, Preference>;
+
+/// Names of the tables in the configuration.
+pub const TABLES: [&str; 4] = ["sessions", "flows", "findings", "endpoints"];
+
+/// An empty table of that name, as the user wants it.
+fn table(name: &str, chosen: Option<&Preference>) -> Option<TableState> {
+    Some(match name {
+        "sessions" => Sessions::state(chosen),
+        "flows" => flows::state(chosen),
+        "findings" => Findings::state(chosen),
+        "endpoints" => Endpoints::state(chosen),
+        _ => return None,
+    })
+}
+
+/// Columns of the table of that name, and whether it can be sorted by them.
+pub fn columns(name: &str) -> Option<Vec<(&'static str, bool)>> {
+    let columns = table(name, None)?.columns;
+    Some(
+        columns
+            .iter()
+            .map(|column| (column.name, column.sortable))
+            .collect(),
+    )
+}
+
+/// What tables show unless the user says otherwise.
+pub fn default_tables() -> Tables {
+    let tables = TABLES
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), table(name, None)?.preference())));
+    tables.collect()
+}
+
 /// The first screen of a tab, from 0.
-pub fn tab(index: usize) -> Box<dyn View> {
-    Box::new(Placeholder::new(
-        TABS.get(index).copied().unwrap_or_default(),
-    ))
+pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
+    match index {
+        1 => Box::new(Sessions::new(tables.get("sessions"))),
+        2 => Box::new(Flows::new("", tables.get("flows"))),
+        3 => Box::new(Findings::new(tables.get("findings"))),
+        4 => Box::new(Endpoints::new(tables.get("endpoints"))),
+        _ => Box::new(Overview::default()),
+    }
 }
 
 /// The screen of a page.
-pub fn open(page: Page) -> Box<dyn View> {
-    let title = match page {
-        Page::Finding(finding) => finding.kind.as_str().to_owned(),
-        Page::Flow(id) => id,
-        Page::Stream(_) => "stream".to_owned(),
-        Page::Packet(_) => "packet".to_owned(),
-        Page::Flows(filter) => format!("Flows: {filter}"),
-        Page::Sessions(_) => "Sessions".to_owned(),
-        Page::Endpoints(_) => "Endpoints".to_owned(),
-        Page::Findings => "Findings".to_owned(),
-    };
-    Box::new(Placeholder::new(title))
+pub fn open(page: Page, tables: &Tables) -> Box<dyn View> {
+    match page {
+        Page::Flows(filter) => Box::new(Flows::new(&filter, tables.get("flows"))),
+        Page::Sessions(name) => Box::new(Sessions::new(tables.get("sessions")).at(name)),
+        Page::Endpoints(name) => Box::new(Endpoints::new(tables.get("endpoints")).at(name)),
+        Page::Findings => Box::new(Findings::new(tables.get("findings"))),
+        Page::Finding(finding) => Box::new(FindingView::new(finding)),
+        Page::Flow(id) => Box::new(FlowView::new(id)),
+        Page::Stream(id) => Box::new(StreamView::new(id)),
+        Page::Packet(reference) => Box::new(PacketView::new(reference)),
+    }
 }

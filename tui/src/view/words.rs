@@ -1,0 +1,65 @@
+//! Words, times and lines that several screens use.
+
+use std::borrow::Cow;
+
+use mirrorscope_engine::report::FlowReport;
+use mirrorscope_engine::time::{SECOND, Timestamp};
+use ratatui::text::Line;
+
+use crate::look::Look;
+use crate::widget::text;
+
+/// `1 packet`, `2 packets`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Who spoke with whom: `tcp 10.0.0.1:40000 > 10.0.0.2:443`.
+pub(super) fn flow(flow: &FlowReport) -> String {
+    let end = |address: std::net::IpAddr, port: u16| match flow.proto.as_str() {
+        "tcp" | "udp" | "sctp" => std::net::SocketAddr::new(address, port).to_string(),
+        _ => address.to_string(),
+    };
+    let (source, destination) = (end(flow.src, flow.sport), end(flow.dst, flow.dport));
+    format!("{} {source} > {destination}", flow.proto)
+}
+
+/// A time of day to the microsecond.
+pub(super) fn clock(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.get(11..26).unwrap_or(&text).to_owned()
+}
+
+/// A span of time with the unit that fits it: `0.111 ms`, `12.3 s`.
+pub(super) fn span(nanoseconds: i64) -> String {
+    let size = nanoseconds.unsigned_abs();
+    let value = nanoseconds as f64;
+    if size < 1_000_000 {
+        return format!("{:.1} µs", value / 1e3);
+    }
+    if size < SECOND.unsigned_abs() {
+        return format!("{:.3} ms", value / 1e6);
+    }
+    format!("{:.3} s", value / 1e9)
+}
+
+/// Text broken into lines of at most `width` columns, the first behind `first`, the others behind `other`.
+pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<String> {
+    let width = usize::from(width).max(other.len() + 8);
+    let options = textwrap::Options::new(width)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .initial_indent(first)
+        .subsequent_indent(other);
+    let lines = textwrap::wrap(text, options);
+    lines.into_iter().map(Cow::into_owned).collect()
+}
+
+/// A line cut to a width; what was cut off is told by a sign.
+pub(super) fn cut(mut line: Line<'static>, width: u16, look: &Look) -> Line<'static> {
+    let width = usize::from(width);
+    if line.width() > width {
+        line.spans = text::cell(&line.spans, width, "", look);
+    }
+    line
+}
