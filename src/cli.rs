@@ -271,9 +271,22 @@ pub struct AnalysisArgs {
     #[arg(long, value_name = "EXPRESSION", long_help = FILTER)]
     pub filter: Option<String>,
 
+    /// Threads that analyse: with 2, one strips packets while the other follows flows; the results are the same
+    /// [default: as many as there are cores, at most 2]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=2), hide_short_help = true)]
+    pub threads: Option<u8>,
+
     /// Bounds and timeouts of the flow table.
     #[command(flatten)]
     pub table: TableArgs,
+}
+
+impl AnalysisArgs {
+    /// Threads that analyse.
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(|| cores().min(2), usize::from)
+    }
 }
 
 const TABLE: &str = "Flow table";

@@ -32,6 +32,7 @@ mod sites;
 mod stories;
 mod streams;
 mod support;
+mod threads;
 #[path = "lab/truth.rs"]
 mod truth;
 mod zeek;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::frame::Packet;
 use crate::{Error, Interface, Place, pcap, pcapng};
@@ -10,9 +11,10 @@ use crate::{Error, Interface, Place, pcap, pcapng};
 /// Reads frames of files again, in any order.
 ///
 /// It knows what the files had told until it was made: it reads all frames that were lent before.
+#[derive(Clone)]
 pub struct Again {
-    files: Vec<Option<Source>>,
-    interfaces: Vec<Interface>,
+    files: Arc<[Option<Source>]>,
+    interfaces: Arc<[Interface]>,
     record: Vec<u8>,
 }
 
@@ -45,8 +47,8 @@ pub(crate) enum Format {
 impl Again {
     pub(crate) fn new(files: Vec<Option<Source>>, interfaces: Vec<Interface>) -> Self {
         Self {
-            files,
-            interfaces,
+            files: files.into(),
+            interfaces: interfaces.into(),
             record: Vec::new(),
         }
     }

@@ -75,6 +75,37 @@ pub struct Ip<'a> {
     pub transport: Transport<'a>,
 }
 
+impl Packet<'_> {
+    /// The same with other bytes in place of those that it borrows: TCP's options and the payload.
+    #[inline]
+    #[must_use]
+    pub fn with_bytes<'b>(&self, options: &'b [u8], payload: &'b [u8]) -> Packet<'b> {
+        let network = match self.network {
+            Network::Ip(ref ip) => Network::Ip(Ip {
+                source: ip.source,
+                destination: ip.destination,
+                protocol: ip.protocol,
+                ttl: ip.ttl,
+                dscp: ip.dscp,
+                identification: ip.identification,
+                claimed_len: ip.claimed_len,
+                present_len: ip.present_len,
+                fragment: ip.fragment,
+                ports: ip.ports,
+                transport: ip.transport.with_bytes(options, payload),
+            }),
+            Network::Arp(arp) => Network::Arp(arp),
+            Network::Other(ether_type) => Network::Other(ether_type),
+            Network::Malformed(malformed) => Network::Malformed(malformed),
+        };
+        Packet {
+            macs: self.macs,
+            vlan: self.vlan,
+            network,
+        }
+    }
+}
+
 impl<'a> Ip<'a> {
     /// Reads the packet that an ICMP error quotes: as much of it as its sender had room for (RFC 792, RFC 4443 §2.4).
     pub fn quoted(bytes: &'a [u8]) -> Option<Self> {

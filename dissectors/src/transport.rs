@@ -102,6 +102,100 @@ pub enum Transport<'a> {
     Malformed(Malformed),
 }
 
+impl<'a> Transport<'a> {
+    /// The bytes that it borrows: options of TCP, and what is present of the payload.
+    #[inline]
+    pub fn bytes(&self) -> (&'a [u8], &'a [u8]) {
+        match *self {
+            Self::Tcp(Tcp {
+                options, payload, ..
+            }) => (options, payload),
+            Self::Udp(UdpDatagram { payload, .. })
+            | Self::Sctp { payload, .. }
+            | Self::Icmp { payload, .. }
+            | Self::Icmp6 { payload, .. }
+            | Self::Other { payload } => (&[], payload),
+            Self::TcpPorts { .. } | Self::LaterFragment { .. } | Self::Cut | Self::Malformed(_) => {
+                (&[], &[])
+            }
+        }
+    }
+
+    /// The same with other bytes in their place.
+    #[inline]
+    #[must_use]
+    pub fn with_bytes<'b>(&self, options: &'b [u8], payload: &'b [u8]) -> Transport<'b> {
+        match *self {
+            Self::Tcp(ref tcp) => Transport::Tcp(Tcp {
+                source_port: tcp.source_port,
+                destination_port: tcp.destination_port,
+                sequence: tcp.sequence,
+                acknowledgement: tcp.acknowledgement,
+                flags: tcp.flags,
+                window: tcp.window,
+                options,
+                payload,
+                payload_len: tcp.payload_len,
+            }),
+            Self::TcpPorts {
+                source_port,
+                destination_port,
+                sequence,
+            } => Transport::TcpPorts {
+                source_port,
+                destination_port,
+                sequence,
+            },
+            Self::Udp(ref udp) => Transport::Udp(UdpDatagram {
+                source_port: udp.source_port,
+                destination_port: udp.destination_port,
+                payload_len: udp.payload_len,
+                payload,
+                overlong: udp.overlong,
+            }),
+            Self::Sctp {
+                source_port,
+                destination_port,
+                ..
+            } => Transport::Sctp {
+                source_port,
+                destination_port,
+                payload,
+            },
+            Self::Icmp {
+                kind,
+                code,
+                identifier,
+                sequence,
+                ..
+            } => Transport::Icmp {
+                kind,
+                code,
+                identifier,
+                sequence,
+                payload,
+            },
+            Self::Icmp6 {
+                kind,
+                code,
+                identifier,
+                sequence,
+                ..
+            } => Transport::Icmp6 {
+                kind,
+                code,
+                identifier,
+                sequence,
+                payload,
+            },
+            Self::Other { .. } => Transport::Other { payload },
+            Self::LaterFragment { payload_len } => Transport::LaterFragment { payload_len },
+            Self::Cut => Transport::Cut,
+            Self::Malformed(malformed) => Transport::Malformed(malformed),
+        }
+    }
+}
+
 /// A TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp<'a> {

@@ -2,8 +2,11 @@
 
 mod live;
 mod losses;
+mod one;
 pub mod page;
+mod threaded;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use arrayvec::ArrayVec;
@@ -11,7 +14,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
 use crate::advice;
 use crate::correlate::Judgement;
-use crate::filter::{Filter, Judged};
+use crate::filter::{Chooses, Filter, Judged};
 use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
@@ -33,6 +36,9 @@ use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 use page::Sought;
+
+pub use one::OneFlow;
+pub use threaded::Threaded;
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -73,8 +79,8 @@ impl Default for Endpoints {
     }
 }
 
-/// What packets are taken into.
-struct Tables {
+/// What packets are taken into; it knows nothing of frames.
+pub struct Tables {
     tracker: Tracker,
     inventory: Inventory,
     firewalls: Firewalls,
@@ -83,15 +89,44 @@ struct Tables {
 }
 
 /// One run: receives frames, tracks flows, and tells what it found at any time.
-pub struct Engine {
+pub struct Engine<T = Tables> {
     receiver: Receiver,
     time: TimeSource,
-    tables: Tables,
+    tables: T,
     period: Option<(Timestamp, Timestamp)>,
     /// The time that was told, while no frame came.
     clock: Option<Timestamp>,
     /// No frame will come any more.
     finished: bool,
+}
+
+impl<T> Engine<T> {
+    /// The same with other tables, and its own.
+    fn exchange<U>(self, tables: U) -> (Engine<U>, T) {
+        let Self {
+            receiver,
+            time,
+            tables: own,
+            period,
+            clock,
+            finished,
+        } = self;
+        let engine = Engine {
+            receiver,
+            time,
+            tables,
+            period,
+            clock,
+            finished,
+        };
+        (engine, own)
+    }
+
+    /// Notes that a frame came at a time.
+    fn reach(&mut self, time: Timestamp) {
+        let period = self.period.get_or_insert((time, time));
+        *period = (period.0.min(time), period.1.max(time));
+    }
 }
 
 impl Engine {
@@ -218,9 +253,7 @@ impl Engine {
         coming: Option<&Coming>,
         sink: &mut impl FnMut(&Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
-        let time = opened.frame.time;
-        let period = self.period.get_or_insert((time, time));
-        *period = (period.0.min(time), period.1.max(time));
+        self.reach(opened.frame.time);
         let Self {
             receiver, tables, ..
         } = self;
@@ -268,10 +301,15 @@ impl Engine {
         self.report_on(Some(filter), None).0
     }
 
+    /// The report of flows with these ids alone.
+    pub fn report_of(&self, ids: &HashSet<String>) -> Report {
+        self.report_on(Some(&ids), None).0
+    }
+
     /// The report, and those flows in words that are sought.
     fn report_on(
         &self,
-        filter: Option<&Filter>,
+        filter: Option<&dyn Chooses>,
         mut sought: Option<&mut Sought<'_>>,
     ) -> (Report, Vec<FlowReport>) {
         let assigned = self.receiver.sessions().sequences.assign();
@@ -292,7 +330,7 @@ impl Engine {
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
             let judged = Judged::new(&context, &names, &flow, &judgement);
-            if !filter.is_none_or(|filter| judged.is_wanted(filter)) {
+            if !filter.is_none_or(|filter| filter.wants(&judged)) {
                 continue;
             }
             if let Some(sought) = &mut sought {
@@ -315,7 +353,7 @@ impl Engine {
             self.in_words(&context, &evidence, &names, &sought.rows())
         });
         let report = Report {
-            filter: filter.map(Filter::to_string),
+            filter: filter.and_then(Chooses::in_words),
             totals,
             findings: collector.finish(&context, &sessions, &self.dropped_here()),
             sites_matrix: matrix.finish(),

@@ -46,4 +46,4 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, page};
+pub use engine::{BATCH, Config, Endpoints, Engine, OneFlow, Threaded, page};

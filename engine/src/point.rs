@@ -77,6 +77,18 @@ impl Point {
         }
     }
 
+    /// What is known of it beforehand, without what it saw.
+    pub(crate) fn description(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            site: self.site.clone(),
+            firewall: self.firewall.clone(),
+            sessions: Vec::new(),
+            senders: Senders::default(),
+            ..*self
+        }
+    }
+
     /// Makes it what a rule says.
     fn describe(&mut self, site: &Site, rule: &PointRule, sites: &Sites) {
         self.name.clone_from(&rule.name);
@@ -176,7 +188,7 @@ impl InterfaceName {
     }
 
     /// Where frames came from, in messages about them: the file as given, or the interface of this host.
-    pub(crate) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         match &self.name {
             Some(name) if self.file == LIVE => name,
             _ => &self.file,
@@ -264,6 +276,8 @@ pub struct Points {
     macs: usize,
     /// When the sites were last described anew.
     since: Timestamp,
+    /// How often they were.
+    edition: u64,
 }
 
 impl Points {
@@ -282,6 +296,7 @@ impl Points {
             tunnels: Map::default(),
             macs: 0,
             since: Timestamp(i64::MIN),
+            edition: 0,
             sites,
             by_packet,
             all: Vec::new(),
@@ -445,6 +460,11 @@ impl Points {
             Some(id) => self.all.get(id.0 as usize),
             None => self.of_session(session),
         }
+    }
+
+    /// How often the sites were described anew.
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// All points in order of appearance; a [`PointId`] is the index.

@@ -3,6 +3,7 @@
 mod counts;
 mod loops;
 mod opened;
+mod records;
 
 use mirrorscope_dissectors::{
     Carried, Direction, Encapsulation, Fragment, InnerFrame, Layer, LinkType, Mirror, Network,
@@ -20,6 +21,7 @@ use loops::loops;
 
 pub use counts::Counts;
 pub use opened::Opened;
+pub(crate) use records::Records;
 
 /// No capture holds longer frames (libpcap's own limit); a header that claims more is wrong.
 const MAX_FRAME: u32 = 262_144;

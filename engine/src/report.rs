@@ -17,6 +17,7 @@ use crate::matrix::Matrix;
 use crate::observation::{FlowObserved, QuotedBy, Seen, Sum};
 use crate::observer::Context;
 use crate::session::SessionId;
+use crate::site::Role;
 use crate::tcp::Summary;
 use crate::time::Timestamp;
 use crate::track::Evicted;
@@ -588,6 +589,29 @@ impl FirewallReport {
 }
 
 impl FlowReport {
+    /// The points that packets of one direction passed, in the order of their first packet there: indices of
+    /// [`Self::points`]. A machine's own port is where a way begins or ends, even if its mirror is faster than others.
+    pub fn way(&self, from_originator: bool) -> Vec<usize> {
+        let of = |at: &AtPoint| {
+            let way = if from_originator { &at.orig } else { &at.resp };
+            way.period.map(|(first, _)| first)
+        };
+        let passed = self.points.iter().enumerate();
+        let mut passed: Vec<(Timestamp, usize)> = passed
+            .filter_map(|(index, at)| Some((of(at)?, index)))
+            .collect();
+        passed.sort_unstable();
+        let mut way: Vec<usize> = passed.into_iter().map(|(_, index)| index).collect();
+        let is_end = |index: &usize| {
+            let at = self.points.get(*index);
+            at.is_some_and(|at| at.role == Role::Vnic.as_str())
+        };
+        if let Some((_, behind)) = way.split_first_mut() {
+            behind.sort_by_key(is_end);
+        }
+        way
+    }
+
     /// Puts a flow and its judgement into words.
     /// `sessions`: their names, by id.
     pub fn new(

@@ -1,7 +1,6 @@
 //! What the analysing commands share: input through an engine, and views of it at the end or, live, every so often.
 
-use anyhow::{Result, bail};
-use mirrorscope_engine::Engine;
+use anyhow::{Context as _, Result, bail};
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::finding::Finding;
@@ -12,10 +11,14 @@ use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::MAX_POINTS;
+use mirrorscope_engine::{Engine, Threaded};
 
 use super::{filter, tell};
 use crate::cli::{AnalysisArgs, TableArgs};
 use crate::pipeline::{Consumer, Input, Plan};
+
+/// What is said if a thread of the analysis fails; why, it has said itself.
+const BROKEN: &str = "the thread that follows flows failed";
 
 /// What is known at a time.
 pub struct View<'a> {
@@ -114,18 +117,20 @@ pub fn run(args: &AnalysisArgs, show: impl FnMut(&View<'_>) -> Result<()>) -> Re
     let filter = filter(args)?;
     let input = Input::open(&args.input, Plan::default())?;
     let mut analysis = Analysis {
-        engine: input.engine(args),
+        engine: Threaded::new(input.engine(args), args.threads())
+            .context("no second thread; --threads 1 needs none")?,
         filter,
         show,
         since: Timestamp(0),
     };
     let done = input.run(&mut analysis)?;
     let Analysis {
-        mut engine,
+        engine,
         filter,
         mut show,
         ..
     } = analysis;
+    let mut engine = engine.into_engine().context(BROKEN)?;
     engine.finish();
     tell_refused(&engine, args);
     show(&View {
@@ -150,7 +155,7 @@ pub fn refuse_interval(args: &AnalysisArgs, why: &str) -> Result<()> {
 
 /// An engine, and who looks at it.
 struct Analysis<F> {
-    engine: Engine,
+    engine: Threaded,
     filter: Option<Filter>,
     show: F,
     /// When it was shown last.
@@ -159,11 +164,11 @@ struct Analysis<F> {
 
 impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
     fn receiver(&mut self) -> Option<&mut Receiver> {
-        Some(self.engine.receiver())
+        self.engine.receiver()
     }
 
     fn engine(&mut self) -> Option<&mut Engine> {
-        Some(&mut self.engine)
+        self.engine.engine()
     }
 
     fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
@@ -176,12 +181,14 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
     }
 
     fn reload(&mut self, sites: Sites, _now: Timestamp) {
-        self.engine.reload(sites);
+        if let Some(engine) = self.engine.engine() {
+            engine.reload(sites);
+        }
     }
 
     fn interval(&mut self, live: &LiveReport, activity: &Activity) -> Result<()> {
         (self.show)(&View {
-            engine: &self.engine,
+            engine: self.engine.engine().context(BROKEN)?,
             filter: self.filter.as_ref(),
             live: Some((live, activity)),
             turn: Turn::After(self.since),

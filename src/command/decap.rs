@@ -1,6 +1,6 @@
 //! `decap`: the mirrored packets without their encapsulation, as a capture file.
 
-mod output;
+pub mod output;
 
 use anyhow::Result;
 use mirrorscope_engine::Engine;

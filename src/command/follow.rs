@@ -1,9 +1,9 @@
 //! `follow`: the bytes of one stream, or of all, put together from all points.
 
-mod collect;
+pub mod collect;
 mod save;
 pub mod select;
-mod spool;
+pub mod spool;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use mirrorscope_capture::writer::OutputFile;
 use mirrorscope_engine::finding::protocol_name;
+use mirrorscope_engine::point::PointId;
 use mirrorscope_engine::stream::{Gap, MirrorLosses, Overlap, Policy};
 
 use super::choice::Choice;
@@ -144,7 +145,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
             let mut stream = Explained {
                 stream: recording,
                 losses: &losses,
-                flow,
+                points: flow.points().collect(),
                 only: args.direction.map(|side| side as usize),
             };
             if index > 0 && !raw {
@@ -187,12 +188,15 @@ fn ambiguous<S>(args: &FollowArgs, collected: &mut Collected<S>) -> anyhow::Erro
 }
 
 /// A stream whose gaps the mirrors explain where they can.
-struct Explained<'a, R> {
-    stream: R,
-    losses: &'a MirrorLosses,
-    flow: &'a collect::Followed,
+pub struct Explained<'a, R> {
+    /// As it was put together.
+    pub stream: R,
+    /// What the mirrors lost.
+    pub losses: &'a MirrorLosses,
+    /// Points that saw it.
+    pub points: Vec<PointId>,
     /// The only direction that is asked for.
-    only: Option<usize>,
+    pub only: Option<usize>,
 }
 
 impl<R: Replay> Replay for Explained<'_, R> {
@@ -200,13 +204,13 @@ impl<R: Replay> Replay for Explained<'_, R> {
         let Self {
             stream,
             losses,
-            flow,
+            points,
             only,
         } = self;
         stream.replay(&mut |item| match item {
             item if only.is_some_and(|only| only != item.side()) => Ok(()),
             Item::Gap(gap) => sink(Item::Gap(Gap {
-                cause: losses.cause(&gap, flow.points()),
+                cause: losses.cause(&gap, points.iter().copied()),
                 ..gap
             })),
             item => sink(item),

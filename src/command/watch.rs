@@ -1,12 +1,22 @@
 //! `watch`: the terminal interface, over files or over what comes live.
 //!
-//! The interface draws and takes keys in the first thread. Packets are taken by another one, which answers questions between
-//! them.
+//! Three threads: the first draws and takes keys. One takes packets, and answers questions between them that can be
+//! answered at once. The third answers those for which packets must be fetched and taken once more.
 
 mod analysis;
+mod export;
+mod frames;
+mod history;
+mod job;
+mod ladder;
 mod notices;
 mod pace;
+mod packet;
 mod rates;
+mod replay;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::env;
 use std::io::{IsTerminal, stdout};

@@ -372,7 +372,8 @@ fn advice(out: &mut dyn Write, screen: Screen, report: &Report) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
+/// Writes a heading.
+pub fn heading(out: &mut dyn Write, screen: Screen, text: &str) -> Result<()> {
     writeln!(out, "\n{}", screen.theme.paint(Meaning::Heading, text))?;
     Ok(())
 }

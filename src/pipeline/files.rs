@@ -59,7 +59,7 @@ pub fn read(
         }
     }
     teller.make_room();
-    consumer.look(&Course::Files(files))?;
+    consumer.look(&Course::Read(files))?;
     Ok(Read {
         frames: frames.taken,
         unsupported: frames.unsupported,

@@ -75,6 +75,8 @@ pub struct Plan<'a> {
 pub enum Course<'a> {
     /// Of files.
     Files(&'a Files),
+    /// Of files, which are all read.
+    Read(&'a Files),
     /// Of interfaces.
     Live {
         /// How the run goes.

@@ -85,15 +85,6 @@ impl Engine {
         (report, page)
     }
 
-    /// One flow in words, as it is now.
-    pub fn flow(&self, id: &str) -> Option<FlowReport> {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let (context, evidence) = self.context(&assigned);
-        let serial = self.tables.tracker.serial_of(id)?;
-        let names = self.session_names();
-        self.in_words(&context, &evidence, &names, &[serial]).pop()
-    }
-
     /// Flows in words, in the order of these numbers.
     pub(super) fn in_words(
         &self,

@@ -1,5 +1,6 @@
 //! A flow and its judgement, asked before they are put into words: that costs more than most filters need.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::subject::has_ports;
@@ -58,6 +59,36 @@ impl<'a> Judged<'a> {
     fn points(&self) -> impl Iterator<Item = &'a PointFacts> {
         let observations = self.flow.observations.iter();
         observations.filter_map(|o| self.context.points.get(o.point.0 as usize))
+    }
+}
+
+/// Somebody who wants some of the flows.
+pub(crate) trait Chooses {
+    /// Whether it wants a flow.
+    fn wants(&self, flow: &Judged<'_>) -> bool;
+
+    /// Which it wants, if that can be said.
+    fn in_words(&self) -> Option<String>;
+}
+
+impl Chooses for Filter {
+    fn wants(&self, flow: &Judged<'_>) -> bool {
+        flow.is_wanted(self)
+    }
+
+    fn in_words(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+/// By their ids.
+impl Chooses for &HashSet<String> {
+    fn wants(&self, flow: &Judged<'_>) -> bool {
+        self.contains(&flow.flow.id())
+    }
+
+    fn in_words(&self) -> Option<String> {
+        None
     }
 }
 

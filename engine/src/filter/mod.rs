@@ -32,7 +32,7 @@ use std::fmt;
 
 use condition::Expression;
 pub use error::FilterError;
-pub(crate) use judged::Judged;
+pub(crate) use judged::{Chooses, Judged};
 use parse::Parsed;
 pub use subject::{End, NumberField, Subject, TextField};
 pub use vocabulary::{choices, nearest, service_name, words};

@@ -23,6 +23,7 @@ mod window;
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
 use crate::flow::{FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error};
+use crate::point::PointId;
 use crate::receive::Shown;
 use crate::time::{SECOND, Timestamp};
 use crate::track::{Sight, Tracked as TrackedPacket, Tracker};
@@ -71,6 +72,21 @@ pub struct Firewalls {
     settings: Vec<Option<Settings>>,
     /// Segments were cut before their flags.
     cut: bool,
+    /// Each packet out of state, if somebody wants to know.
+    log: Option<Vec<OutOfState>>,
+}
+
+/// A packet that the firewall at a point can match to no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfState {
+    /// The point.
+    pub point: PointId,
+    /// The packet, as it was taken there.
+    pub packet: TrackedPacket,
+    /// Its arrival.
+    pub arrival: Timestamp,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// What is to be judged of a packet.
@@ -113,7 +129,18 @@ impl Firewalls {
             order: Order::new(),
             settings: Vec::new(),
             cut: false,
+            log: None,
         }
+    }
+
+    /// From now on each packet out of state is noted.
+    pub(crate) fn keep_log(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// The packets out of state that were noted.
+    pub(crate) fn log(&self) -> &[OutOfState] {
+        self.log.as_deref().unwrap_or_default()
     }
 
     /// Connections that are remembered.
@@ -240,6 +267,14 @@ impl Firewalls {
         } else {
             Some(Doubt::Evicted)
         };
+        if let Some(log) = &mut self.log {
+            log.push(OutOfState {
+                point: key.point,
+                packet: *taken,
+                arrival: packet.arrival,
+                reason,
+            });
+        }
         let first = FirstUnmatched {
             time: packet.time,
             side: taken.side,

@@ -47,6 +47,7 @@ impl Points {
     pub fn reload(&mut self, sites: Sites, sessions: &[Known<'_>], now: Timestamp) -> bool {
         self.sites = sites;
         self.since = now;
+        self.edition += 1;
         let told_apart = self.by_packet;
         self.by_packet = self.sites.by_packet();
         let places = self.places(sessions, told_apart);

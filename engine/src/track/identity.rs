@@ -31,7 +31,7 @@ const SOON: i64 = 2_000_000;
 /// Linux waits for 200 ms at least.
 const LATE: i64 = 100_000_000;
 /// Bytes of other payloads than TCP's that tell packets apart.
-const SAMPLE: usize = 16;
+pub(crate) const SAMPLE: usize = 16;
 /// Acknowledgements of one number that make a sender repeat (RFC 5681 §3.2).
 const FAST: u8 = 3;
 

@@ -25,6 +25,7 @@ use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 pub(crate) use coming::{Coming, Outlook};
+pub(crate) use identity::SAMPLE;
 use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;
@@ -140,6 +141,13 @@ pub struct Tracked {
     pub sight: Sight,
     /// What makes the packet itself: equal at all points that see it.
     pub(crate) identity: u64,
+}
+
+impl Tracked {
+    /// Equal for all sights of one packet, and for packets that nothing tells apart.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
 }
 
 /// What is known of a flow while it goes on.
@@ -414,11 +422,18 @@ impl Tracker {
         nat::translated(&self.table)
     }
 
-    /// The number of the flow with an id.
-    pub(crate) fn serial_of(&self, id: &str) -> Option<u64> {
+    /// The number of the flow with an id, and its key.
+    pub(crate) fn known_as(&self, id: &str) -> Option<(u64, FlowKey)> {
         let mut flows = self.table.iter();
         let flow = flows.find(|flow| flow.key.id(flow.born) == id)?;
-        Some(flow.serial)
+        Some((flow.serial, flow.key))
+    }
+
+    /// The numbers of flows that came before one with the same ends.
+    pub(crate) fn before(&self, serial: u64, key: &FlowKey) -> Vec<u64> {
+        let earlier = |flow: &&Flow| flow.serial < serial && flow.key == *key;
+        let flows = self.table.iter().filter(earlier);
+        flows.map(|flow| flow.serial).collect()
     }
 
     /// All flows with what was observed of them, in order of their first packet here.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -43,6 +43,22 @@ enum Writer {
     Apart(Queue, usize),
 }
 
+/// How packets are to be written.
+pub struct Settings<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Its format.
+    pub format: Format,
+    /// When another file begins.
+    pub rotation: Rotation,
+    /// Bytes that packets are cut to, if they are.
+    pub snaplen: Option<u32>,
+    /// Packets without encapsulation are written too.
+    pub plain: bool,
+    /// Packets come live: memory for those that wait.
+    pub live: Option<usize>,
+}
+
 impl Output {
     /// Prepares the output; packets may come live.
     pub fn create(args: &DecapArgs, live: bool) -> Result<Self> {
@@ -51,44 +67,65 @@ impl Output {
             time: args.rotation.rotate_time,
             keep: args.rotation.keep.map(usize::from),
         };
+        let format = match capture_format(&args.output) {
+            CaptureFormat::Pcapng => Format::Pcapng,
+            CaptureFormat::Pcap => Format::Pcap,
+        };
+        let settings = Settings {
+            path: &args.output.write,
+            format,
+            rotation,
+            snaplen: args.snaplen,
+            plain: args.plain,
+            live: live.then_some(args.rotation.write_buffer),
+        };
+        Self::new(&settings, &args.analysis.input.files)
+    }
+
+    /// The same, of packets that were read from `inputs`.
+    pub fn new(settings: &Settings<'_>, inputs: &[PathBuf]) -> Result<Self> {
+        let Settings {
+            path,
+            format,
+            rotation,
+            snaplen,
+            plain,
+            live,
+        } = *settings;
         // A limit of the file size is an error of a write then, and does not end the process.
         signal_hook::flag::register(libc::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let series = Series::create(
             Options {
-                path: args.output.write.clone(),
-                format: match capture_format(&args.output) {
-                    CaptureFormat::Pcapng => Format::Pcapng,
-                    CaptureFormat::Pcap => Format::Pcap,
-                },
+                path: path.to_owned(),
+                format,
                 application: APPLICATION.to_owned(),
-                snaplen: args.snaplen.unwrap_or(0),
+                snaplen: snaplen.unwrap_or(0),
                 rotation,
-                live,
+                live: live.is_some(),
             },
             now(),
         )?;
         let deleted = |file: &&PathBuf| rotation.keep.is_some() && series.rotates(file);
-        if let Some(file) = args.analysis.input.files.iter().find(deleted) {
+        if let Some(file) = inputs.iter().find(deleted) {
             bail!(
                 "{}: is an input file, and --keep would delete it as one of an earlier run; write to another name",
                 file.display()
             );
         }
-        let room = args.rotation.write_buffer;
         Ok(Self {
-            writer: if live {
+            writer: if let Some(room) = live {
                 let queue =
                     Queue::start(series, room).context("cannot start the thread that writes")?;
                 Writer::Apart(queue, room)
             } else {
                 Writer::Here(Box::new(series))
             },
-            path: args.output.write.clone(),
+            path: path.to_owned(),
             rotates: rotation.is_some(),
             interfaces: HashMap::new(),
             now: now(),
-            snaplen: args.snaplen.unwrap_or(u32::MAX),
-            plain: args.plain,
+            snaplen: snaplen.unwrap_or(u32::MAX),
+            plain,
             skipped: 0,
             flowless: 0,
             totals: Totals::default(),
@@ -228,6 +265,11 @@ impl Output {
             );
         }
         Ok(dropped + self.totals.unwritten + self.totals.other_link == 0)
+    }
+
+    /// Packets that are in the file.
+    pub fn written(&self) -> u64 {
+        self.totals.written
     }
 
     fn dropped(&self) -> u64 {

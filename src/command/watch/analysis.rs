@@ -1,32 +1,38 @@
 //! The thread that takes packets and answers questions.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mirrorscope_capture::live::now;
-use mirrorscope_capture::{Files, Place};
-use mirrorscope_engine::Engine;
+use mirrorscope_capture::{Again, Files, Place};
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::page::FlowQuery;
 use mirrorscope_engine::point::printable;
-use mirrorscope_engine::receive::{Frame, Receiver as Frames};
+use mirrorscope_engine::receive::{Frame, Receiver as Decapsulator};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
-use mirrorscope_tui::data::{Answer, Ask, InputState, Snapshot, Weight};
+use mirrorscope_engine::{Config, Engine, OneFlow};
+use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, InputState, Snapshot, Weight};
 
+use super::frames::Frames;
+use super::history::History;
+use super::job::{self, Job};
+use super::notices::Notices;
 use super::pace::{News, Pace};
 use super::rates::Rates;
+use super::replay::{Replay, Source};
 use crate::cli::WatchArgs;
 use crate::output::error_text;
 use crate::pipeline::{Consumer, Course, Input, Signals, Teller, sites_again};
 
-use super::notices::Notices;
-
 /// How long a question may wait while no packets come.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// What is told of a flow that is not in the table.
+const GONE: &str = "this flow is not known any more: it gave way to others (--max-flows)";
 /// How long signals may wait once all is read.
 const REST: Duration = Duration::from_millis(100);
 
@@ -37,26 +43,40 @@ pub fn run(
     asks: Receiver<Ask>,
     answers: &Sender<Answer>,
 ) -> Result<()> {
-    let mut analysis = Analysis::new(&input, args, asks, answers.clone());
-    let result = input.run_with(&mut analysis, &mut Notices(answers.clone()));
-    let ended = match result {
-        Ok(done) => {
-            analysis.ended = done.live;
-            Ok(())
-        }
-        Err(error) => {
-            let _ = answers.send(Answer::Failed(error_text(&error)));
-            Err(error)
-        }
-    };
-    analysis.rest();
-    ended
+    let (jobs, queue) = mpsc::channel();
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("packets".to_owned());
+        let told = answers.clone();
+        worker
+            .spawn_scoped(scope, move || job::work(&queue, &told))
+            .context("cannot start the thread that fetches packets")?;
+        let mut analysis = Analysis::new(&input, args, asks, (answers.clone(), jobs));
+        let result = input.run_with(&mut analysis, &mut Notices(answers.clone()));
+        let ended = match result {
+            Ok(done) => {
+                analysis.ended = done.live;
+                Ok(())
+            }
+            Err(error) => {
+                analysis.send(Answer::Failed(error_text(&error)));
+                Err(error)
+            }
+        };
+        analysis.rest();
+        ended
+    })
 }
 
 /// Everything that is known, and who asks for it.
 struct Analysis<'a> {
     args: &'a WatchArgs,
     engine: Engine,
+    /// Settings of the engine, as they are by now.
+    config: Config,
+    history: History,
+    /// To read files again that are all read.
+    again: Option<Again>,
+    jobs: Sender<Job>,
     asks: Receiver<Ask>,
     answers: Sender<Answer>,
     signals: Arc<Signals>,
@@ -79,12 +99,17 @@ impl<'a> Analysis<'a> {
         input: &Input<'_>,
         args: &'a WatchArgs,
         asks: Receiver<Ask>,
-        answers: Sender<Answer>,
+        (answers, jobs): (Sender<Answer>, Sender<Job>),
     ) -> Self {
+        let config = input.settings(&args.analysis);
         let files = args.analysis.input.files.iter();
         Self {
             args,
             engine: input.engine(&args.analysis),
+            history: History::new(args.keep_packets, config.dissect.clone()),
+            config,
+            again: None,
+            jobs,
             asks,
             answers,
             signals: input.signals(),
@@ -122,7 +147,14 @@ impl<'a> Analysis<'a> {
         if self.signals.stopped() {
             return;
         }
-        self.engine.finish();
+        let Self {
+            engine, history, ..
+        } = self;
+        engine.finish_with(|mirrored, taken, _| {
+            if let Some(taken) = taken {
+                history.salvaged(mirrored, taken);
+            }
+        });
         match &mut self.state {
             InputState::Files { done, .. } | InputState::Live { done } => *done = true,
         }
@@ -134,8 +166,8 @@ impl<'a> Analysis<'a> {
             }
             match self.asks.recv_timeout(REST) {
                 Ok(ask) => {
-                    self.answer(ask);
-                    self.answer_all();
+                    self.answer(ask, None);
+                    self.answer_all(None);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -144,34 +176,77 @@ impl<'a> Analysis<'a> {
     }
 
     /// Answers what was asked meanwhile.
-    fn answer_all(&mut self) {
+    fn answer_all(&mut self, course: Option<&Course<'_>>) {
         loop {
             match self.asks.try_recv() {
-                Ok(ask) => self.answer(ask),
+                Ok(ask) => self.answer(ask, course),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => return self.signals.stop(),
             }
         }
     }
 
-    fn answer(&mut self, ask: Ask) {
-        match ask {
+    fn answer(&mut self, ask: Ask, course: Option<&Course<'_>>) {
+        let job = match ask {
             Ask::Flows(query) => {
                 self.asked |= query != self.query;
                 self.query = query;
+                return;
             }
-            Ask::Ladder(flow) => {
-                self.send(Answer::Ladder(flow, Err("not there yet".to_owned())));
+            Ask::ReloadSites => return self.reload_sites(),
+            Ask::Quit => return self.signals.stop(),
+            Ask::Ladder(id) => match self.replay(&id, course) {
+                Some(replay) => Job::Ladder(id, replay),
+                None => return self.send(Answer::Ladder(id, Err(GONE.to_owned()))),
+            },
+            Ask::Stream(id) => match self.replay(&id, course) {
+                Some(replay) => Job::Stream(id, replay),
+                None => return self.send(Answer::Stream(id, Err(GONE.to_owned()))),
+            },
+            Ask::Packet(packet) => Job::Packet(packet, self.source(course)),
+            Ask::Export(export) => self.export(export, course),
+        };
+        // The other thread ends later than this one.
+        let _ = self.jobs.send(job);
+    }
+
+    /// What it takes to see the packets of a flow once more.
+    fn replay(&mut self, id: &str, course: Option<&Course<'_>>) -> Option<Box<Replay>> {
+        Some(Box::new(Replay {
+            flow: self.engine.flow(id)?,
+            source: self.source(course),
+            losses: self.engine.mirror_losses(),
+        }))
+    }
+
+    /// The frames that are there, and how they are read.
+    fn source(&mut self, course: Option<&Course<'_>>) -> Source {
+        let again = match course {
+            Some(Course::Files(files) | Course::Read(files)) => Some(files.again()),
+            Some(Course::Live { .. }) => None,
+            None => self.again.clone(),
+        };
+        Source {
+            frames: Frames::new(self.history.blocks(), again, self.signals.flag()),
+            config: self.config.clone(),
+            interfaces: self.engine.receiver().interfaces().to_vec(),
+        }
+    }
+
+    fn export(&mut self, export: Export, course: Option<&Course<'_>>) -> Job {
+        let flows = export.flows.iter();
+        let flows = flows.filter_map(|id| self.engine.flow(id));
+        let flows: Vec<OneFlow> = flows.collect();
+        match export.form {
+            ExportForm::Pcapng => Job::Packets(export.path, flows, self.source(course)),
+            ExportForm::Page => {
+                let ids = export.flows.into_iter().collect();
+                let mut findings = self.engine.report_of(&ids).findings;
+                // Those about the mirrors are of no flow.
+                findings.retain(|finding| finding.flows > 0);
+                let flows = flows.into_iter().map(|flow| flow.report).collect();
+                Job::Page(export.path, flows, findings)
             }
-            Ask::Stream(flow) => {
-                self.send(Answer::Stream(flow, Err("not there yet".to_owned())));
-            }
-            Ask::Packet(packet) => {
-                self.send(Answer::Packet(packet, Err("not there yet".to_owned())));
-            }
-            Ask::Export(_) => self.send(Answer::Exported(Err("not there yet".to_owned()))),
-            Ask::ReloadSites => self.reload_sites(),
-            Ask::Quit => self.signals.stop(),
         }
     }
 
@@ -231,7 +306,7 @@ impl<'a> Analysis<'a> {
                 clock = Some(live.time);
                 report.live = Some(live);
             }
-            Some(Course::Files(_)) => {}
+            Some(Course::Files(_) | Course::Read(_)) => {}
             None => {
                 if let Some((live, activity)) = &self.ended {
                     activity.annotate(&mut report.sessions);
@@ -273,7 +348,7 @@ impl<'a> Analysis<'a> {
 }
 
 impl Consumer for Analysis<'_> {
-    fn receiver(&mut self) -> Option<&mut Frames> {
+    fn receiver(&mut self) -> Option<&mut Decapsulator> {
         Some(self.engine.receiver())
     }
 
@@ -285,20 +360,28 @@ impl Consumer for Analysis<'_> {
         self.frames_at(frames, &[])
     }
 
-    fn frames_at(&mut self, frames: &[Frame<'_>], _places: &[Option<Place>]) -> Result<()> {
+    fn frames_at(&mut self, frames: &[Frame<'_>], places: &[Option<Place>]) -> Result<()> {
         for frame in frames {
             self.rates.count(frame.time, frame.wire_len);
         }
-        self.engine.frames(frames);
+        let mut batch = self.history.batch(frames, places);
+        self.engine
+            .frames_with(frames, |frame, mirrored, taken, _| {
+                batch.packet(frame, mirrored, taken);
+            });
+        batch.finish();
         Ok(())
     }
 
     fn look(&mut self, course: &Course<'_>) -> Result<()> {
-        if let Course::Files(files) = course {
+        if let Course::Files(files) | Course::Read(files) = course {
             self.note_progress(files);
             self.reload_if_told();
         }
-        self.answer_all();
+        if let Course::Read(files) = course {
+            self.again = Some(files.again());
+        }
+        self.answer_all(Some(course));
         self.show_if_due(course);
         Ok(())
     }
@@ -312,6 +395,7 @@ impl Consumer for Analysis<'_> {
     }
 
     fn reload(&mut self, sites: Sites, _now: Timestamp) {
+        self.config.sites = sites.clone();
         self.engine.reload(sites);
         self.asked = true;
     }

@@ -1,0 +1,168 @@
+//! Asks the analysis as the interface does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use mirrorscope_engine::page::FlowQuery;
+use mirrorscope_engine::report::FlowReport;
+use mirrorscope_tui::data::{
+    Answer, Ask, Export, ExportForm, InputState, Ladder, Packet, PacketRef, Snapshot, Stream,
+};
+
+use crate::cli::{Cli, Command};
+use crate::command::watch::analysis;
+use crate::pipeline::{Input, Plan};
+
+/// Longer than any answer takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where a recording is.
+pub fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("samples")
+        .join(name)
+}
+
+/// All recordings.
+pub fn samples() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(sample("")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "pcap"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// An analysis that waits for questions.
+pub struct Watched {
+    asks: Sender<Ask>,
+    pub answers: Receiver<Answer>,
+    analysis: Option<JoinHandle<Result<()>>>,
+}
+
+impl Watched {
+    /// Starts it as the command line says.
+    pub fn start(arguments: &[&str]) -> Self {
+        let cli = Cli::parse_from([&["mirrorscope", "watch"], arguments].concat());
+        let (asks, questions) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        let analysis = thread::spawn(move || {
+            let Command::Watch(args) = cli.command else {
+                panic!("another command");
+            };
+            let plan = Plan {
+                attends: true,
+                ..Plan::default()
+            };
+            let input = Input::open(&args.analysis.input, plan)?;
+            analysis::run(input, &args, questions, &answer)
+        });
+        Self {
+            asks,
+            answers,
+            analysis: Some(analysis),
+        }
+    }
+
+    /// Starts it over a file, with the sites of the lab, and waits until all is read. All flows are asked for.
+    pub fn over(file: &Path, more: &[&str]) -> (Self, Arc<Snapshot>) {
+        let sites = sample("two-sites.toml");
+        let arguments = ["--sites", sites.to_str().unwrap(), file.to_str().unwrap()];
+        let watched = Self::start(&[&arguments, more].concat());
+        watched.ask(Ask::Flows(FlowQuery {
+            window: 0..100_000,
+            ..FlowQuery::default()
+        }));
+        let snapshot = watched.snapshot(|snapshot| {
+            let done = matches!(&snapshot.input, InputState::Files { done: true, .. });
+            done && snapshot.flows.rows.len() == snapshot.flows.matching
+        });
+        (watched, snapshot)
+    }
+
+    pub fn ask(&self, ask: Ask) {
+        self.asks.send(ask).unwrap();
+    }
+
+    /// The first answer that somebody wants.
+    pub fn wait<T>(&self, mut wanted: impl FnMut(Answer) -> Option<T>) -> T {
+        loop {
+            let answer = self.answers.recv_timeout(PATIENCE).unwrap();
+            if let Some(answer) = wanted(answer) {
+                return answer;
+            }
+        }
+    }
+
+    pub fn snapshot(&self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
+        self.wait(|answer| match answer {
+            Answer::Snapshot(snapshot) => Some(snapshot).filter(|snapshot| wanted(snapshot)),
+            _ => None,
+        })
+    }
+
+    pub fn flows(&self, query: &FlowQuery) -> Arc<Snapshot> {
+        self.ask(Ask::Flows(query.clone()));
+        self.snapshot(|snapshot| snapshot.flows.query == *query)
+    }
+
+    pub fn ladder(&self, id: &str) -> Result<Arc<Ladder>, String> {
+        self.ask(Ask::Ladder(id.to_owned()));
+        self.wait(|answer| match answer {
+            Answer::Ladder(flow, ladder) if flow == id => Some(ladder),
+            _ => None,
+        })
+    }
+
+    pub fn stream(&self, id: &str) -> Result<Arc<Stream>, String> {
+        self.ask(Ask::Stream(id.to_owned()));
+        self.wait(|answer| match answer {
+            Answer::Stream(flow, stream) if flow == id => Some(stream),
+            _ => None,
+        })
+    }
+
+    pub fn packet(&self, packet: PacketRef) -> Result<Arc<Packet>, String> {
+        self.ask(Ask::Packet(packet));
+        self.wait(|answer| match answer {
+            Answer::Packet(at, packet_) if at == packet => Some(packet_),
+            _ => None,
+        })
+    }
+
+    pub fn export(
+        &self,
+        flows: &[String],
+        form: ExportForm,
+        path: &Path,
+    ) -> Result<String, String> {
+        self.ask(Ask::Export(Export {
+            flows: flows.to_vec(),
+            form,
+            path: path.to_owned(),
+        }));
+        self.wait(|answer| match answer {
+            Answer::Exported(told) => Some(told),
+            _ => None,
+        })
+    }
+
+    /// Ends it.
+    pub fn quit(mut self) -> Result<()> {
+        self.asks.send(Ask::Quit).unwrap();
+        self.analysis.take().unwrap().join().unwrap()
+    }
+}
+
+/// The flow between two ports.
+pub fn flow(snapshot: &Snapshot, sport: u16, dport: u16) -> FlowReport {
+    let mut flows = snapshot.flows.rows.iter();
+    let flow = flows.find(|flow| (flow.sport, flow.dport) == (sport, dport));
+    flow.unwrap().clone()
+}
