@@ -16,6 +16,7 @@ use mirrorscope_engine::verdict::{Confidence, Verdict};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use super::{Context, View};
 use crate::data::{Content, Ladder, Lane, Packet, PacketRef, Piece, Rung, Sight, Stream};
@@ -223,18 +224,36 @@ fn rung_number(time: Timestamp) -> u64 {
 
 /// Hands a world in which nothing else is known to a test.
 pub(super) fn world<T>(test: impl FnOnce(&Context<'_>) -> T) -> T {
-    let snapshot = snapshot();
-    let look = Look::default();
+    with_look(&Look::default(), test)
+}
+
+/// The same, looking otherwise.
+pub(super) fn with_look<T>(look: &Look, test: impl FnOnce(&Context<'_>) -> T) -> T {
     test(&Context {
-        snapshot: &snapshot,
-        look: &look,
+        snapshot: &snapshot(),
+        look,
         names: true,
         marked: &BTreeSet::new(),
     })
 }
 
+/// Every cell of what a screen shows at a size: its text and its style.
+pub(super) fn styles(
+    view: &mut dyn View,
+    size: (u16, u16),
+    cx: &Context<'_>,
+) -> Vec<(String, Style)> {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let area = Rect::new(0, 0, size.0, size.1);
+    terminal.draw(|frame| view.draw(frame, area, cx)).unwrap();
+    let cells = terminal.backend().buffer().content().iter();
+    cells
+        .map(|cell| (cell.symbol().to_owned(), cell.style()))
+        .collect()
+}
+
 /// All is read; one flow is known.
-fn snapshot() -> Snapshot {
+pub(super) fn snapshot() -> Snapshot {
     Snapshot {
         generation: 1,
         input: InputState::Files {

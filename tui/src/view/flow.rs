@@ -269,7 +269,7 @@ impl View for FlowView {
                 .ladder
                 .draw(frame, area, cx.look, "the packets of this flow");
         };
-        let said = verdict::lines(&ladder.flow, area.width, area.height / 4, cx.look);
+        let said = verdict::lines(&ladder.flow, area, cx.look);
         let table = points::lines(&ladder.flow, cx.look);
         let columns = table.iter().map(Line::width).max().unwrap_or_default() as u16 + 2;
         let is_beside = area.width >= LADDER + columns;

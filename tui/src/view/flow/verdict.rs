@@ -1,14 +1,16 @@
 //! What became of a flow, in a sentence.
 
 use mirrorscope_engine::report::FlowReport;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
 use crate::view::words::{clock, count, cut, flow as ends, span, wrapped};
 use crate::widget::text::clean;
 
-/// The verdict with its confidence and why, and what the flow is in figures: at most so many lines.
-pub(super) fn lines(flow: &FlowReport, width: u16, most: u16, look: &Look) -> Vec<Line<'static>> {
+/// The verdict with its confidence and why, and what the flow is in figures, if the screen has room for that.
+pub(super) fn lines(flow: &FlowReport, area: Rect, look: &Look) -> Vec<Line<'static>> {
+    let width = area.width;
     let style = look.style(flow.verdict.into());
     let first = format!("{} ", look.signs.verdict(flow.verdict));
     let why = format!(
@@ -18,7 +20,7 @@ pub(super) fn lines(flow: &FlowReport, width: u16, most: u16, look: &Look) -> Ve
         flow.why
     );
     let why = wrapped(&clean(&why, look.signs), width, &first, "  ");
-    let most = usize::from(most.max(2)) - 1;
+    let most = usize::from(area.height / 5).max(1);
     let cut_off = why.len() > most;
     let mut lines: Vec<Line<'_>> = why
         .into_iter()
@@ -30,6 +32,9 @@ pub(super) fn lines(flow: &FlowReport, width: u16, most: u16, look: &Look) -> Ve
             look.signs.either(" …", " ~"),
             look.style(Role::Faint),
         ));
+    }
+    if area.height < 20 {
+        return lines;
     }
     let facts = clean(&facts(flow), look.signs);
     lines.push(cut(

@@ -9,8 +9,8 @@ use crate::widget::text::clean;
 
 /// Columns of the time and what is in front of it.
 const TIME: u16 = 12;
-/// What is left for words beside the lanes, at least.
-const WORDS: u16 = 24;
+/// What is left for words beside the lanes, at least and at most; between that, three tenths of the width.
+const WORDS: (u16, u16) = (22, 60);
 /// Columns of a lane, at least and at most.
 const NARROWEST: u16 = 5;
 const WIDEST: u16 = 16;
@@ -47,7 +47,8 @@ impl Plan {
             .map(|lane| Span::raw(&lane.point).width() as u16);
         // The sign of its role stands in front of a name.
         let widest = widest.max().unwrap_or(0) + 2;
-        let room = width.saturating_sub(TIME + WORDS);
+        let words = (width / 10 * 3).clamp(WORDS.0, WORDS.1);
+        let room = width.saturating_sub(TIME + words);
         let step = (room / count.max(1)).min(widest.clamp(NARROWEST, WIDEST) + 1);
         let step = if step < NARROWEST { 0 } else { step };
         let names = if step > widest {
@@ -91,7 +92,7 @@ impl Plan {
         let mut heads = vec![self.sites(lanes, look)];
         let turns = if self.names == Names::Turns { 2 } else { 1 };
         for turn in 0..turns {
-            let mut canvas = Canvas::new(self.lanes_width() + WORDS, look.style(Role::Heading));
+            let mut canvas = Canvas::new(self.width, look.style(Role::Heading));
             for (index, lane) in lanes.iter().enumerate() {
                 if index % turns == turn {
                     let name = name(lane, look);
@@ -113,7 +114,7 @@ impl Plan {
 
     /// The sites, each over its lanes, between the two ends.
     fn sites(&self, lanes: &[Lane], look: &Look) -> Line<'static> {
-        let mut canvas = Canvas::new(self.lanes_width() + WORDS, look.style(Role::Faint));
+        let mut canvas = Canvas::new(self.width, look.style(Role::Faint));
         let mut start = 0;
         for run in lanes.chunk_by(|one, other| one.site == other.site) {
             let Some(first) = run.first() else { continue };
@@ -132,18 +133,18 @@ impl Plan {
 
     /// Lanes by number, and which number is which point.
     fn legend(&self, lanes: &[Lane], clock: &str, look: &Look) -> Vec<Line<'static>> {
-        let words = lanes.iter().enumerate().map(|(index, lane)| {
+        let mut heads: Vec<Line<'_>> = Vec::new();
+        for (index, lane) in lanes.iter().enumerate() {
             let site = clean(&lane.site, look.signs);
-            format!("{} {} ({site})", index + 1, name(lane, look))
-        });
-        let words: Vec<String> = words.collect();
-        let options = textwrap::Options::new(usize::from(self.width).max(20));
-        let legend = words.join("   ");
-        let mut heads: Vec<Line<'_>> = textwrap::wrap(&legend, options)
-            .into_iter()
-            .map(|line| Line::styled(line.into_owned(), look.style(Role::Faint)))
-            .collect();
-        let mut canvas = Canvas::new(self.lanes_width() + WORDS, look.style(Role::Heading));
+            let words = format!("{} {} ({site})", index + 1, name(lane, look));
+            match heads.last_mut() {
+                Some(line) if line.width() + 3 + Span::raw(&words).width() <= self.width.into() => {
+                    line.push_span(Span::raw(format!("   {words}")));
+                }
+                _ => heads.push(Line::styled(words, look.style(Role::Faint))),
+            }
+        }
+        let mut canvas = Canvas::new(self.width, look.style(Role::Heading));
         if self.step > 0 {
             for index in 0..lanes.len() {
                 canvas.put(self.column(index), &(index + 1).to_string());
