@@ -270,7 +270,7 @@ impl View for FlowView {
                 .draw(frame, area, cx.look, "the packets of this flow");
         };
         let said = verdict::lines(&ladder.flow, area, cx.look);
-        let table = points::lines(&ladder.flow, cx.look);
+        let table = points::lines(&ladder, cx.look);
         let columns = table.iter().map(Line::width).max().unwrap_or_default() as u16 + 2;
         let is_beside = area.width >= LADDER + columns;
         // A table that would take the packets' place is left out.
@@ -284,13 +284,15 @@ impl View for FlowView {
             Constraint::Min(0),
         ]));
         frame.render_widget(Text::from(said), top);
-        let [packets, side] = middle.layout(&Layout::horizontal([
+        let sizes = [
             Constraint::Min(0),
             Constraint::Length(if is_beside { columns } else { 0 }),
-        ]));
+        ];
+        let apart = if is_beside { 2 } else { 0 };
+        let [packets, side] = middle.layout(&Layout::horizontal(sizes).spacing(apart));
         let drawing = Ladders::new(&ladder, packets.width, self.clock);
         let names = drawing.heads(cx.look);
-        let told = drawing.told(self.rung(), self.sight, cx.look);
+        let told = drawing.told(self.rung(), self.sight, area.height, cx.look);
         let [names_area, rows_area, told_area, table_area] = packets.layout(&Layout::vertical([
             Constraint::Length(names.len() as u16),
             Constraint::Max(self.rows.len() as u16),

@@ -20,7 +20,7 @@ use crate::widget::text::clean;
 use tree::{Node, Tree};
 
 /// From this width on, the bytes stand beside the tree.
-const BESIDE: u16 = 116;
+const BESIDE: u16 = 132;
 
 /// The tree is no wider there.
 const TREE: u16 = 90;

@@ -163,8 +163,11 @@ fn label(rung: &Rung, lanes: &[Lane], room: usize, look: &Look) -> Vec<Span<'sta
         spans.extend([Span::raw(" "), numbers]);
         spans.extend(notes.into_iter().flat_map(|note| [blank(), note]));
     } else {
+        let used = 1 + Span::raw(&what).width() + notes_width - notes.len();
         spans.extend(notes.into_iter().flat_map(|note| [Span::raw(" "), note]));
-        spans.extend([Span::raw(" "), numbers]);
+        if used + 1 + numbers.width() <= room {
+            spans.extend([Span::raw(" "), numbers]);
+        }
     }
     spans
 }
