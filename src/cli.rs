@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and the help that teaches it. No behaviour.
 
+mod config;
 mod decap;
 mod encap;
 mod follow;
@@ -17,6 +18,7 @@ use clap::{
 use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
+pub use config::ConfigArgs;
 pub use decap::{DecapArgs, OutputArgs};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
@@ -118,6 +120,9 @@ Examples:
     /// What is wrong with this host as a collector, with the commands that mend it
     #[command(after_help = host::DOCTOR)]
     Doctor(DoctorArgs),
+    /// The configuration of the terminal interface: keys, colours, columns
+    #[command(after_help = config::EXAMPLES)]
+    Config(ConfigArgs),
 }
 
 /// What every subcommand takes that reads mirrored packets.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Encap(args) => command::encap::run(args),
         Command::Interfaces(args) => command::interfaces::run(args),
         Command::Doctor(args) => command::doctor::run(args),
+        Command::Config(args) => command::config::run(args),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod choice;
+pub mod config;
 pub mod decap;
 pub mod doctor;
 pub mod encap;

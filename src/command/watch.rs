@@ -25,6 +25,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use mirrorscope_tui::app::Options;
+use mirrorscope_tui::config::{self, Config};
 
 use super::{Outcome, filter};
 use crate::cli::WatchArgs;
@@ -35,7 +36,13 @@ pub fn run(args: &WatchArgs) -> Result<Outcome> {
     require_terminal()?;
     super::analysis::refuse_interval(&args.analysis, "the screen shows what is new by itself")?;
     filter(&args.analysis)?;
-    let folder: Vec<_> = env::current_dir().into_iter().collect();
+    let options = Options {
+        filter: args.analysis.filter.clone().unwrap_or_default(),
+        ..Config::load()?.options()
+    };
+    // Exports go here; chosen columns and filters are kept beside the configuration.
+    let folders = env::current_dir().into_iter().chain(config::directory());
+    let folder: Vec<_> = folders.filter(|folder| folder.exists()).collect();
     let plan = Plan {
         attends: true,
         may_write: &folder,
@@ -51,7 +58,7 @@ pub fn run(args: &WatchArgs) -> Result<Outcome> {
                 analysis::run(input, args, questions, &answer)
             })
             .context("cannot start the thread that analyses")?;
-        let shown = mirrorscope_tui::run(asks, answers, Options::default());
+        let shown = mirrorscope_tui::run(asks, answers, options);
         let analysed = analysis.join();
         shown.context("the terminal")?;
         analysed.map_err(|_| anyhow!("the analysis broke off"))??;

@@ -284,7 +284,7 @@ pub const ACTIONS: &[Info] = &[
         Action::Form,
         "form",
         "form",
-        "another form of the same: text or hex, tree or bytes",
+        "another form: text or hex, tree or bytes",
         &["x"],
     ),
     everywhere(

@@ -44,6 +44,8 @@ pub struct Options {
     pub tables: Tables,
     /// Filters of earlier runs, the latest last.
     pub filters: Vec<String>,
+    /// The filter that the list of flows begins with.
+    pub filter: String,
 }
 
 impl Default for Options {
@@ -55,6 +57,7 @@ impl Default for Options {
             names: true,
             tables: Tables::new(),
             filters: Vec::new(),
+            filter: String::new(),
         }
     }
 }
@@ -93,7 +96,7 @@ impl App {
     pub fn new(options: Options) -> Self {
         Self {
             world: World::new(options.look, options.names),
-            screens: Screens::new(&options.tables),
+            screens: Screens::new(&options.tables, &options.filter),
             tables: options.tables,
             keys: options.keys,
             chrome: Chrome::default(),

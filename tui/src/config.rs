@@ -158,6 +158,7 @@ impl Config {
             names: self.names,
             tables: self.tables,
             filters: save::remembered(),
+            filter: String::new(),
         }
     }
 }
@@ -167,7 +168,8 @@ pub fn default_path() -> Option<PathBuf> {
     Some(directory()?.join(NAME))
 }
 
-fn directory() -> Option<PathBuf> {
+/// Where it and what is kept beside it are.
+pub fn directory() -> Option<PathBuf> {
     let strategy = choose_base_strategy().ok()?;
     Some(strategy.config_dir().join("mirrorscope"))
 }

@@ -9,11 +9,11 @@ pub struct Screens {
 }
 
 impl Screens {
-    /// The first screen of every tab.
-    pub fn new(tables: &Tables) -> Self {
+    /// The first screen of every tab; flows are chosen by a filter.
+    pub fn new(tables: &Tables, filter: &str) -> Self {
         Self {
             stacks: (0..TABS.len())
-                .map(|index| vec![tab(index, tables)])
+                .map(|index| vec![tab(index, tables, filter)])
                 .collect(),
             current: 0,
         }

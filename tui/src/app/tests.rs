@@ -1,5 +1,9 @@
 //! The interface as a whole, driven by keys.
 
+mod hostile;
+mod keys;
+mod screens;
+
 use std::time::Duration;
 
 use crossterm::event::{MouseButton, MouseEventKind};
@@ -94,25 +98,4 @@ fn a_terminal_without_change_is_not_drawn() {
     assert!(!driver.app.changed());
     driver.text("k");
     assert!(driver.app.changed());
-}
-
-#[test]
-fn show() {
-    for size in [(60, 15), (80, 24), (120, 40), (200, 60)] {
-        let mut driver = Driver::new("asymmetric-strict", size);
-        println!("{}\n{}", driver.screen(), "=".repeat(size.0.into()));
-    }
-    for keys in [
-        ["3", "f"],
-        ["3", "?"],
-        ["3", ":"],
-        ["3", "o"],
-        ["3", "c"],
-        ["3", "e"],
-        ["3", "s"],
-    ] {
-        let mut driver = Driver::new("asymmetric-strict", (80, 24));
-        driver.keys(keys);
-        println!("{}\n{}", driver.screen(), "=".repeat(80));
-    }
 }

@@ -6,6 +6,9 @@ use std::ops::Range;
 use mirrorscope_engine::filter::nearest;
 use mirrorscope_engine::point::printable;
 
+/// Choices beyond which a message lists them only where none is near.
+const MANY: usize = 12;
+
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -45,6 +48,9 @@ pub fn unknown(word: &str, what: &str, allowed: &[&str]) -> String {
     let word_shown = printable(word);
     let list = allowed.join(", ");
     match nearest(word, allowed.iter().copied()) {
+        Some(near) if allowed.len() > MANY => {
+            format!("`{word_shown}` is no {what}; did you mean {near}?")
+        }
         Some(near) => format!("`{word_shown}` is no {what}; did you mean {near}? ({list})"),
         None => format!("`{word_shown}` is no {what}; there are {list}"),
     }

@@ -32,15 +32,15 @@ pub fn complete(before: &str, snapshot: &Snapshot) -> Completion {
     let words = match field(front.trim_end()) {
         Some(field) => values(field, snapshot),
         None => {
-            let (first, last) = match front.trim() {
-                "" => (&["not"][..], &[][..]),
-                _ => (&["and", "or"][..], &["not"][..]),
-            };
-            let all = first
-                .iter()
-                .copied()
-                .chain(words())
-                .chain(last.iter().copied());
+            // Behind a condition it goes on with a sign; elsewhere another condition begins.
+            let front = front.trim_end();
+            let last = front.rsplit(|c: char| c.is_whitespace() || "(!".contains(c));
+            let begins = matches!(
+                last.into_iter().next(),
+                None | Some("" | "and" | "or" | "not")
+            ) || front.ends_with(['&', '|']);
+            let first = if begins { &["not"][..] } else { &["and", "or"] };
+            let all = first.iter().copied().chain(words());
             all.map(str::to_owned).collect()
         }
     };
@@ -136,7 +136,8 @@ mod tests {
         assert_eq!(offer("port htt"), ["http", "https"]);
         assert_eq!(offer("not symmetric an"), ["and"]);
         assert_eq!(offer("session erspan2-101@10.60.0.1"), [""; 0]);
-        assert!(offer("site dc1 ").contains(&"and".to_owned()));
+        assert_eq!(offer("site dc1 ")[..2], ["and", "or"]);
+        assert_eq!(offer("site dc1 and ")[..2], ["not", "host"]);
         assert_eq!(offer("和 asy"), ["asymmetric"]);
     }
 

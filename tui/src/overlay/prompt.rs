@@ -184,7 +184,21 @@ impl Prompt {
         if self.chosen.is_none() {
             let (before, _) = self.typed.around();
             self.offered = complete(&before, cx.snapshot);
+            if self.offered.words.is_empty() {
+                self.offered = self.mended(before.chars().count());
+            }
         }
+    }
+
+    /// What was probably meant by a wrong word that ends at the cursor.
+    fn mended(&self, cursor: usize) -> Completion {
+        let wrong = self.wrong.as_ref();
+        let wrong = wrong.filter(|wrong| wrong.column() - 1 + wrong.length() == cursor);
+        let suggestion = wrong.and_then(|wrong| Some((wrong.length(), wrong.suggestion()?)));
+        suggestion.map_or_else(Completion::default, |(typed, word)| Completion {
+            typed,
+            words: vec![word.to_owned()],
+        })
     }
 
     /// Puts the next offer into the line, or the one before.

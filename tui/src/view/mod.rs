@@ -185,11 +185,11 @@ pub fn default_tables() -> Tables {
     tables.collect()
 }
 
-/// The first screen of a tab, from 0.
-pub fn tab(index: usize, tables: &Tables) -> Box<dyn View> {
+/// The first screen of a tab, from 0; flows are chosen by a filter.
+pub fn tab(index: usize, tables: &Tables, filter: &str) -> Box<dyn View> {
     match index {
         1 => Box::new(Sessions::new(tables.get("sessions"))),
-        2 => Box::new(Flows::new("", tables.get("flows"))),
+        2 => Box::new(Flows::new(filter, tables.get("flows"))),
         3 => Box::new(Findings::new(tables.get("findings"))),
         4 => Box::new(Endpoints::new(tables.get("endpoints"))),
         _ => Box::new(Overview::default()),

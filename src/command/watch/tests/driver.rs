@@ -1,5 +1,6 @@
 //! Asks the analysis as the interface does.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -8,14 +9,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use mirrorscope_engine::page::FlowQuery;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_tui::data::{
     Answer, Ask, Export, ExportForm, InputState, Ladder, Packet, PacketRef, Snapshot, Stream,
 };
 
+use tempfile::NamedTempFile;
+
 use crate::cli::{Cli, Command};
-use crate::command::watch::analysis;
+use crate::command::{self, watch::analysis};
 use crate::pipeline::{Input, Plan};
 
 /// Longer than any answer takes on a busy machine.
@@ -37,6 +42,27 @@ pub fn samples() -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Runs another command.
+pub fn command(arguments: &[&str]) {
+    let cli = Cli::parse_from([&["mirrorscope"], arguments].concat());
+    let done = match &cli.command {
+        Command::Decap(args) => command::decap::run(args),
+        Command::Encap(args) => command::encap::run(args),
+        Command::Follow(args) => command::follow::run(args),
+        _ => panic!("another command"),
+    };
+    done.unwrap();
+}
+
+/// A file compressed.
+pub fn compressed(file: &Path) -> NamedTempFile {
+    let packed = NamedTempFile::new().unwrap();
+    let mut gzip = GzEncoder::new(packed.as_file(), Compression::fast());
+    gzip.write_all(&std::fs::read(file).unwrap()).unwrap();
+    gzip.finish().unwrap();
+    packed
 }
 
 /// An analysis that waits for questions.

@@ -1,11 +1,10 @@
 //! The packets of a flow at all points.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use mirrorscope_tui::data::{Ladder, PacketRef, Rung};
 
-use super::driver::{Watched, flow, sample, samples};
+use super::driver::{Watched, command, compressed, flow, sample, samples};
 
 /// Names of the lanes where a packet was seen, from left to right.
 fn seen<'a>(ladder: &'a Ladder, rung: &Rung) -> Vec<&'a str> {
@@ -117,10 +116,7 @@ fn firewalls_cannot_match_as_many_packets_in_ladders_as_in_the_report() {
 #[test]
 fn a_compressed_file_gives_the_same_ladders() {
     let plain = sample("asymmetric-tolerant.pcap");
-    let packed = tempfile::NamedTempFile::new().unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(packed.as_file(), flate2::Compression::fast());
-    gzip.write_all(&std::fs::read(&plain).unwrap()).unwrap();
-    gzip.finish().unwrap();
+    let packed = compressed(&plain);
     let (one, snapshot) = Watched::over(&plain, &[]);
     let (other, _) = Watched::over(packed.path(), &[]);
     for flow in &snapshot.flows.rows {
@@ -154,10 +150,7 @@ fn a_compressed_file_gives_the_same_ladders() {
 #[test]
 fn packets_that_found_no_room_are_told_and_the_latest_are_there() {
     let file = sample("asymmetric-tolerant.pcap");
-    let packed = tempfile::NamedTempFile::new().unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(packed.as_file(), flate2::Compression::fast());
-    gzip.write_all(&std::fs::read(&file).unwrap()).unwrap();
-    gzip.finish().unwrap();
+    let packed = compressed(&file);
     let (all, snapshot) = Watched::over(&file, &[]);
     let (few, _) = Watched::over(packed.path(), &["--keep-packets", "20K"]);
     let (mut there, mut gone) = (0, 0);
@@ -183,4 +176,70 @@ fn a_flow_that_nobody_knows_is_told() {
     let error = watched.ladder("0123456789").unwrap_err();
     assert!(error.contains("not known"), "{error}");
     watched.quit().unwrap();
+}
+
+/// Mirrors add bytes, so that full packets come in parts: all of them are fetched again.
+#[test]
+fn packets_that_came_in_parts_are_whole_in_the_ladder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (plain, parts) = (file("plain.pcap"), file("parts.pcap"));
+    let sample = sample("healthy.pcap");
+    command(&["decap", "-w", &plain, sample.to_str().unwrap()]);
+    let wrapped = ["encap", "--as", "vxlan", "--session", "7", "--mtu", "600"];
+    command(&[&wrapped[..], &["-w", &parts, &plain]].concat());
+    let (watched, snapshot) = Watched::over(parts.as_ref(), &[]);
+    let (packed, _) = Watched::over(compressed(parts.as_ref()).path(), &[]);
+    assert!(snapshot.report.totals.fragments > 40);
+    let mut large = 0;
+    for flow in &snapshot.flows.rows {
+        let ladder = watched.ladder(&flow.id).unwrap();
+        assert_eq!(ladder.forgotten, 0, "{}", flow.id);
+        let payload: u64 = ladder.rows.iter().map(|rung| u64::from(rung.payload)).sum();
+        assert_eq!(payload, flow.orig.payload + flow.resp.payload);
+        large += ladder.rows.iter().filter(|rung| rung.payload > 600).count();
+        let same = packed.ladder(&flow.id).unwrap();
+        assert_eq!(without_places(&same), without_places(&ladder));
+    }
+    assert!(large > 20, "{large}");
+    watched.quit().unwrap();
+    packed.quit().unwrap();
+}
+
+#[test]
+fn files_are_merged_and_each_frame_is_fetched_from_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = sample("asymmetric-strict.pcap");
+    let bytes = std::fs::read(&all).unwrap();
+    // One packet in turn into each of two files.
+    let mut halves = [bytes[..24].to_vec(), bytes[..24].to_vec()];
+    let (mut at, mut turn) = (24, 0);
+    while at < bytes.len() {
+        let captured = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+        let end = at + 16 + captured as usize;
+        halves[turn % 2].extend(&bytes[at..end]);
+        (at, turn) = (end, turn + 1);
+    }
+    let [one, two] = [0, 1].map(|half| {
+        let path = folder.path().join(format!("{half}.pcap"));
+        std::fs::write(&path, &halves[half]).unwrap();
+        path
+    });
+    let (whole, snapshot) = Watched::over(&all, &[]);
+    let (merged, same) = Watched::over(&one, &[two.to_str().unwrap()]);
+    assert_eq!(snapshot.flows.rows.len(), same.flows.rows.len());
+    for flow in &snapshot.flows.rows {
+        let (whole, merged) = (
+            whole.ladder(&flow.id).unwrap(),
+            merged.ladder(&flow.id).unwrap(),
+        );
+        assert_eq!(without_places(&whole), without_places(&merged));
+    }
+    let ladder = merged.ladder(&snapshot.flows.rows[4].id).unwrap();
+    let frames = ladder.rows.iter().flat_map(|rung| &rung.sights);
+    let origins = frames.map(|sight| merged.packet(sight.frame).unwrap().origin.clone());
+    let origins: std::collections::BTreeSet<String> = origins.collect();
+    assert_eq!(origins.len(), 2, "{origins:?}");
+    whole.quit().unwrap();
+    merged.quit().unwrap();
 }

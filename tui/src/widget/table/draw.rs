@@ -166,8 +166,9 @@ fn fit<R>(
             .flatten()
             .filter_map(|(_, cells)| cells.get(index));
         let widest = cells.map(Line::width).max().unwrap_or_default();
-        // The head, with its sign of order.
-        let head = column.name.width() + 2;
+        // The head, with the sign of order if it has one.
+        let sign = if state.order.0 == index { 2 } else { 0 };
+        let head = column.name.width() + sign;
         if let Some(known) = state.drawn.widest.get_mut(index) {
             *known = (*known).max(widest as u16);
             let most = (*known)
