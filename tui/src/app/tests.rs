@@ -1,5 +1,6 @@
 //! The interface as a whole, driven by keys.
 
+mod docs;
 mod hostile;
 mod keys;
 mod screens;

@@ -31,6 +31,9 @@ const ASCII_BARS: bar::Set<'static> = bar::Set {
     empty: " ",
 };
 
+/// A number over time: its name, where it is, how it is written, its style.
+type Number = (&'static str, fn(&Rate) -> u64, fn(u64) -> String, Role);
+
 /// A fact: its name, what it says, whether that is bad.
 struct Fact {
     name: &'static str,
@@ -124,7 +127,7 @@ fn facts(snapshot: &Snapshot) -> Vec<Fact> {
 pub fn draw(frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {
     let facts = facts(cx.snapshot);
     let mut rest = heading(frame, area, "Rates", cx);
-    let numbers: [(&str, fn(&Rate) -> u64, fn(u64) -> String, Role); 2] = [
+    let numbers: [Number; 2] = [
         (
             "frames",
             |r| r.frames,
@@ -174,8 +177,6 @@ fn below(area: Rect, rows: u16) -> Rect {
         ..area
     }
 }
-
-type Number = (&'static str, fn(&Rate) -> u64, fn(u64) -> String, Role);
 
 /// Draws one number over time, and gives what is below it.
 fn rate(
