@@ -1,6 +1,6 @@
 //! The terminal: set up, given back however the program ends, and left alone while it is suspended.
 
-use std::io::{self, Stdout, Write as _, stdout};
+use std::io::{self, IsTerminal as _, Stdout, Write as _, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,9 +89,9 @@ impl Terminal {
         Ok(true)
     }
 
-    /// Whether a signal told the program to end.
+    /// Whether a signal told the program to end, or the terminal is gone.
     pub fn ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+        self.ended.load(Ordering::Relaxed) || !stdout().is_terminal()
     }
 }
 
