@@ -1,6 +1,6 @@
 //! The terminal: set up, given back however the program ends, and left alone while it is suspended.
 
-use std::io::{self, Stdout, Write as _, stdout};
+use std::io::{self, IsTerminal as _, Stdout, Write as _, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 
 use crate::app::App;
 
@@ -37,7 +37,7 @@ impl Terminal {
     pub fn new(mouse: bool) -> io::Result<Self> {
         let (resumed, ended) = (Arc::default(), Arc::default());
         signal_hook::flag::register(SIGCONT, Arc::clone(&resumed))?;
-        for signal in [SIGTERM, SIGHUP, SIGINT] {
+        for signal in [SIGTERM, SIGINT] {
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
         }
         let before = std::panic::take_hook();
@@ -85,9 +85,10 @@ impl Terminal {
         Ok(true)
     }
 
-    /// Whether a signal told the program to end.
+    /// Whether a signal told the program to end, or the terminal is gone. SIGHUP alone says neither: it also asks for the
+    /// sites to be read again.
     pub fn ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+        self.ended.load(Ordering::Relaxed) || !stdout().is_terminal()
     }
 }
 
