@@ -33,8 +33,12 @@ use data::{Answer, Ask};
 use event::{Event, Request};
 use terminal::Terminal;
 
-/// Between two looks at what the analysis says, while no key is pressed.
-const INTERVAL: Duration = Duration::from_millis(50);
+/// Between two looks at what the analysis says.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// The same where an answer is waited for: shortly after a key.
+const SOON: Duration = Duration::from_millis(20);
+/// So long after it.
+const LIVELY: Duration = Duration::from_secs(1);
 
 /// Shows the interface until the user ends it, or the process is told to end. Then [`Ask::Quit`] was sent.
 pub fn run(asks: Sender<Ask>, answers: Receiver<Answer>, options: Options) -> io::Result<()> {
@@ -55,6 +59,7 @@ fn attend(
     let start = Instant::now();
     let mut app = App::new(options);
     let mut requests = app.start();
+    let mut last_key = start;
     loop {
         for request in requests.drain(..) {
             match request {
@@ -81,9 +86,11 @@ fn attend(
             terminal.draw(&mut app)?;
         }
         // All that is there already is taken before the next drawing.
-        let mut wait = INTERVAL;
+        let lively = last_key.elapsed() < LIVELY;
+        let mut wait = if lively { SOON } else { INTERVAL };
         while input::poll(wait)? {
             wait = Duration::ZERO;
+            last_key = Instant::now();
             if let Some(event) = translate(input::read()?) {
                 requests.extend(app.update(start.elapsed(), event));
             }
