@@ -11,11 +11,13 @@ pub mod data;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod keyboard;
 pub mod keys;
 pub mod look;
 mod overlay;
 pub mod progress;
 mod screens;
+mod status;
 mod terminal;
 pub mod theme;
 pub mod view;
@@ -31,14 +33,11 @@ use crossterm::event::{self as input, KeyEventKind};
 use app::{App, Options};
 use data::{Answer, Ask};
 use event::{Event, Request};
+use keyboard::{Gone, Keyboard};
 use terminal::Terminal;
 
-/// Between two looks at what the analysis says.
-const INTERVAL: Duration = Duration::from_millis(250);
-/// The same where an answer is waited for: shortly after a key.
-const SOON: Duration = Duration::from_millis(20);
-/// So long after it.
-const LIVELY: Duration = Duration::from_secs(1);
+/// Between two looks at what the analysis says, while no key is pressed.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Shows the interface until the user ends it, or the process is told to end. Then [`Ask::Quit`] was sent.
 pub fn run(asks: Sender<Ask>, answers: Receiver<Answer>, options: Options) -> io::Result<()> {
@@ -57,9 +56,9 @@ fn attend(
     options: Options,
 ) -> io::Result<()> {
     let start = Instant::now();
+    let keyboard = Keyboard::new()?;
     let mut app = App::new(options);
     let mut requests = app.start();
-    let mut last_key = start;
     loop {
         for request in requests.drain(..) {
             match request {
@@ -86,17 +85,21 @@ fn attend(
             terminal.draw(&mut app)?;
         }
         // All that is there already is taken before the next drawing.
-        let lively = last_key.elapsed() < LIVELY;
-        let mut wait = if lively { SOON } else { INTERVAL };
-        while input::poll(wait)? {
-            wait = Duration::ZERO;
-            last_key = Instant::now();
-            if let Some(event) = translate(input::read()?) {
-                requests.extend(app.update(start.elapsed(), event));
+        let mut wait = INTERVAL;
+        loop {
+            match keyboard.next(wait)? {
+                Err(Gone) => return Ok(()),
+                Ok(None) => break,
+                Ok(Some(event)) => {
+                    let event = translate(event);
+                    let wanted = event.map(|event| app.update(start.elapsed(), event));
+                    requests.extend(wanted.into_iter().flatten());
+                }
             }
             if !requests.is_empty() {
                 break;
             }
+            wait = Duration::ZERO;
         }
         if terminal.ended() {
             return Ok(());
