@@ -1,5 +1,6 @@
 //! The thread that takes packets and answers questions.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
@@ -18,6 +19,7 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine, OneFlow};
 use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, InputState, Snapshot, Weight};
 
+use super::export::{Packets, Whole};
 use super::frames::Frames;
 use super::history::History;
 use super::job::{self, Job};
@@ -65,6 +67,15 @@ pub fn run(
         analysis.rest();
         ended
     })
+}
+
+/// A file's name, fit for a screen.
+fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        printable(&path.to_string_lossy())
+    }
 }
 
 /// Everything that is known, and who asks for it.
@@ -119,9 +130,7 @@ impl<'a> Analysis<'a> {
                 InputState::Live { done: false }
             } else {
                 InputState::Files {
-                    names: files
-                        .map(|path| printable(&path.to_string_lossy()))
-                        .collect(),
+                    names: files.map(|path| name(path)).collect(),
                     read: 0,
                     total: None,
                     done: false,
@@ -203,7 +212,7 @@ impl<'a> Analysis<'a> {
                 Some(replay) => Job::Stream(id, replay),
                 None => return self.send(Answer::Stream(id, Err(GONE.to_owned()))),
             },
-            Ask::Packet(packet) => Job::Packet(packet, self.source(course)),
+            Ask::Packet(packet) => Job::Packet(packet, Box::new(self.source(course))),
             Ask::Export(export) => self.export(export, course),
         };
         // The other thread ends later than this one.
@@ -233,12 +242,27 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// How to read all input from its beginning.
+    fn whole(&self) -> Whole {
+        let input = &self.args.analysis.input;
+        Whole {
+            files: input.files.clone(),
+            count: input.count.unwrap_or(u64::MAX),
+            stop: self.signals.flag(),
+        }
+    }
+
     fn export(&mut self, export: Export, course: Option<&Course<'_>>) -> Job {
         let flows = export.flows.iter();
         let flows = flows.filter_map(|id| self.engine.flow(id));
         let flows: Vec<OneFlow> = flows.collect();
         match export.form {
-            ExportForm::Pcapng => Job::Packets(export.path, flows, self.source(course)),
+            ExportForm::Pcapng => Job::Packets(Box::new(Packets {
+                path: export.path,
+                flows,
+                source: self.source(course),
+                whole: (!self.history.is_complete()).then(|| self.whole()),
+            })),
             ExportForm::Page => {
                 let ids = export.flows.into_iter().collect();
                 let mut findings = self.engine.report_of(&ids).findings;
