@@ -7,6 +7,7 @@
 )]
 
 mod agreement;
+mod config;
 mod decap;
 mod decoding;
 mod detail;

@@ -222,9 +222,13 @@ impl Context {
         }
     }
 
-    /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`.
+    /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`. A machine's
+    /// own port is where a way begins or ends, even if its mirror is faster than others.
     pub fn way(&self, flow: &FlowObserved, side: Side) -> String {
-        let path: Vec<PointId> = Self::path(flow, side, flow.first).collect();
+        let mut path: Vec<PointId> = Self::path(flow, side, flow.first).collect();
+        if let Some((_, behind)) = path.split_first_mut() {
+            behind.sort_by_key(|id| self.point(*id).is_some_and(|p| p.role == Role::Vnic));
+        }
         self.places(&path).join(" > ")
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod encapsulations;
+mod fields;
 mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]

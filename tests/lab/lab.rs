@@ -37,7 +37,7 @@ pub struct Scenario {
 const RECORD: &str = "MIRRORSCOPE_LAB_RECORD";
 
 /// The sites file of the lab.
-const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/two-sites.toml");
+pub const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/two-sites.toml");
 
 /// A client: where it runs, and the addresses that it takes in turn.
 #[derive(Clone)]

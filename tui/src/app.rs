@@ -17,6 +17,7 @@ use crate::keys::KeyMap;
 use crate::look::Look;
 use crate::overlay::{Help, History, Item, Menu, Of, Outcome, Overlay, Palette, Prompt};
 use crate::screens::Screens;
+use crate::status;
 use crate::view::{self, Context, Effect, Page, Tables, View};
 use crate::world::World;
 
@@ -170,7 +171,10 @@ impl App {
         match answer {
             Answer::Snapshot(snapshot) => {
                 self.world.learn(snapshot);
-                self.changed |= !self.world.held();
+                if !self.world.held() {
+                    self.changed = true;
+                    return self.at_top(|view, cx| view.learned(cx));
+                }
             }
             Answer::Exported(Ok(text)) => self.tell(Weight::Info, text),
             Answer::Exported(Err(text)) | Answer::Failed(text) => self.tell(Weight::Error, text),
@@ -501,8 +505,8 @@ impl App {
             top.draw(frame, body, &context);
         }
         if self.overlay.as_ref().map_or(0, Overlay::lines) == 0 {
-            let [status, keys] = bottom.layout(&Layout::vertical([Constraint::Length(1); 2]));
-            chrome::status(frame, status, &self.world, self.notice.as_ref());
+            let [status_line, keys] = bottom.layout(&Layout::vertical([Constraint::Length(1); 2]));
+            status::draw(frame, status_line, &self.world, self.notice.as_ref());
             let has = self.has();
             chrome::keys(frame, keys, &self.keys, &has, &self.world.look);
         }

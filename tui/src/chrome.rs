@@ -1,24 +1,22 @@
 //! What is around every screen: the path and the tabs above it, the status and the keys below it.
 
-use mirrorscope_engine::finding::Severity;
-use mirrorscope_engine::point::printable;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::action::{ACTIONS, Action, Info};
-use crate::app::Notice;
-use crate::data::{InputState, Snapshot, Weight};
 use crate::keys::KeyMap;
 use crate::look::{Look, Role};
 use crate::screens::Screens;
 use crate::view::{Context, TABS};
-use crate::widget::figure;
-use crate::world::World;
+use crate::widget::text::{clean, fit};
 
 /// Blanks between two things in a line.
 const GAP: &str = "  ";
+
+/// Columns of a title, at most.
+const TITLE: usize = 44;
 
 /// Where things of the first line are.
 #[derive(Debug, Default)]
@@ -36,7 +34,7 @@ impl Chrome {
     /// Draws the path, if something is open, and the tabs.
     pub fn head(&mut self, frame: &mut Frame<'_>, area: Rect, screens: &Screens, cx: &Context<'_>) {
         self.tabs.clear();
-        let path = path(screens, cx);
+        let path = path(screens, usize::from(area.width), cx);
         let path_width = path.width() as u16;
         let names = |tab: usize, name: &str| format!(" {} {name} ", tab + 1);
         let numbers = |tab: usize, _: &str| format!(" {} ", tab + 1);
@@ -84,123 +82,41 @@ impl Chrome {
     }
 }
 
-/// The titles of what is open, the one on top last.
-fn path<'a>(screens: &Screens, cx: &Context<'_>) -> Line<'a> {
+/// The titles of what is open, the one on top last. What was opened first goes where there is no room.
+fn path(screens: &Screens, columns: usize, cx: &Context<'_>) -> Line<'static> {
     let look = cx.look;
-    let stack = screens.stack();
+    let titles = screens.stack().iter().map(|view| {
+        let title = clean(&view.title(cx), look.signs);
+        fit(&title, TITLE, look.signs)
+    });
+    let mut titles: Vec<String> = titles.collect();
+    let then = format!(" {} ", look.signs.then());
+    let width = |titles: &[String]| {
+        titles
+            .iter()
+            .map(|t| t.width() + then.width())
+            .sum::<usize>()
+    };
+    while titles.len() > 1 && width(&titles) > columns {
+        titles.remove(0);
+    }
+    if titles.len() < screens.stack().len() {
+        titles.insert(0, look.signs.more().to_owned());
+    }
     let mut spans = vec![Span::raw(" ")];
-    for (index, view) in stack.iter().enumerate() {
+    let last = titles.len().saturating_sub(1);
+    for (index, title) in titles.into_iter().enumerate() {
         if index > 0 {
-            let then = format!(" {} ", look.signs.then());
-            spans.push(Span::styled(then, look.style(Role::Faint)));
+            spans.push(Span::styled(then.clone(), look.style(Role::Faint)));
         }
-        let role = if index + 1 == stack.len() {
+        let role = if index == last {
             Role::Heading
         } else {
             Role::Faint
         };
-        let title = look.signs.text(&printable(&view.title(cx)));
         spans.push(Span::styled(title, look.style(role)));
     }
     Line::from(spans)
-}
-
-/// Draws how the input goes, what is lost, and what there is to tell.
-pub fn status(frame: &mut Frame<'_>, area: Rect, world: &World, notice: Option<&Notice>) {
-    let look = &world.look;
-    let mut spans = vec![Span::raw(" ")];
-    if world.held() {
-        spans.push(Span::styled(
-            look.signs.either("⏸ held", "|| held"),
-            look.style(Role::Warning),
-        ));
-        spans.push(Span::raw(GAP));
-    }
-    if let Some(notice) = notice {
-        let role = match notice.weight {
-            Weight::Info => Role::Info,
-            Weight::Error => Role::Error,
-        };
-        let text = look.signs.text(&printable(&notice.text));
-        spans.push(Span::styled(text, look.style(role)));
-    } else {
-        input(world.snapshot(), look, &mut spans);
-    }
-    if !world.marked.is_empty() {
-        let marked = format!("{GAP}{} {} marked", look.signs.mark(), world.marked.len());
-        spans.push(Span::styled(marked, look.style(Role::Marked)));
-    }
-    frame.render_widget(Line::from(spans), area);
-}
-
-fn input(snapshot: &Snapshot, look: &Look, spans: &mut Vec<Span<'_>>) {
-    let totals = &snapshot.report.totals;
-    let mut dropped = 0;
-    match &snapshot.input {
-        InputState::Files {
-            names,
-            read,
-            total,
-            done,
-            problems,
-        } => {
-            let name = match names.as_slice() {
-                [] => "no file".to_owned(),
-                [one] => look.signs.text(&printable(one)),
-                [first, more @ ..] => {
-                    let first = look.signs.text(&printable(first));
-                    format!("{first} and {} more", more.len())
-                }
-            };
-            spans.push(Span::raw(name));
-            if !done {
-                let share = match total {
-                    Some(total @ 1..) => format!("{:.0} %", *read as f64 / *total as f64 * 100.0),
-                    _ => figure::bytes(*read),
-                };
-                spans.push(Span::styled(
-                    format!("{GAP}reading {share}"),
-                    look.style(Role::Info),
-                ));
-            }
-            if !problems.is_empty() {
-                let sign = look.signs.severity(Severity::Warning);
-                let text = format!("{GAP}{sign} {} problems", problems.len());
-                spans.push(Span::styled(text, look.style(Role::Warning)));
-            }
-        }
-        InputState::Live { done } => {
-            let live = snapshot.report.live.as_ref();
-            let interfaces = live.map_or(&[][..], |live| &live.interfaces);
-            let names: Vec<String> = interfaces.iter().map(|i| printable(&i.name)).collect();
-            spans.push(Span::raw(look.signs.text(&names.join(", "))));
-            dropped = interfaces.iter().map(|i| i.dropped.all()).sum();
-            if *done {
-                spans.push(Span::styled(
-                    format!("{GAP}ended"),
-                    look.style(Role::Warning),
-                ));
-            } else if let Some(rate) = snapshot.rates.back() {
-                let text = format!(
-                    "{GAP}{}/s{GAP}{}",
-                    figure::number(rate.frames),
-                    figure::bits(rate.bytes)
-                );
-                spans.push(Span::styled(text, look.style(Role::Info)));
-            }
-        }
-    }
-    let counts = format!(
-        "{GAP}{} frames{GAP}{} flows",
-        figure::number(totals.frames),
-        figure::number(totals.flows)
-    );
-    spans.push(Span::styled(counts, look.style(Role::Faint)));
-    if dropped > 0 {
-        let sign = look.signs.severity(Severity::Warning);
-        let text = format!("{GAP}{sign} {} dropped here", figure::number(dropped));
-        spans.push(Span::styled(text, look.style(Role::Warning)));
-    }
 }
 
 /// Draws the keys that matter most on the screen at hand, and always the one that leads to all others.

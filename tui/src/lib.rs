@@ -11,11 +11,13 @@ pub mod data;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod keyboard;
 pub mod keys;
 pub mod look;
 mod overlay;
 pub mod progress;
 mod screens;
+mod status;
 mod terminal;
 pub mod theme;
 pub mod view;
@@ -31,6 +33,7 @@ use crossterm::event::{self as input, KeyEventKind};
 use app::{App, Options};
 use data::{Answer, Ask};
 use event::{Event, Request};
+use keyboard::{Gone, Keyboard};
 use terminal::Terminal;
 
 /// Between two looks at what the analysis says, while no key is pressed.
@@ -53,6 +56,7 @@ fn attend(
     options: Options,
 ) -> io::Result<()> {
     let start = Instant::now();
+    let keyboard = Keyboard::new()?;
     let mut app = App::new(options);
     let mut requests = app.start();
     loop {
@@ -82,14 +86,20 @@ fn attend(
         }
         // All that is there already is taken before the next drawing.
         let mut wait = INTERVAL;
-        while input::poll(wait)? {
-            wait = Duration::ZERO;
-            if let Some(event) = translate(input::read()?) {
-                requests.extend(app.update(start.elapsed(), event));
+        loop {
+            match keyboard.next(wait)? {
+                Err(Gone) => return Ok(()),
+                Ok(None) => break,
+                Ok(Some(event)) => {
+                    let event = translate(event);
+                    let wanted = event.map(|event| app.update(start.elapsed(), event));
+                    requests.extend(wanted.into_iter().flatten());
+                }
             }
             if !requests.is_empty() {
                 break;
             }
+            wait = Duration::ZERO;
         }
         if terminal.ended() {
             return Ok(());

@@ -19,6 +19,8 @@ use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 
 use crate::app::App;
 
+/// Exit status of a process that had to be told twice to end.
+const KILLED: i32 = 2;
 /// Terminals cut or refuse longer texts for the clipboard.
 const CLIPBOARD: usize = 74_994;
 
@@ -38,6 +40,8 @@ impl Terminal {
         let (resumed, ended) = (Arc::default(), Arc::default());
         signal_hook::flag::register(SIGCONT, Arc::clone(&resumed))?;
         for signal in [SIGTERM, SIGINT] {
+            // The second one ends the process wherever it is.
+            signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(&ended))?;
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
         }
         let before = std::panic::take_hook();

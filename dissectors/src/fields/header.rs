@@ -65,7 +65,11 @@ pub(super) fn read(reader: &mut Reader<'_>, protocol: Protocol, start: usize, he
         Header::Ayiya(header) => tunnel::ayiya(sheet, header),
         Header::Wccp(header) => tunnel::wccp(sheet, header),
         Header::Capwap(header) => tunnel::capwap(sheet, header),
-        Header::EtherIp(header) => sheet.carries(header.payload()),
+        Header::EtherIp(header) => {
+            sheet.add("Version", 0..1, 3);
+            sheet.gist("version 3");
+            sheet.carries(header.payload());
+        }
         Header::Pbb(header) => tunnel::pbb(sheet, header),
         Header::Trill(header) => tunnel::trill(sheet, header),
         Header::FabricPath(header) => tunnel::fabric_path(sheet, header),
@@ -83,6 +87,10 @@ fn title(protocol: Protocol, header: &Header<'_>) -> &'static str {
     match header {
         Header::Ethernet(_) => "Ethernet",
         Header::Vlan(_) => "VLAN tag",
+        Header::Loopback(_) => "BSD loopback",
+        Header::LinuxSll(_) | Header::LinuxSll2(_) => "Linux cooked capture",
+        Header::CiscoMetaData(_) | Header::CiscoMetaDataGre(_) => "Cisco MetaData",
+        Header::Arista(_) => "Arista time stamp",
         Header::Erspan2(_) => "ERSPAN II",
         Header::Erspan3(_) => "ERSPAN III",
         Header::Gre(gre) => match gre.opened(gre.key()).map(|opened| opened.encapsulation) {

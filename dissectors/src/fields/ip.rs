@@ -1,7 +1,7 @@
 //! IPv4 and IPv6 with their options and extension headers.
 
 use super::sheet::{Reader, Sheet, u16_at, u32_at};
-use super::words::{dscp, ecn, ip_protocol, ip_protocol_name, named, yes};
+use super::words::{self, dscp, ecn, ip_protocol, ip_protocol_name, named, yes};
 use crate::protocol::extension::{self, AUTHENTICATION, FRAGMENT};
 use crate::protocol::ipv4::Ipv4;
 use crate::protocol::ipv6::{HEADER_LEN, Ipv6};
@@ -178,10 +178,11 @@ fn extensions(reader: &mut Reader<'_>, first: u8, bytes: &[u8], wanted: impl Fn(
             AUTHENTICATION => authentication(&mut sheet, bytes, len),
             _ => {
                 sheet.add("Length", 1..2, format_args!("{len} bytes"));
+                sheet.gist(words::bytes(len));
                 sheet.add(
                     "Data",
                     2..len,
-                    super::words::hex(bytes.get(2..len).unwrap_or_default()),
+                    words::hex(bytes.get(2..len).unwrap_or_default()),
                 );
             }
         }
@@ -222,7 +223,7 @@ fn authentication(sheet: &mut Sheet<'_, '_>, bytes: &[u8], len: usize) {
     sheet.add(
         "Integrity check value",
         12..len,
-        super::words::hex(bytes.get(12..len).unwrap_or_default()),
+        words::hex(bytes.get(12..len).unwrap_or_default()),
     );
     sheet.gist(format!("SPI {spi:#010x}, sequence {sequence}"));
 }

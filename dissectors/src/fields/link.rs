@@ -136,11 +136,20 @@ fn sll_type(number: u16) -> String {
 
 pub(super) fn loopback(sheet: &mut Sheet<'_, '_>, header: &Loopback<'_>) {
     sheet.add("Family", 0..4, header.family());
+    sheet.gist(format!("family {}", header.family()));
     sheet.carries(header.payload());
 }
 
 pub(super) fn ppp(sheet: &mut Sheet<'_, '_>, header: &Ppp<'_>) {
-    sheet.gist(format!("protocol {:#06x}", header.protocol()));
+    let name = match header.protocol() {
+        0x0021 => Some("IPv4"),
+        0x0057 => Some("IPv6"),
+        0x0281 => Some("MPLS"),
+        0xc021 => Some("LCP"),
+        0x8021 => Some("IPCP"),
+        _ => None,
+    };
+    sheet.gist(named(name, format_args!("{:#06x}", header.protocol())));
     sheet.carries(header.payload());
 }
 

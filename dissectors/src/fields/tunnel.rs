@@ -318,6 +318,8 @@ pub(super) fn l2tp(sheet: &mut Sheet<'_, '_>, header: &L2tp<'_>) {
     sheet.add("Version", 1..2, header.version());
     if let (Some(tunnel), Some(session)) = (header.tunnel(), header.session()) {
         sheet.gist(format!("tunnel {tunnel}, session {session}"));
+    } else {
+        sheet.gist(format!("version {}", header.version()));
     }
     sheet.carries(header.payload());
 }

@@ -3,5 +3,7 @@
 mod driver;
 mod exports;
 mod ladders;
+mod screens;
 mod snapshots;
 mod streams;
+mod svg;

@@ -15,3 +15,4 @@ mod reload;
 mod switches;
 mod unprivileged;
 mod vanish;
+mod watch;

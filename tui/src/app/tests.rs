@@ -1,14 +1,20 @@
 //! The interface as a whole, driven by keys.
 
+mod docs;
 mod hostile;
 mod keys;
+mod monkey;
 mod screens;
 
 use std::time::Duration;
 
 use crossterm::event::{MouseButton, MouseEventKind};
 
-use crate::data::{Answer, Ask, Weight};
+use mirrorscope_engine::activity::SessionChange;
+use mirrorscope_engine::live::{DroppedReport, InterfaceReport, LiveReport};
+use mirrorscope_engine::time::{SECOND, Timestamp};
+
+use crate::data::{Answer, Ask, InputState, Weight};
 use crate::event::{Event, Request};
 use crate::fixture::Driver;
 
@@ -98,4 +104,62 @@ fn a_terminal_without_change_is_not_drawn() {
     assert!(!driver.app.changed());
     driver.text("k");
     assert!(driver.app.changed());
+}
+
+#[test]
+fn drops_of_a_live_run_are_on_every_screen_whatever_else_is_told() {
+    let mut driver = Driver::new("asymmetric-strict", (120, 40));
+    let mut live = LiveReport::new(Timestamp(0), Timestamp(65 * SECOND));
+    live.interfaces.push(InterfaceReport {
+        name: "eth1".to_owned(),
+        via: "ring".to_owned(),
+        present: true,
+        frames: 219,
+        dropped: DroppedReport {
+            kernel: 5,
+            socket: 0,
+            queue: 2,
+        },
+    });
+    let text = "eth1 vanished";
+    live.changes
+        .push(SessionChange::of_interface(Timestamp(0), "eth1", text));
+    driver.snapshot.report.live = Some(live);
+    driver.snapshot.input = InputState::Live { done: false };
+    driver.publish();
+    let overview = driver.screen();
+    assert!(
+        overview.contains("eth1        219 frames by ring"),
+        "{overview}"
+    );
+    assert!(overview.contains("00:00:00 eth1 vanished"), "{overview}");
+    assert!(
+        overview.contains("▲ 7 dropped here  eth1  12/s  12.0 kbit/s"),
+        "{overview}"
+    );
+    let text = "sites read again".to_owned();
+    driver.send(Event::Answer(Box::new(Answer::Notice(Weight::Info, text))));
+    for tab in ["1", "2", "3", "4", "5"] {
+        let screen = driver.keys([tab]).screen();
+        assert!(
+            screen.contains("▲ 7 dropped here  sites read again"),
+            "{screen}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_files_and_how_far_they_are_is_told() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    driver.snapshot.input = InputState::Files {
+        names: vec!["dc1.pcap".to_owned(), "dc2.pcap".to_owned()],
+        read: 25,
+        total: Some(200),
+        done: false,
+        problems: vec!["dc1.pcap: cut short".to_owned()],
+    };
+    driver.publish();
+    let screen = driver.screen();
+    let status = "▲ dc1.pcap: cut short  dc1.pcap and 1 more  reading 12 %  219 frames";
+    assert!(screen.contains(status), "{screen}");
 }

@@ -109,7 +109,7 @@ fn names<T>(all: &[(T, &'static str)]) -> String {
     names.join(", ")
 }
 
-fn name<T: PartialEq>(one: T, all: &[(T, &'static str)]) -> &'static str {
+fn name<T: Copy + PartialEq>(one: T, all: &[(T, &'static str)]) -> &'static str {
     let name = all.iter().find(|(other, _)| *other == one);
     name.map_or("", |(_, name)| name)
 }

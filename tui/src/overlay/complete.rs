@@ -29,20 +29,19 @@ pub fn complete(before: &str, snapshot: &Snapshot) -> Completion {
             .map_or(1, char::len_utf8)
     });
     let (front, typed) = before.split_at(start);
-    let words = match field(front.trim_end()) {
-        Some(field) => values(field, snapshot),
-        None => {
-            // Behind a condition it goes on with a sign; elsewhere another condition begins.
-            let front = front.trim_end();
-            let last = front.rsplit(|c: char| c.is_whitespace() || "(!".contains(c));
-            let begins = matches!(
-                last.into_iter().next(),
-                None | Some("" | "and" | "or" | "not")
-            ) || front.ends_with(['&', '|']);
-            let first = if begins { &["not"][..] } else { &["and", "or"] };
-            let all = first.iter().copied().chain(words());
-            all.map(str::to_owned).collect()
-        }
+    let words = if let Some(field) = field(front.trim_end()) {
+        values(field, snapshot)
+    } else {
+        // Behind a condition it goes on with a sign; elsewhere another condition begins.
+        let front = front.trim_end();
+        let last = front.rsplit(|c: char| c.is_whitespace() || "(!".contains(c));
+        let begins = matches!(
+            last.into_iter().next(),
+            None | Some("" | "and" | "or" | "not")
+        ) || front.ends_with(['&', '|']);
+        let first = if begins { &["not"][..] } else { &["and", "or"] };
+        let all = first.iter().copied().chain(words());
+        all.map(str::to_owned).collect()
     };
     let lower = typed.to_lowercase();
     let mut words: Vec<String> = words

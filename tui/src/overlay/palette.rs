@@ -144,7 +144,9 @@ fn fitness(letters: &str, text: &str) -> Option<i32> {
         fit += 1 + 4 * i32::from(starts) + 6 * i32::from(follows);
         last = Some(at);
     }
-    Some(fit * 4 - text.len() as i32 / 4)
+    // Of two that fit alike the shorter one is meant.
+    let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+    Some(fit * 4 - length / 4)
 }
 
 #[cfg(test)]

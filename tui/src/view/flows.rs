@@ -15,7 +15,7 @@ use crate::data::{Ask, FlowPage, FlowQuery, FlowSort};
 use crate::look::Role;
 use crate::widget::figure;
 use crate::widget::table::{self, Click, Column, Preference, Rows, Sort, TableState};
-use crate::widget::text::{self, labelled};
+use crate::widget::text::labelled;
 
 /// Rows that are asked for in front of the screen and behind it.
 const AROUND: usize = 200;
@@ -30,7 +30,6 @@ pub struct Flows {
     filter: Option<Filter>,
     /// What was asked last.
     asked: Option<FlowQuery>,
-    hits: Vec<usize>,
 }
 
 const ACTIONS: &[Action] = &[
@@ -150,7 +149,6 @@ impl Flows {
                 .map_or_else(String::new, |_| filter.to_owned()),
             filter: parsed,
             asked: None,
-            hits: Vec::new(),
         }
     }
 
@@ -233,16 +231,8 @@ impl Flows {
         }
     }
 
-    fn to_hit(&mut self, forward: bool, cx: &Context<'_>) {
-        let at = self.state.index();
-        let next = if forward {
-            let next = self.hits.iter().find(|hit| **hit > at);
-            next.or(self.hits.first())
-        } else {
-            let previous = self.hits.iter().rev().find(|hit| **hit < at);
-            previous.or(self.hits.last())
-        };
-        if let Some(index) = next.copied() {
+    fn visit_hit(&mut self, forward: bool, cx: &Context<'_>) {
+        if let Some(index) = self.state.hit(forward) {
             self.with_rows(cx, |state, rows| state.go(index, rows));
         }
     }
@@ -286,8 +276,8 @@ impl View for Flows {
                 self.state.reverse();
                 return self.ask(true);
             }
-            Action::NextHit => self.to_hit(true, cx),
-            Action::PreviousHit => self.to_hit(false, cx),
+            Action::NextHit => self.visit_hit(true, cx),
+            Action::PreviousHit => self.visit_hit(false, cx),
             Action::MarkAll => {
                 let page = self.page(cx);
                 let rows = page.map_or(&[][..], |page| &page.rows);
@@ -343,21 +333,17 @@ impl View for Flows {
 
     fn search(&mut self, wanted: &str, cx: &Context<'_>) -> usize {
         wanted.clone_into(&mut self.state.search);
-        self.hits.clear();
+        // Only rows that are at hand can be searched.
         let page = self.page(cx);
         let start = page.map_or(0, |page| page.query.window.start);
-        for (row, index) in page.map_or(&[][..], |page| &page.rows).iter().zip(start..) {
-            let mut cells = COLUMNS.iter().zip(&self.state.columns);
-            if cells.any(|(column, shown)| {
-                shown.shown && !text::hits(&(column.cell)(row, cx).to_string(), wanted).is_empty()
-            }) {
-                self.hits.push(index);
-            }
+        let rows = page.map_or(&[][..], |page| &page.rows).iter();
+        let hits = (start..).zip(rows);
+        let hits = hits.filter(|(_, row)| self.state.holds(*row, COLUMNS, cx));
+        self.state.hits = hits.map(|(index, _)| index).collect();
+        if !self.state.hits.contains(&self.state.index()) {
+            self.visit_hit(true, cx);
         }
-        if !self.hits.contains(&self.state.index()) {
-            self.to_hit(true, cx);
-        }
-        self.hits.len()
+        self.state.hits.len()
     }
 
     fn filter(&self) -> Option<&str> {
@@ -371,7 +357,6 @@ impl View for Flows {
             .as_ref()
             .map_or_else(String::new, |_| text.to_owned());
         self.state.restart();
-        self.hits.clear();
         self.ask(true)
     }
 

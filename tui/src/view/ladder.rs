@@ -5,8 +5,8 @@ mod rung;
 
 use ratatui::text::{Line, Span};
 
-use super::words::{clock, cut, span};
-use crate::data::{Ladder, Rung};
+use super::words::{clock, count, cut, span, wrapped};
+use crate::data::{Ladder, Rung, Sight};
 use crate::look::{Look, Role};
 use crate::widget::text::clean;
 use mirrorscope_engine::time::{SECOND, Timestamp};
@@ -122,7 +122,7 @@ impl<'a> Ladders<'a> {
             Row::Rung(index) => self.rung(index, sight, look),
             Row::Silence(time) => self.between(&format!("{} of silence", span(time)), look),
             Row::Forgotten(packets) => {
-                let told = format!("{packets} earlier packets are not kept any more");
+                let told = format!("{} not kept any more", count(packets, "earlier packet"));
                 self.between(&told, look)
             }
         };
@@ -158,73 +158,79 @@ impl<'a> Ladders<'a> {
         Line::styled(text, look.style(Role::Faint))
     }
 
-    /// Why a firewall cannot match a packet; of the first one there is more to say.
-    fn reason(&self, reason: &str, time: Timestamp, point: &str) -> String {
-        let at = self.ladder.flow.points.iter().find(|at| at.point == point);
-        let told = at.and_then(|at| at.firewall.as_ref());
-        match told.filter(|told| told.first.time == time) {
-            Some(told) => format!("{reason} – {}", told.why),
-            None => reason.to_owned(),
-        }
-    }
-
-    /// What there is to say of the selected packet where it is looked at.
+    /// What there is to say of the selected packet where it is looked at; always as many lines on a screen this high.
     pub(super) fn told(
         &self,
         rung: Option<&Rung>,
         sight: usize,
+        height: u16,
         look: &Look,
     ) -> Vec<Line<'static>> {
-        let nothing = vec![Line::default(), Line::default()];
-        let Some((rung, sight)) = rung.and_then(|rung| Some((rung, rung.sights.get(sight)?)))
-        else {
-            return nothing;
-        };
+        let width = self.plan.width;
+        let most = if height < 20 { 1 } else { 2 };
+        let mut lines = Vec::new();
+        if let Some((rung, sight)) = rung.and_then(|rung| Some((rung, rung.sights.get(sight)?))) {
+            lines.push(cut(self.place(rung, sight, look), width, look));
+            let (text, role) = match sight.out_of_state {
+                Some(reason) => (self.reason(reason, sight, look), Role::Error),
+                None => (rung::missed(rung, &self.ladder.lanes), Role::Faint),
+            };
+            let text = wrapped(&clean(&text, look.signs), width, "", "  ");
+            let whole = text.len() <= most;
+            for (index, line) in text.into_iter().take(most).enumerate() {
+                // What is left over is told by the sign of what was cut.
+                let more = if whole || index + 1 < most {
+                    0
+                } else {
+                    usize::from(width)
+                };
+                let line = Line::styled(format!("{line}{}", " ".repeat(more)), look.style(role));
+                lines.push(cut(line, width, look));
+            }
+        }
+        lines.resize(most + 1, Line::default());
+        lines
+    }
+
+    /// Where and when a packet was seen.
+    fn place(&self, rung: &Rung, sight: &Sight, look: &Look) -> Line<'static> {
         let lanes = &self.ladder.lanes;
-        let Some(lane) = lanes.get(sight.lane) else {
-            return nothing;
-        };
+        let name = |lane: usize| lanes.get(lane).map_or("", |lane| lane.point.as_str());
         let mut facts = vec![clock(sight.time)];
         if let Some(before) = rung.sights.first().filter(|first| first.lane != sight.lane) {
-            let name = lanes
-                .get(before.lane)
-                .map_or("", |lane| lane.point.as_str());
             let after = sight.time.since(before.time);
-            facts.push(format!("{} after {}", span(after), name));
+            facts.push(format!("{} after {}", span(after), name(before.lane)));
         }
         facts.push(format!("ttl {}", sight.ttl));
         if sight.duplicate {
             facts.push("brought a second time by the mirror".to_owned());
         }
-        let place = format!(
-            "at {} ({}, {}) ",
-            clean(&lane.point, look.signs),
-            clean(&lane.site, look.signs),
-            lane.role
-        );
-        let first = Line::from(vec![
-            Span::styled(place, look.style(Role::Heading)),
+        let place = lanes.get(sight.lane).map_or(String::new(), |lane| {
+            format!("at {} ({}, {}) ", lane.point, lane.site, lane.role)
+        });
+        Line::from(vec![
+            Span::styled(clean(&place, look.signs), look.style(Role::Heading)),
             Span::styled(clean(&facts.join(", "), look.signs), look.style(Role::Text)),
-        ]);
-        let below = match sight.out_of_state {
-            Some(reason) => {
-                let reason = self.reason(reason, sight.time, &lane.point);
-                let told = format!("the firewall there cannot match it: {reason}");
-                let told = format!(
-                    "{} {}",
-                    look.signs.either("✖", "X"),
-                    clean(&told, look.signs)
-                );
-                Line::styled(told, look.style(Role::Error))
-            }
-            None => Line::styled(
-                clean(&rung::missed(rung, lanes), look.signs),
-                look.style(Role::Faint),
-            ),
+        ])
+    }
+
+    /// Why a firewall cannot match a packet; of the first one there is more to say.
+    fn reason(&self, reason: &str, sight: &Sight, look: &Look) -> String {
+        let point = self.ladder.lanes.get(sight.lane).map(|lane| &lane.point);
+        let at = self
+            .ladder
+            .flow
+            .points
+            .iter()
+            .find(|at| Some(&at.point) == point);
+        let told = at.and_then(|at| at.firewall.as_ref());
+        let reason = match told.filter(|told| told.first.time == sight.time) {
+            Some(told) if told.why.starts_with(reason) => told.why.clone(),
+            Some(told) => format!("{reason} – {}", told.why),
+            None => reason.to_owned(),
         };
-        [first, below]
-            .map(|line| cut(line, self.plan.width, look))
-            .into()
+        let mark = look.signs.either("✖", "X");
+        format!("{mark} the firewall there cannot match it: {reason}")
     }
 }
 

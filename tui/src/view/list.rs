@@ -12,7 +12,6 @@ use crate::action::Action;
 use crate::data::Snapshot;
 use crate::look::Role;
 use crate::widget::table::{self, Click, Column, Preference, Rows, Sort, TableState};
-use crate::widget::text;
 
 /// Rows of the screen that a list keeps when what is selected is told below it.
 const LIST: u16 = 6;
@@ -60,7 +59,6 @@ pub struct List<L: Listed> {
     /// Rows in their order, of a generation of snapshots.
     order: Vec<usize>,
     of: Option<(u64, (usize, bool), usize)>,
-    hits: Vec<usize>,
     what: std::marker::PhantomData<L>,
 }
 
@@ -76,7 +74,6 @@ impl<L: Listed> List<L> {
             state: Self::state(chosen),
             order: Vec::new(),
             of: None,
-            hits: Vec::new(),
             what: std::marker::PhantomData,
         }
     }
@@ -143,35 +140,16 @@ impl<L: Listed> List<L> {
 
     fn look_for(&mut self, wanted: &str, cx: &Context<'_>) {
         wanted.clone_into(&mut self.state.search);
-        self.hits.clear();
-        if wanted.is_empty() {
-            return;
-        }
-        let shown = || L::COLUMNS.iter().zip(&self.state.columns);
-        for index in 0..self.order.len() {
-            let Some(row) = self.row(index, cx) else {
-                continue;
-            };
-            let mut cells = shown().filter(|(_, shown)| shown.shown);
-            let hit = cells.any(|(column, _)| {
-                !text::hits(&(column.cell)(row, cx).to_string(), wanted).is_empty()
-            });
-            if hit {
-                self.hits.push(index);
-            }
-        }
+        let holds = |index: &usize| {
+            let row = self.row(*index, cx);
+            row.is_some_and(|row| self.state.holds(row, L::COLUMNS, cx))
+        };
+        let all = 0..self.order.len();
+        self.state.hits = all.filter(holds).collect();
     }
 
-    fn to_hit(&mut self, forward: bool, cx: &Context<'_>) {
-        let at = self.state.index();
-        let next = if forward {
-            let next = self.hits.iter().find(|hit| **hit > at);
-            next.or(self.hits.first())
-        } else {
-            let previous = self.hits.iter().rev().find(|hit| **hit < at);
-            previous.or(self.hits.last())
-        };
-        if let Some(index) = next.copied() {
+    fn visit_hit(&mut self, forward: bool, cx: &Context<'_>) {
+        if let Some(index) = self.state.hit(forward) {
             self.with_rows(cx, |state, rows| state.go(index, rows));
         }
     }
@@ -192,8 +170,8 @@ impl<L: Listed> View for List<L> {
         }
         match action {
             Action::Reverse => self.state.reverse(),
-            Action::NextHit => self.to_hit(true, cx),
-            Action::PreviousHit => self.to_hit(false, cx),
+            Action::NextHit => self.visit_hit(true, cx),
+            Action::PreviousHit => self.visit_hit(false, cx),
             _ => {
                 let Some(row) = self.selected(cx) else {
                     return Vec::new();
@@ -223,10 +201,10 @@ impl<L: Listed> View for List<L> {
     fn search(&mut self, wanted: &str, cx: &Context<'_>) -> usize {
         self.arrange(cx);
         self.look_for(wanted, cx);
-        if !self.hits.contains(&self.state.index()) {
-            self.to_hit(true, cx);
+        if !self.state.hits.contains(&self.state.index()) {
+            self.visit_hit(true, cx);
         }
-        self.hits.len()
+        self.state.hits.len()
     }
 
     fn table(&mut self) -> Option<&mut TableState> {

@@ -106,6 +106,11 @@ pub trait View {
         Vec::new()
     }
 
+    /// What it asks when more is known than before, while it is on top.
+    fn learned(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
     /// Takes an answer; true if it was for this screen.
     fn answer(&mut self, _answer: &Answer, _cx: &Context<'_>) -> bool {
         false

@@ -131,7 +131,7 @@ impl View for Overview {
         } else {
             let least = told_height.min(room).min((room * 3 / 5).max(8));
             let below = room.saturating_sub(least);
-            if below >= picture.least() + 1 {
+            if below > picture.least() {
                 (room - below, below)
             } else {
                 (room, 0)

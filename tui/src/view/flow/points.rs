@@ -1,10 +1,11 @@
 //! What each point saw of a flow, as a table.
 
-use mirrorscope_engine::report::{AtPoint, FlowReport};
+use mirrorscope_engine::report::AtPoint;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::data::Ladder;
 use crate::look::{Look, Role};
 use crate::view::words::cut;
 use crate::widget::text::clean;
@@ -21,18 +22,24 @@ const HEADS: [&str; 7] = [
 ];
 
 /// The table, heads included; its columns are as wide as what stands in them.
-pub(super) fn lines(flow: &FlowReport, look: &Look) -> Vec<Line<'static>> {
+///
+/// Points stand in the order of the lanes.
+pub(super) fn lines(ladder: &Ladder, look: &Look) -> Vec<Line<'static>> {
+    let mut all: Vec<&AtPoint> = ladder.flow.points.iter().collect();
+    all.sort_by_key(|at| {
+        let mut lanes = ladder.lanes.iter();
+        lanes.position(|lane| lane.point == at.point && lane.site == at.site)
+    });
     let mut rows = vec![HEADS.map(str::to_owned)];
     rows.extend(
-        flow.points
-            .iter()
+        all.iter()
             .map(|at| cells(at).map(|cell| clean(&cell, look.signs))),
     );
     let widths: [usize; 7] = std::array::from_fn(|column| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| Span::raw(cell).width()).max().unwrap_or(0)
     });
-    let mut points = flow.points.iter();
+    let mut points = all.into_iter();
     let lines = rows.into_iter().enumerate().map(|(index, row)| {
         let at = if index == 0 { None } else { points.next() };
         let mut line = Line::default();

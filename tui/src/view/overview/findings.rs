@@ -70,23 +70,20 @@ fn in_full(finding: &Finding, columns: usize, cx: &Context<'_>) -> Vec<Line<'sta
         };
         lines.extend(labelled(label, text, columns, (Role::Faint, role), cx.look));
     };
-    match &finding.story {
-        Some(story) => {
-            for (label, text) in &story.lines {
-                add(label, text, Role::Text);
-            }
+    if let Some(story) = &finding.story {
+        for (label, text) in &story.lines {
+            add(label, text, Role::Text);
         }
-        None => {
-            let rest = finding.summary.split_once(". ").map(|(_, rest)| rest);
-            if let Some(rest) = rest {
-                add("says", rest, Role::Text);
-            }
-            if let Some(because) = finding.because {
-                add("because", &format!("of {}", because.as_str()), Role::Text);
-            }
-            if let Some(next) = finding.next.first() {
-                add("check", next, Role::Text);
-            }
+    } else {
+        let rest = finding.summary.split_once(". ").map(|(_, rest)| rest);
+        if let Some(rest) = rest {
+            add("says", rest, Role::Text);
+        }
+        if let Some(because) = finding.because {
+            add("because", &format!("of {}", because.as_str()), Role::Text);
+        }
+        if let Some(next) = finding.next.first() {
+            add("check", next, Role::Text);
         }
     }
     lines

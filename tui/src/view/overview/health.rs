@@ -1,6 +1,7 @@
 //! How the mirror is, and what arrives.
 
 use mirrorscope_engine::finding::{Finding, Kind, Severity};
+use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::report::SessionReport;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,8 +12,10 @@ use ratatui::widgets::{RenderDirection, Sparkline};
 use super::heading;
 use crate::data::{Rate, Snapshot};
 use crate::look::Role;
+use crate::status::dropped;
 use crate::view::Context;
 use crate::widget::figure;
+use crate::widget::text::{clean, fit};
 
 /// Rows of a sparkline.
 const SPARK: u16 = 3;
@@ -31,15 +34,18 @@ const ASCII_BARS: bar::Set<'static> = bar::Set {
     empty: " ",
 };
 
+/// A number over time: its name, where it is, how it is written, its style.
+type Number = (&'static str, fn(&Rate) -> u64, fn(u64) -> String, Role);
+
 /// A fact: its name, what it says, whether that is bad.
-struct Fact {
-    name: &'static str,
+struct Fact<'a> {
+    name: &'a str,
     text: String,
     bad: bool,
 }
 
-impl Fact {
-    fn new(name: &'static str, text: impl Into<String>, bad: bool) -> Self {
+impl<'a> Fact<'a> {
+    fn new(name: &'a str, text: impl Into<String>, bad: bool) -> Self {
         let text = text.into();
         Self { name, text, bad }
     }
@@ -63,14 +69,7 @@ fn sequence(sessions: &[SessionReport]) -> (u64, u64) {
     sums
 }
 
-/// Frames that this host dropped.
-fn dropped(snapshot: &Snapshot) -> u64 {
-    let live = snapshot.report.live.as_ref();
-    let interfaces = live.map_or(&[][..], |live| &live.interfaces);
-    interfaces.iter().map(|i| i.dropped.all()).sum()
-}
-
-fn facts(snapshot: &Snapshot) -> Vec<Fact> {
+fn facts(snapshot: &Snapshot) -> Vec<Fact<'static>> {
     let report = &snapshot.report;
     let sessions = &report.sessions;
     let undescribed = sessions.iter().filter(|s| !s.described).count();
@@ -124,7 +123,7 @@ fn facts(snapshot: &Snapshot) -> Vec<Fact> {
 pub fn draw(frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {
     let facts = facts(cx.snapshot);
     let mut rest = heading(frame, area, "Rates", cx);
-    let numbers: [(&str, fn(&Rate) -> u64, fn(u64) -> String, Role); 2] = [
+    let numbers: [Number; 2] = [
         (
             "frames",
             |r| r.frames,
@@ -148,9 +147,67 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {
         frame.render_widget(line(&fact, cx), Rect { height: 1, ..rest });
         rest = below(rest, 1);
     }
+    if let Some(live) = &cx.snapshot.report.live {
+        let rest = interfaces(frame, below(rest, 1), live, cx);
+        changes(frame, below(rest, 1), live, cx);
+    }
 }
 
-fn line(fact: &Fact, cx: &Context<'_>) -> Line<'static> {
+/// Draws what is listened on, and gives what is below it.
+fn interfaces(frame: &mut Frame<'_>, area: Rect, live: &LiveReport, cx: &Context<'_>) -> Rect {
+    let mut rest = heading(frame, area, "Interfaces", cx);
+    for interface in &live.interfaces {
+        let state = if interface.present {
+            format!(
+                "{} frames by {}",
+                figure::number(interface.frames),
+                interface.via
+            )
+        } else {
+            "gone".to_owned()
+        };
+        let fact = Fact::new("", state, !interface.present || interface.dropped.all() > 0);
+        let name = fit(&clean(&interface.name, cx.look.signs), LABEL, cx.look.signs);
+        let fact = line(
+            &Fact {
+                name: &name,
+                ..fact
+            },
+            cx,
+        );
+        frame.render_widget(fact, Rect { height: 1, ..rest }.intersection(rest));
+        rest = below(rest, 1);
+    }
+    rest
+}
+
+/// Draws what changed lately, the latest first.
+fn changes(frame: &mut Frame<'_>, area: Rect, live: &LiveReport, cx: &Context<'_>) {
+    if live.changes.is_empty() || area.height < 2 {
+        return;
+    }
+    let rest = heading(frame, area, "Changes", cx);
+    for (change, y) in live.changes.iter().rev().zip(rest.y..rest.bottom()) {
+        let time = figure::clock(change.time);
+        let spans = vec![
+            Span::styled(
+                format!("  {} ", time.get(..8).unwrap_or(&time)),
+                cx.look.style(Role::Faint),
+            ),
+            Span::raw(clean(&change.text, cx.look.signs)),
+        ];
+        frame.render_widget(
+            Line::from(spans),
+            Rect {
+                y,
+                height: 1,
+                ..rest
+            },
+        );
+    }
+}
+
+fn line(fact: &Fact<'_>, cx: &Context<'_>) -> Line<'static> {
     let (sign, role) = if fact.bad {
         (cx.look.signs.severity(Severity::Warning), Role::Warning)
     } else {
@@ -174,8 +231,6 @@ fn below(area: Rect, rows: u16) -> Rect {
         ..area
     }
 }
-
-type Number = (&'static str, fn(&Rate) -> u64, fn(u64) -> String, Role);
 
 /// Draws one number over time, and gives what is below it.
 fn rate(

@@ -5,6 +5,8 @@ use ratatui::layout::Position;
 use super::columns::{Column, Preference, Sort};
 use super::{Rows, draw};
 use crate::action::Action;
+use crate::view::Context;
+use crate::widget::text;
 
 /// It.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct TableState {
     pub order: (usize, bool),
     /// What is searched for.
     pub search: String,
+    /// Rows that hold it, in ascending order.
+    pub hits: Vec<usize>,
     /// The row that keys act on.
     pub(super) index: usize,
     /// What that row is known by.
@@ -84,6 +88,7 @@ impl TableState {
             columns,
             order,
             search: String::new(),
+            hits: Vec::new(),
             index: 0,
             selected: None,
             offset: 0,
@@ -127,9 +132,32 @@ impl TableState {
         self.follow = false;
     }
 
+    /// The next row that holds what is searched for, or the one before; behind the last comes the first.
+    pub fn hit(&self, forward: bool) -> Option<usize> {
+        let at = self.index;
+        let next = if forward {
+            let next = self.hits.iter().find(|hit| **hit > at);
+            next.or(self.hits.first())
+        } else {
+            let previous = self.hits.iter().rev().find(|hit| **hit < at);
+            previous.or(self.hits.last())
+        };
+        next.copied()
+    }
+
+    /// Whether a row holds what is searched for in a column that is shown.
+    pub fn holds<R>(&self, row: &R, columns: &[Column<R>], cx: &Context<'_>) -> bool {
+        let mut shown = columns.iter().zip(&self.columns).filter(|(_, c)| c.shown);
+        shown.any(|(column, _)| {
+            let cell = (column.cell)(row, cx).to_string();
+            !text::hits(&cell, &self.search).is_empty()
+        })
+    }
+
     /// Starts at the first row again: the rows are others.
     pub fn restart(&mut self) {
         (self.index, self.offset, self.selected) = (0, 0, None);
+        self.hits.clear();
         self.follow = false;
     }
 
@@ -201,8 +229,8 @@ impl TableState {
             self.selected = rows.key_at(self.index);
         }
         self.index = self.index.min(last);
-        let least = (self.index + 1).saturating_sub(height.max(1));
-        self.offset = self.offset.clamp(least, self.index.max(least));
+        let lowest = (self.index + 1).saturating_sub(height.max(1));
+        self.offset = self.offset.clamp(lowest, self.index.max(lowest));
         // No empty rows at the end while there are others above.
         self.offset = self.offset.min(rows.len.saturating_sub(height));
     }
