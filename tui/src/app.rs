@@ -171,7 +171,10 @@ impl App {
         match answer {
             Answer::Snapshot(snapshot) => {
                 self.world.learn(snapshot);
-                self.changed |= !self.world.held();
+                if !self.world.held() {
+                    self.changed = true;
+                    return self.at_top(|view, cx| view.learned(cx));
+                }
             }
             Answer::Exported(Ok(text)) => self.tell(Weight::Info, text),
             Answer::Exported(Err(text)) | Answer::Failed(text) => self.tell(Weight::Error, text),

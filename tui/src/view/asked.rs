@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
+use mirrorscope_engine::report::FlowReport;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::Context;
+use crate::data::InputState;
 use crate::look::{Look, Role};
 use crate::widget::text::clean;
+
+/// Snapshots until something is asked again of which nothing is known meanwhile: some seconds.
+const PATIENCE: u64 = 12;
 
 /// Something that was asked for.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +29,13 @@ pub(super) enum Asked<T> {
 }
 
 impl<T> Asked<T> {
-    /// Takes an answer.
+    /// Takes an answer. What is there already stays if there is nothing newer.
     pub(super) fn take(&mut self, answer: &Result<Arc<T>, String>) {
-        *self = match answer {
-            Ok(value) => Self::Here(Arc::clone(value)),
-            Err(why) => Self::Failed(why.clone()),
-        };
+        match (answer, &self) {
+            (Ok(value), _) => *self = Self::Here(Arc::clone(value)),
+            (Err(_), Self::Here(_)) => {}
+            (Err(why), _) => *self = Self::Failed(why.clone()),
+        }
     }
 
     /// It, if it is here.
@@ -48,5 +55,18 @@ impl<T> Asked<T> {
         };
         let line = Line::styled(clean(&text, look.signs), look.style(role));
         frame.render_widget(Paragraph::new(line).wrap(Wrap { trim: true }), area);
+    }
+}
+
+/// Whether it is worth asking again for what was asked of a flow: its packets may have become more since.
+pub(super) fn is_old(flow: &FlowReport, asked: u64, cx: &Context<'_>) -> bool {
+    let done = match cx.snapshot.input {
+        InputState::Files { done, .. } | InputState::Live { done } => done,
+    };
+    let mut rows = cx.snapshot.flows.rows.iter();
+    match rows.find(|row| row.id == flow.id) {
+        Some(newer) => newer.last > flow.last,
+        // Those that are not on any screen are asked for now and then.
+        None => !done && cx.snapshot.generation >= asked.saturating_add(PATIENCE),
     }
 }

@@ -7,13 +7,13 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Text};
 
-use super::asked::Asked;
+use super::asked::{Asked, is_old};
 use super::cursor::Cursor;
 use super::ladder::{Clock, Ladders, Row, rows};
 use super::words;
 use super::{Context, Effect, Page, View};
 use crate::action::Action;
-use crate::data::{Answer, Ask, FlowId, Ladder, Rung};
+use crate::data::{Answer, Ask, FlowId, Ladder, PacketRef, Rung};
 
 /// The table of points stands beside the ladder where so many columns are left for that.
 const LADDER: u16 = 110;
@@ -30,8 +30,20 @@ pub struct FlowView {
     /// Which of the selected packet's sights.
     sight: usize,
     clock: Clock,
+    /// The snapshot at which it was asked for last; none while an answer is awaited.
+    asked: Option<u64>,
     /// Where the packets were drawn.
     area: Rect,
+}
+
+/// Where a reader is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The frame in which the selected packet was seen first.
+    frame: PacketRef,
+    sight: usize,
+    /// It is the last one.
+    last: bool,
 }
 
 impl FlowView {
@@ -45,6 +57,7 @@ impl FlowView {
             hits: Vec::new(),
             sight: 0,
             clock: Clock::Relative,
+            asked: None,
             area: Rect::ZERO,
         }
     }
@@ -88,6 +101,33 @@ impl FlowView {
             sights.position(|sight| sight.out_of_state.is_some())
         };
         self.sight = self.rung().and_then(offending).unwrap_or_default();
+    }
+
+    /// What is selected, to be found again among more packets.
+    fn place(&self) -> Option<Place> {
+        let frame = self.rung()?.sights.first()?.frame;
+        Some(Place {
+            frame,
+            sight: self.sight,
+            last: self.cursor.selected + 1 == self.rows.len(),
+        })
+    }
+
+    /// Selects what was selected before; who was at the end stays there.
+    fn return_to(&mut self, before: Place) {
+        let is_it = |rung: &Rung| {
+            rung.sights
+                .first()
+                .is_some_and(|first| first.frame == before.frame)
+        };
+        let same = self.like(is_it).first().copied();
+        if let Some(line) = same.filter(|_| !before.last) {
+            self.go(line);
+            self.sight = before.sight;
+        } else {
+            self.cursor.selected = self.rows.len().saturating_sub(1);
+            self.settle(false);
+        }
     }
 
     /// To the left or right among the points that saw the packet.
@@ -156,18 +196,32 @@ impl View for FlowView {
     }
 
     fn opened(&mut self, _: &Context<'_>) -> Vec<Effect> {
+        self.asked = None;
         vec![Effect::Ask(Ask::Ladder(self.id.clone()))]
     }
 
-    fn answer(&mut self, answer: &Answer, _: &Context<'_>) -> bool {
+    fn learned(&mut self, cx: &Context<'_>) -> Vec<Effect> {
+        let known = self.ladder.get().zip(self.asked);
+        let is_old = known.is_some_and(|(ladder, asked)| is_old(&ladder.flow, asked, cx));
+        if is_old { self.opened(cx) } else { Vec::new() }
+    }
+
+    fn answer(&mut self, answer: &Answer, cx: &Context<'_>) -> bool {
         let Answer::Ladder(id, ladder) = answer else {
             return false;
         };
         if *id != self.id {
             return false;
         }
+        let before = self.place();
+        self.asked = Some(cx.snapshot.generation);
         self.ladder.take(ladder);
         self.rows = self.ladder.get().map_or(Vec::new(), |ladder| rows(ladder));
+        self.hits.clear();
+        if let Some(before) = before {
+            self.return_to(before);
+            return true;
+        }
         // A packet that a firewall cannot match is what a reader looks for.
         let offends = |rung: &Rung| rung.sights.iter().any(|sight| sight.out_of_state.is_some());
         let first = self.like(offends).first().copied();

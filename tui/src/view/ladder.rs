@@ -5,7 +5,7 @@ mod rung;
 
 use ratatui::text::{Line, Span};
 
-use super::words::{clock, cut, span, wrapped};
+use super::words::{clock, count, cut, span, wrapped};
 use crate::data::{Ladder, Rung, Sight};
 use crate::look::{Look, Role};
 use crate::widget::text::clean;
@@ -122,7 +122,7 @@ impl<'a> Ladders<'a> {
             Row::Rung(index) => self.rung(index, sight, look),
             Row::Silence(time) => self.between(&format!("{} of silence", span(time)), look),
             Row::Forgotten(packets) => {
-                let told = format!("{packets} earlier packets are not kept any more");
+                let told = format!("{} not kept any more", count(packets, "earlier packet"));
                 self.between(&told, look)
             }
         };
@@ -224,12 +224,13 @@ impl<'a> Ladders<'a> {
             .iter()
             .find(|at| Some(&at.point) == point);
         let told = at.and_then(|at| at.firewall.as_ref());
-        let more = match told.filter(|told| told.first.time == sight.time) {
-            Some(told) => format!(" – {}", told.why),
-            None => String::new(),
+        let reason = match told.filter(|told| told.first.time == sight.time) {
+            Some(told) if told.why.starts_with(reason) => told.why.clone(),
+            Some(told) => format!("{reason} – {}", told.why),
+            None => reason.to_owned(),
         };
         let mark = look.signs.either("✖", "X");
-        format!("{mark} the firewall there cannot match it: {reason}{more}")
+        format!("{mark} the firewall there cannot match it: {reason}")
     }
 }
 

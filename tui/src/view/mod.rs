@@ -15,6 +15,8 @@ mod list;
 mod overview;
 mod packet;
 pub mod related;
+#[cfg(test)]
+mod restless;
 mod sessions;
 mod stream;
 mod words;
@@ -103,6 +105,11 @@ pub trait View {
 
     /// What it asks when what was opened over it is closed, or its order has changed.
     fn resumed(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// What it asks when more is known than before, while it is on top.
+    fn learned(&mut self, _cx: &Context<'_>) -> Vec<Effect> {
         Vec::new()
     }
 

@@ -122,15 +122,6 @@ impl PacketView {
         }
     }
 
-    /// Opens all branches, or closes all.
-    fn toggle_all(&mut self) {
-        let Some((node, packet)) = self.node().zip(self.packet.get()) else {
-            return;
-        };
-        self.tree.toggle_all(packet.layers.len());
-        self.go(node.layer);
-    }
-
     fn copied(&self) -> Option<String> {
         let (packet, node) = self.packet.get().zip(self.node())?;
         let layer = packet.layers.get(node.layer)?;
@@ -174,7 +165,6 @@ impl View for PacketView {
             Action::Open,
             Action::Left,
             Action::Right,
-            Action::MarkAll,
             Action::Form,
             Action::Copy,
         ]
@@ -193,7 +183,6 @@ impl View for PacketView {
                 }
             }
             Action::Open => self.toggle(),
-            Action::MarkAll => self.toggle_all(),
             Action::Form => self.form = self.form.next(),
             Action::Copy => return self.copied().map(Effect::Copy).into_iter().collect(),
             _ => {}

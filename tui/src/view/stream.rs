@@ -9,7 +9,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::asked::Asked;
+use super::asked::{Asked, is_old};
 use super::cursor::Cursor;
 use super::words::{self, clock, count, cut};
 use super::{Context, Effect, View};
@@ -31,6 +31,8 @@ pub struct StreamView {
     form: Form,
     hits: Hits,
     cursor: Cursor,
+    /// The snapshot at which it was asked for last; none while an answer is awaited.
+    asked: Option<u64>,
     area: Rect,
 }
 
@@ -45,6 +47,7 @@ impl StreamView {
             form: Form::Text,
             hits: Hits::default(),
             cursor: Cursor::default(),
+            asked: None,
             area: Rect::ZERO,
         }
     }
@@ -84,23 +87,37 @@ impl View for StreamView {
     }
 
     fn opened(&mut self, _: &Context<'_>) -> Vec<Effect> {
+        self.asked = None;
         vec![Effect::Ask(Ask::Stream(self.id.clone()))]
     }
 
-    fn answer(&mut self, answer: &Answer, _: &Context<'_>) -> bool {
+    fn learned(&mut self, cx: &Context<'_>) -> Vec<Effect> {
+        let known = self.stream.get().zip(self.asked);
+        let is_old = known.is_some_and(|(stream, asked)| is_old(&stream.flow, asked, cx));
+        if is_old { self.opened(cx) } else { Vec::new() }
+    }
+
+    fn answer(&mut self, answer: &Answer, cx: &Context<'_>) -> bool {
         let Answer::Stream(id, stream) = answer else {
             return false;
         };
         if *id != self.id {
             return false;
         }
+        self.asked = Some(cx.snapshot.generation);
+        let lines = self.index.lines().len();
+        let follows = lines > 0 && self.cursor.selected + 1 == lines;
         self.stream.take(stream);
         self.chunks = self
             .stream
             .get()
             .map_or(Vec::new(), |stream| chunks(&stream.pieces));
         self.index = Index::new(&self.chunks, self.form, self.area.width);
-        self.hits = Hits::default();
+        // What was looked for may occur in what is new; who was at the end stays there.
+        self.hits = Hits::find(&self.chunks, self.hits.text());
+        if follows {
+            self.cursor.act(Action::Last, self.index.lines().len());
+        }
         true
     }
 

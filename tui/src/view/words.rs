@@ -59,7 +59,13 @@ pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<S
 pub(super) fn cut(mut line: Line<'static>, width: u16, look: &Look) -> Line<'static> {
     let width = usize::from(width);
     if line.width() > width {
-        line.spans = text::cell(&line.spans, width, "", look);
+        let more = look.signs.more();
+        line.spans = text::cell(&line.spans, width.saturating_sub(1), "", look);
+        // Where the cut falls between two spans, nothing tells it yet.
+        let told = line.spans.iter().rfind(|span| !span.content.is_empty());
+        if width > 0 && !told.is_some_and(|span| span.content.ends_with(more)) {
+            line.push_span(more);
+        }
     }
     line
 }

@@ -5,7 +5,7 @@ use mirrorscope_engine::point::printable;
 use mirrorscope_engine::time::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::look::{Look, Role};
@@ -68,11 +68,7 @@ pub(super) fn page(finding: &Finding, width: u16, cx: &Context<'_>) -> Vec<(Item
     let first = format!("{} ", look.signs.severity(finding.severity));
     match &finding.story {
         Some(story) => {
-            page.text(
-                &first,
-                &story.headline,
-                grave.patch(look.style(Role::Heading)),
-            );
+            page.text(&first, &story.headline, grave.add_modifier(Modifier::BOLD));
             story_lines(&mut page, &story.lines);
             page.blank();
             page.text("", &finding.summary, text);

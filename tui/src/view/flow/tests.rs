@@ -208,3 +208,42 @@ fn before_an_answer_and_without_one_it_says_so() {
         assert!(view.act(Action::Open, cx).is_empty());
     });
 }
+
+#[test]
+fn while_packets_come_it_asks_again_and_keeps_the_place() {
+    let mut view = view();
+    world(|cx| {
+        view.act(Action::Down, cx);
+        assert!(view.learned(cx).is_empty(), "nothing is new");
+        let mut snapshot = fixture::snapshot();
+        snapshot.flows.rows[0].last = snapshot.flows.rows[0].last.plus(1);
+        let newer = Context {
+            snapshot: &snapshot,
+            ..*cx
+        };
+        let effects = view.learned(&newer);
+        assert!(
+            matches!(effects.as_slice(), [Effect::Ask(Ask::Ladder(id))] if id == ID),
+            "{effects:?}"
+        );
+        assert!(view.learned(&newer).is_empty(), "it waits for the answer");
+        let mut more = ladder();
+        let first = more.rows.remove(0);
+        more.forgotten = 1;
+        let answer = |ladder: &Ladder| Answer::Ladder(ID.to_owned(), Ok(Arc::new(ladder.clone())));
+        view.answer(&answer(&more), &newer);
+        assert_eq!(
+            opens(&mut view),
+            Some(PacketRef(10300)),
+            "the same packet as before"
+        );
+        assert!(drawn(&mut view, (120, 40), cx).contains("1 earlier packet not kept any more"));
+        view.act(Action::Last, cx);
+        more.rows.push(Rung {
+            time: first.time.plus(4_000_000_000),
+            ..first
+        });
+        view.answer(&answer(&more), &newer);
+        assert_eq!(opens(&mut view), Some(PacketRef(0)), "the end is followed");
+    });
+}

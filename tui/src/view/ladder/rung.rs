@@ -1,6 +1,6 @@
 //! One packet: its arrow over the lanes, and its words.
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::plan::Plan;
@@ -153,7 +153,7 @@ fn label(rung: &Rung, lanes: &[Lane], room: usize, look: &Look) -> Vec<Span<'sta
     let numbers = Span::styled(numbers.join(" "), look.style(Role::Text));
     let notes = notes(rung, lanes, look);
     let notes_width: usize = notes.iter().map(|note| note.width() + 2).sum();
-    let style = side(rung, look).patch(look.style(Role::Heading));
+    let style = side(rung, look).add_modifier(Modifier::BOLD);
     let padded = format!(" {what:<8}");
     let fits = padded.chars().count() + 1 + numbers.width() + notes_width <= room;
     let first = if fits { padded } else { format!(" {what}") };

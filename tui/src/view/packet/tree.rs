@@ -57,15 +57,6 @@ impl Tree {
         }
     }
 
-    /// Opens all, or closes all if all are open.
-    pub(super) fn toggle_all(&mut self, layers: usize) {
-        if self.open.len() == layers {
-            self.open.clear();
-        } else {
-            self.open = (0..layers).collect();
-        }
-    }
-
     /// The lines that there are.
     pub(super) fn nodes<'a>(&'a self, layers: &'a [Layer]) -> impl Iterator<Item = Node> + 'a {
         layers.iter().enumerate().flat_map(|(index, layer)| {

@@ -48,6 +48,11 @@ impl Hits {
         hits
     }
 
+    /// What was looked for.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
