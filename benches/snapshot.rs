@@ -61,7 +61,7 @@ fn page(filter: Option<&str>, sort: FlowSort, window: std::ops::Range<usize>) ->
 #[divan::bench(args = [
     "first", "by bytes", "host", "verdict", "state", "history", "last rows",
 ])]
-fn snapshot(bencher: Bencher<'_, '_>, name: &str) {
+fn pages(bencher: Bencher<'_, '_>, name: &str) {
     let engine = engine();
     let query = match name {
         "by bytes" => page(None, FlowSort::Bytes, 0..100),
@@ -72,21 +72,27 @@ fn snapshot(bencher: Bencher<'_, '_>, name: &str) {
         "last rows" => page(None, FlowSort::Source, 90_000..90_100),
         _ => page(None, FlowSort::First, 0..100),
     };
-    bencher.bench_local(|| black_box(engine.report_and_page(&query)));
+    let (_, digest) = engine.report_and_digest();
+    bencher.bench_local(|| black_box(engine.page(&digest, &query)));
 }
 
-/// The report alone.
+/// All that is looked at while packets come.
 #[divan::bench]
-fn report(bencher: Bencher<'_, '_>) {
+fn snapshot(bencher: Bencher<'_, '_>) {
     let engine = engine();
-    bencher.bench_local(|| black_box(engine.report()));
+    let query = page(None, FlowSort::Last, 0..100);
+    bencher.bench_local(|| {
+        let (report, digest) = engine.report_and_digest();
+        black_box((report, engine.page(&digest, &query)))
+    });
 }
 
 /// One flow by itself.
 #[divan::bench]
 fn one_flow(bencher: Bencher<'_, '_>) {
     let engine = engine();
-    let (_, page) = engine.report_and_page(&page(None, FlowSort::Last, 0..1));
+    let (_, digest) = engine.report_and_digest();
+    let page = engine.page(&digest, &page(None, FlowSort::Last, 0..1));
     let id = page.rows[0].id.clone();
-    bencher.bench_local(|| black_box(engine.flow(&id)));
+    bencher.bench_local(|| black_box(engine.flow(&digest, &id)));
 }

@@ -42,6 +42,15 @@ fn refused(path: &Path, reason: &str) {
 }
 
 #[test]
+fn the_interface_needs_a_terminal_and_names_what_needs_none() {
+    let output = run(&["watch", SAMPLE]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    let told = "mirrorscope: standard output is no terminal; `mirrorscope report` writes what was found as text\n";
+    assert_eq!(stderr(&output), told);
+}
+
+#[test]
 fn what_is_no_capture_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     refused(&file(folder.path(), "empty.pcap", b""), "empty file");

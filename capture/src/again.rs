@@ -140,3 +140,68 @@ fn changed() -> io::Error {
         "the file has changed since it was read",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use hex_literal::hex;
+
+    use crate::testing::{block, file, gzip, pcap};
+    use crate::{BATCH, Files, Place};
+
+    /// The places of all frames.
+    fn places(files: &mut Files) -> Vec<Option<Place>> {
+        let mut places = Vec::new();
+        loop {
+            let batch = files.next_frames(BATCH);
+            if batch.len() == 0 {
+                return places;
+            }
+            places.extend(batch.map(|frame| frame.place));
+        }
+    }
+
+    /// That what can be read again is the same, every test of a format sees.
+    #[test]
+    fn frames_of_plain_files_have_places() {
+        let plain = file(&pcap(&[1, 2, 3]));
+        let mut files = Files::open(&[plain.path().to_owned()], Arc::default()).unwrap();
+        let places = places(&mut files);
+        let mut again = files.again();
+        let times = places.iter().rev();
+        let times = times.map(|place| again.frame(place.unwrap()).unwrap().time);
+        assert_eq!(
+            times.collect::<Vec<_>>(),
+            [3_000_000_000, 2_000_000_000, 1_000_000_000]
+        );
+    }
+
+    #[test]
+    fn what_is_compressed_or_has_no_time_of_its_own_has_no_place() {
+        let packed = file(&gzip(&pcap(&[1, 2, 3])));
+        let mut files = Files::open(&[packed.path().to_owned()], Arc::default()).unwrap();
+        assert_eq!(places(&mut files), [None; 3]);
+
+        let section = block(0x0a0d_0d0a, &hex!("4d3c2b1a 0100 0000 ffffffffffffffff"));
+        let interface = block(1, &hex!("0100 0000 00000000"));
+        let simple = block(3, &hex!("04000000 01020304"));
+        let blocks = file(&[section, interface, simple].concat());
+        let mut files = Files::open(&[blocks.path().to_owned()], Arc::default()).unwrap();
+        assert_eq!(places(&mut files), [None]);
+    }
+
+    #[test]
+    fn a_file_that_changed_is_told() {
+        let mut plain = file(&pcap(&[1, 2, 3]));
+        let mut files = Files::open(&[plain.path().to_owned()], Arc::default()).unwrap();
+        let places = places(&mut files);
+        plain.as_file_mut().set_len(24 + 10).unwrap();
+        let error = files.again().frame(places[0].unwrap()).unwrap_err();
+        assert!(error.to_string().contains("at byte 24"), "{error}");
+        plain.write_all(&[0xff; 100]).unwrap();
+        let error = files.again().frame(places[2].unwrap()).unwrap_err();
+        assert!(error.to_string().contains("has changed"), "{error}");
+    }
+}

@@ -9,7 +9,7 @@ use hex_literal::hex;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tempfile::NamedTempFile;
 
-use crate::{BATCH, Error, Files, Frame, Interface};
+use crate::{Again, BATCH, Error, Files, Frame, Interface, Place};
 
 /// A frame that outlives its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,15 +71,19 @@ pub fn read_all(contents: &[&[u8]]) -> Result<Outcome, String> {
     };
     let outcome = |most: usize| {
         let mut files = Files::open(&paths, Arc::default()).map_err(|error| text(&error))?;
-        let mut frames = Vec::new();
+        let (mut frames, mut places) = (Vec::new(), Vec::new());
         loop {
             let batch = files.next_frames(most);
             assert!(batch.len() <= most);
             if batch.len() == 0 {
                 break;
             }
-            frames.extend(batch.map(Kept::from));
+            for frame in batch {
+                places.push(frame.place);
+                frames.push(Kept::from(frame));
+            }
         }
+        read_again(&mut files.again(), &places, &frames);
         Ok(Outcome {
             frames,
             interfaces: files.interfaces().to_vec(),
@@ -91,6 +95,26 @@ pub fn read_all(contents: &[&[u8]]) -> Result<Outcome, String> {
         assert_eq!(outcome(most), whole, "at most {most} at once");
     }
     whole
+}
+
+/// Each frame that has a place is there once more, in any order.
+fn read_again(again: &mut Again, places: &[Option<Place>], frames: &[Kept]) {
+    for (place, first) in places.iter().zip(frames).rev() {
+        let Some(place) = place else {
+            continue;
+        };
+        assert_eq!(Place::from_bits(place.to_bits()), *place);
+        let frame = again.frame(*place).unwrap();
+        let same = Kept {
+            time: frame.time,
+            wire_len: frame.wire_len,
+            link_type: frame.origin.link_type,
+            interface: frame.interface,
+            number: first.number,
+            bytes: frame.bytes.to_vec(),
+        };
+        assert_eq!(same, *first);
+    }
 }
 
 /// Reads one capture file.

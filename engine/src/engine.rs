@@ -35,7 +35,7 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
-use page::Sought;
+use page::{Digest, Ground};
 
 pub use one::OneFlow;
 pub use threaded::Threaded;
@@ -292,26 +292,22 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        self.report_on(None, None).0
+        self.report_on(None).0
     }
 
     /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
     /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
     pub fn report_matching(&self, filter: &Filter) -> Report {
-        self.report_on(Some(filter), None).0
+        self.report_on(Some(filter)).0
     }
 
     /// The report of flows with these ids alone.
     pub fn report_of(&self, ids: &HashSet<String>) -> Report {
-        self.report_on(Some(&ids), None).0
+        self.report_on(Some(&ids)).0
     }
 
-    /// The report, and those flows in words that are sought.
-    fn report_on(
-        &self,
-        filter: Option<&dyn Chooses>,
-        mut sought: Option<&mut Sought<'_>>,
-    ) -> (Report, Vec<FlowReport>) {
+    /// The report, and what pages of its flows are made of.
+    fn report_on(&self, filter: Option<&dyn Chooses>) -> (Report, Digest) {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
@@ -326,16 +322,14 @@ impl Engine {
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
+        let mut verdicts = Vec::new();
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let judged = Judged::new(&context, &names, &flow, &judgement);
-            if !filter.is_none_or(|filter| filter.wants(&judged)) {
+            if !filter.is_none_or(|filter| wanted(filter, &context, &names, &flow, &judgement)) {
                 continue;
             }
-            if let Some(sought) = &mut sought {
-                sought.look(&context, &names, &flow, &judgement);
-            }
+            verdicts.push((flow.serial, judgement.verdict, judgement.cause));
             matching += 1;
             *totals
                 .verdicts
@@ -349,9 +343,6 @@ impl Engine {
             advice.add(&context, &flow, &judgement);
         }
         totals.flows_matching = filter.map(|_| matching);
-        let rows = sought.map_or_else(Vec::new, |sought| {
-            self.in_words(&context, &evidence, &names, &sought.rows())
-        });
         let report = Report {
             filter: filter.and_then(Chooses::in_words),
             totals,
@@ -362,7 +353,12 @@ impl Engine {
             hints: self.hints(),
             live: None,
         };
-        (report, rows)
+        let ground = Ground {
+            context,
+            evidence,
+            names,
+        };
+        (report, Digest { ground, verdicts })
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
@@ -389,9 +385,8 @@ impl Engine {
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
-            let judged = Judged::new(&context, &names, &flow, &judgement);
-            if filter.is_none_or(|filter| judged.is_wanted(filter)) {
-                sink(judged.in_words())?;
+            if filter.is_none_or(|filter| wanted(filter, &context, &names, &flow, &judgement)) {
+                sink(FlowReport::new(&context, &names, &flow, &judgement))?;
             }
         }
         Ok(())
@@ -785,6 +780,26 @@ fn lived<'a>(
     let (since, until) = point.period;
     let lived = sessions.map(|s| (s.first.max(since), s.last.min(until)));
     lived.filter(|(first, last)| first <= last).collect()
+}
+
+/// Whether a filter wants a flow.
+fn wanted(
+    filter: &dyn Chooses,
+    context: &Context,
+    names: &[String],
+    flow: &FlowObserved,
+    judgement: &Judgement,
+) -> bool {
+    let brief = flow.brief();
+    let judged = Judged {
+        context,
+        flow: &brief,
+        verdict: judgement.verdict,
+        cause: judgement.cause,
+    };
+    filter.wants(&judged, &|| {
+        FlowReport::new(context, names, flow, judgement)
+    })
 }
 
 impl Tables {

@@ -625,7 +625,8 @@ impl FlowReport {
         let icmp = flow.key.is_icmp();
         let query = flow.key.is_icmp_query();
         let state = |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| {
-            state(flow, conversation, sides)
+            let seen = [0, 1].map(|side| sides[side].packets > 0);
+            state_of(flow.key.protocol, orig, conversation, seen)
         };
         let history = |conversation: &crate::tcp::Conversation, sides: &[Seen; 2]| {
             let letters = match flow.key.protocol {
@@ -649,7 +650,7 @@ impl FlowReport {
             (flow.key.protocol == crate::flow::protocol::TCP)
                 .then(|| Summary::new(conversation, orig))
         };
-        let totals = totals(flow);
+        let totals = [flow.total(0), flow.total(1)];
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
             Some(AtPoint {
@@ -713,24 +714,16 @@ impl FlowReport {
     }
 }
 
-/// Zeek's `conn_state` of a flow, from all points.
-pub(crate) fn conn_state(flow: &FlowObserved) -> &'static str {
-    state(flow, &flow.conversation, &totals(flow))
-}
-
-fn totals(flow: &FlowObserved) -> [Seen; 2] {
-    [flow.total(0), flow.total(1)]
-}
-
-fn state(
-    flow: &FlowObserved,
+/// Zeek's `conn_state`, from what was seen of each side.
+pub(crate) fn state_of(
+    protocol: u8,
+    originator: crate::flow::Side,
     conversation: &crate::tcp::Conversation,
-    sides: &[Seen; 2],
+    seen: [bool; 2],
 ) -> &'static str {
-    let (orig, resp) = (flow.originator, flow.responder());
-    match flow.key.protocol {
-        crate::flow::protocol::TCP => conversation.conn_state(orig),
-        crate::flow::protocol::UDP => match (sides[orig].packets > 0, sides[resp].packets > 0) {
+    match protocol {
+        crate::flow::protocol::TCP => conversation.conn_state(originator),
+        crate::flow::protocol::UDP => match (seen[originator], seen[1 - originator]) {
             (true, true) => "SF",
             (true, false) => "S0",
             (false, true) => "SHR",

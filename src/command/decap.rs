@@ -2,6 +2,8 @@
 
 pub mod output;
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::activity::Activity;
@@ -106,10 +108,37 @@ impl Stripper {
 }
 
 /// Takes frames, writes packets.
-struct Decap {
+pub struct Decap {
     stripper: Stripper,
     choice: Choice,
     output: Output,
+}
+
+impl Decap {
+    /// Writes the packets of flows with these numbers, as an engine finds them.
+    pub fn of_flows(engine: Engine, flows: HashSet<u64>, output: Output) -> Self {
+        Self {
+            stripper: Stripper::Engine(Box::new(engine)),
+            choice: Choice::Flows(flows),
+            output,
+        }
+    }
+
+    /// Ends the capture and the file; tells how many packets are in it.
+    pub fn finish(mut self) -> Result<u64> {
+        let Self {
+            stripper,
+            choice,
+            output,
+        } = &mut self;
+        let mut result = Ok(());
+        stripper.finish(choice, |mirrored, wanted| {
+            output.keep(&mut result, mirrored, wanted);
+        });
+        result?;
+        output.finish()?;
+        Ok(output.written())
+    }
 }
 
 impl Consumer for Decap {

@@ -28,6 +28,7 @@ use crate::cli::{self, AnalysisArgs, InputArgs};
 use crate::privilege::{self, Needs};
 
 pub use config::sites_again;
+pub use files::read as read_files;
 pub use signals::Signals;
 pub use teller::{StandardError, Teller};
 

@@ -1,6 +1,6 @@
 //! What people and systems ask of a running command.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, stderr, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +19,8 @@ pub struct Signals {
     /// The next signal ends the program.
     armed: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
-    terminal: bool,
+    /// Where messages or pictures go, if it was a terminal at the start.
+    terminal: Option<fn() -> bool>,
 }
 
 impl Signals {
@@ -40,7 +41,7 @@ impl Signals {
     /// Of a command that holds the terminal: however often it is asked to end, it gives the terminal back before. SIGHUP
     /// asks it to read its settings again.
     pub fn of_screen() -> Result<Self> {
-        let signals = Self::none();
+        let signals = Self::none(|| stdout().is_terminal());
         for signal in [SIGINT, SIGTERM] {
             register(signal, Arc::clone(&signals.stop))?;
         }
@@ -48,17 +49,17 @@ impl Signals {
         Ok(signals)
     }
 
-    fn none() -> Self {
+    fn none(is_terminal: fn() -> bool) -> Self {
         Self {
             stop: Arc::default(),
             armed: Arc::default(),
             hangup: Arc::default(),
-            terminal: stderr().is_terminal(),
+            terminal: is_terminal().then_some(is_terminal),
         }
     }
 
     fn new() -> Result<Self> {
-        let signals = Self::none();
+        let signals = Self::none(|| stderr().is_terminal());
         for signal in [SIGINT, SIGTERM] {
             signals.end_at(signal)?;
         }
@@ -96,7 +97,7 @@ impl Signals {
         if !self.hangup.swap(false, Ordering::Relaxed) {
             return false;
         }
-        if self.terminal && !stderr().is_terminal() {
+        if self.terminal.is_some_and(|is_terminal| !is_terminal()) {
             self.stop();
             return false;
         }

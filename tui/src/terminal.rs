@@ -15,7 +15,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 
 use crate::app::App;
 
@@ -39,7 +39,7 @@ impl Terminal {
     pub fn new(mouse: bool) -> io::Result<Self> {
         let (resumed, ended) = (Arc::default(), Arc::default());
         signal_hook::flag::register(SIGCONT, Arc::clone(&resumed))?;
-        for signal in [SIGTERM, SIGHUP, SIGINT] {
+        for signal in [SIGTERM, SIGINT] {
             // The second one ends the process wherever it is.
             signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(&ended))?;
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
@@ -89,7 +89,8 @@ impl Terminal {
         Ok(true)
     }
 
-    /// Whether a signal told the program to end, or the terminal is gone.
+    /// Whether a signal told the program to end, or the terminal is gone. SIGHUP alone says neither: it also asks for the
+    /// sites to be read again.
     pub fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed) || !stdout().is_terminal()
     }

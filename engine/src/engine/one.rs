@@ -1,6 +1,7 @@
 //! One flow by itself: what it is now, and what of the packets must be seen again to know it in every detail.
 
 use super::Engine;
+use super::page::{Digest, Ground};
 use crate::firewall::OutOfState;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
@@ -25,17 +26,20 @@ pub struct OneFlow {
 }
 
 impl Engine {
-    /// A flow by its id.
-    pub fn flow(&self, id: &str) -> Option<OneFlow> {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let (context, evidence) = self.context(&assigned);
+    /// A flow by its id, as the moment of a digest knows points and sessions.
+    pub fn flow(&self, digest: &Digest, id: &str) -> Option<OneFlow> {
+        let Ground {
+            context,
+            evidence,
+            names,
+        } = &digest.ground;
         let tracker = &self.tables.tracker;
         let (serial, key) = tracker.known_as(id)?;
         let points = self.receiver.points().all();
-        let mut flows = tracker.flows_where(points, &evidence, |number| number == serial);
+        let mut flows = tracker.flows_where(points, evidence, |number| number == serial);
         let flow = flows.next()?;
-        let judgement = self.judge(&context, &flow);
-        let report = FlowReport::new(&context, &self.session_names(), &flow, &judgement);
+        let judgement = self.judge(context, &flow);
+        let report = FlowReport::new(context, names, &flow, &judgement);
         let quoted = report.quotes.iter();
         let quoted = quoted.filter_map(|id| tracker.known_as(id));
         let mut related = tracker.before(serial, &key);

@@ -1,21 +1,22 @@
-//! Some of the flows in an order, found in the one pass over all flows that a report takes.
+//! Some of the flows in an order, chosen from all of them.
 //!
-//! Of flows that are passed over only a key is kept, and only of as many as the asked rows and those before them are.
-//! What the rows say is made at the end, for them alone.
+//! A report takes a pass over all flows; it leaves a [`Digest`], which has the verdicts. A page is chosen by that and by what a
+//! flow says of itself at once. Of flows that are passed over only a key is kept, and only of as many as the asked rows and
+//! those before them are; words are made for the rows alone.
 
 use std::net::IpAddr;
 use std::ops::Range;
 
 use super::Engine;
-use crate::correlate::Judgement;
 use crate::filter::{Filter, Judged};
 use crate::flow::{Endpoint, Side};
 use crate::observation::FlowObserved;
 use crate::observer::Context;
-use crate::report::{FlowReport, Report, conn_state};
+use crate::report::{FlowReport, Report};
+use crate::table::Map;
 use crate::time::Timestamp;
-use crate::track::PointEvidence;
-use crate::verdict::Verdict;
+use crate::track::{Brief, PointEvidence};
+use crate::verdict::{Cause, Verdict};
 
 /// Which flows, in what order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,46 +72,92 @@ pub struct FlowPage {
     pub rows: Vec<FlowReport>,
 }
 
+/// What was made of all flows at a moment: of each its verdict. Flows that come later it does not know.
+#[derive(Debug)]
+pub struct Digest {
+    pub(super) ground: Ground,
+    /// By the numbers of the flows, which ascend.
+    pub(super) verdicts: Vec<(u64, Verdict, Option<Cause>)>,
+}
+
+/// What verdicts rest on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub context: Context,
+    pub evidence: Vec<PointEvidence>,
+    /// Names of the sessions.
+    pub names: Vec<String>,
+}
+
 impl Engine {
-    /// Everything found so far, and a page of the flows. The report is that of all flows, whatever the page's filter.
-    pub fn report_and_page(&self, query: &FlowQuery) -> (Report, FlowPage) {
-        let mut sought = Sought::new(query);
-        let (report, rows) = self.report_on(None, Some(&mut sought));
-        let page = FlowPage {
-            query: query.clone(),
-            matching: sought.matching,
-            total: sought.total,
-            rows,
-        };
-        (report, page)
+    /// Everything found so far, and what pages of the flows are made of.
+    pub fn report_and_digest(&self) -> (Report, Digest) {
+        self.report_on(None)
     }
 
-    /// Flows in words, in the order of these numbers.
-    pub(super) fn in_words(
-        &self,
-        context: &Context,
-        evidence: &[PointEvidence],
-        names: &[String],
-        serials: &[u64],
-    ) -> Vec<FlowReport> {
-        let points = self.receiver.points().all();
-        let mut wanted: Vec<(u64, usize)> = serials.iter().copied().zip(0..).collect();
-        wanted.sort_unstable();
-        let place = |serial| {
-            let found = wanted.binary_search_by_key(&serial, |(serial, _)| *serial);
-            found.ok().and_then(|index| wanted.get(index))
-        };
-        let tracker = &self.tables.tracker;
-        let flows = tracker.flows_where(points, evidence, |serial| place(serial).is_some());
-        let mut rows: Vec<(usize, FlowReport)> = flows
-            .filter_map(|flow| {
-                let (_, row) = place(flow.serial)?;
-                let judgement = self.judge(context, &flow);
-                Some((*row, FlowReport::new(context, names, &flow, &judgement)))
-            })
+    /// A page of the flows that a digest knows.
+    pub fn page(&self, digest: &Digest, query: &FlowQuery) -> FlowPage {
+        let mut sought = Sought::new(query);
+        let mut undecided = Vec::new();
+        let mut known = digest.verdicts.iter().peekable();
+        for flow in self.tables.tracker.briefs() {
+            while known.next_if(|known| known.0 < flow.serial).is_some() {}
+            let Some(&(serial, verdict, cause)) = known.next_if(|known| known.0 == flow.serial)
+            else {
+                continue;
+            };
+            let judged = Judged {
+                context: &digest.ground.context,
+                flow: &flow,
+                verdict,
+                cause,
+            };
+            let filter = query.filter.as_ref();
+            match filter.map_or(Some(true), |filter| judged.is_wanted(filter)) {
+                Some(true) => sought.add(&flow, verdict),
+                Some(false) => {}
+                None => undecided.push(serial),
+            }
+        }
+        if let Some(filter) = &query.filter {
+            for (flow, report) in self.in_words(&digest.ground, &undecided) {
+                if filter.decide(&report) == Some(true) {
+                    sought.add(&flow.brief(), report.verdict);
+                }
+            }
+        }
+        let chosen = sought.rows();
+        let mut ascending = chosen.clone();
+        ascending.sort_unstable();
+        let mut rows: Vec<FlowReport> = self
+            .in_words(&digest.ground, &ascending)
+            .map(|(_, report)| report)
             .collect();
-        rows.sort_unstable_by_key(|(row, _)| *row);
-        rows.into_iter().map(|(_, flow)| flow).collect()
+        let places: Map<u64, usize> = chosen.into_iter().zip(0..).collect();
+        rows.sort_unstable_by_key(|report| places.get(&report.serial).copied());
+        FlowPage {
+            query: query.clone(),
+            matching: sought.matching,
+            total: digest.verdicts.len(),
+            rows,
+        }
+    }
+
+    /// Flows in words; their numbers ascend.
+    fn in_words<'a>(
+        &'a self,
+        ground: &'a Ground,
+        serials: &'a [u64],
+    ) -> impl Iterator<Item = (FlowObserved, FlowReport)> + 'a {
+        let points = self.receiver.points().all();
+        let wanted = |serial| serials.binary_search(&serial).is_ok();
+        let tracker = &self.tables.tracker;
+        let flows = tracker.flows_where(points, &ground.evidence, wanted);
+        flows.map(|flow| {
+            let judgement = self.judge(&ground.context, &flow);
+            let report = FlowReport::new(&ground.context, &ground.names, &flow, &judgement);
+            (flow, report)
+        })
     }
 }
 
@@ -118,12 +165,11 @@ impl Engine {
 type Key = ([u64; 3], u64);
 
 /// The rows of a page, while flows are passed over.
-pub(super) struct Sought<'a> {
+struct Sought<'a> {
     query: &'a FlowQuery,
     /// The first so many in order; up to twice as many until they are sorted out.
     first: Vec<Key>,
     matching: usize,
-    total: usize,
 }
 
 impl<'a> Sought<'a> {
@@ -132,30 +178,17 @@ impl<'a> Sought<'a> {
             query,
             first: Vec::new(),
             matching: 0,
-            total: 0,
         }
     }
 
-    /// Looks at a flow.
-    pub(super) fn look(
-        &mut self,
-        context: &Context,
-        names: &[String],
-        flow: &FlowObserved,
-        judgement: &Judgement,
-    ) {
-        self.total += 1;
-        if let Some(filter) = &self.query.filter
-            && !Judged::new(context, names, flow, judgement).is_wanted(filter)
-        {
-            return;
-        }
+    /// Takes a flow that the filter wants.
+    fn add(&mut self, flow: &Brief<'_>, verdict: Verdict) {
         self.matching += 1;
         let rows = self.query.window.end;
         if self.query.window.is_empty() {
             return;
         }
-        let mut key = key(self.query.sort, flow, judgement);
+        let mut key = key(self.query.sort, flow, verdict);
         if self.query.descending {
             key = key.map(|part| !part);
         }
@@ -167,7 +200,7 @@ impl<'a> Sought<'a> {
     }
 
     /// The numbers of the flows in the window, in order.
-    pub(super) fn rows(&mut self) -> Vec<u64> {
+    fn rows(&mut self) -> Vec<u64> {
         self.first.sort_unstable();
         let Range { start, end } = self.query.window;
         let rows = self.first.iter().take(end).skip(start);
@@ -176,21 +209,21 @@ impl<'a> Sought<'a> {
 }
 
 /// What a flow is sorted by.
-fn key(sort: FlowSort, flow: &FlowObserved, judgement: &Judgement) -> [u64; 3] {
+fn key(sort: FlowSort, flow: &Brief<'_>, verdict: Verdict) -> [u64; 3] {
     let one = |part| [part, 0, 0];
     let [a, b] = flow.sums;
     match sort {
         FlowSort::First => one(time(flow.first)),
         FlowSort::Last => one(time(flow.last)),
         FlowSort::Source => end(flow, flow.originator),
-        FlowSort::Destination => end(flow, flow.responder()),
+        FlowSort::Destination => end(flow, 1 - flow.originator),
         FlowSort::Protocol => one(flow.key.protocol.into()),
-        FlowSort::Verdict => one(gravity(judgement.verdict)),
-        FlowSort::State => one(word(conn_state(flow))),
+        FlowSort::Verdict => one(gravity(verdict)),
+        FlowSort::State => one(word(flow.state())),
         FlowSort::Packets => one(a.packets.saturating_add(b.packets)),
         FlowSort::Bytes => one(a.bytes.saturating_add(b.bytes)),
         FlowSort::Duration => one(time(Timestamp(flow.last.since(flow.first)))),
-        FlowSort::Points => one(flow.observations.len() as u64),
+        FlowSort::Points => one(flow.points.len() as u64),
     }
 }
 
@@ -200,7 +233,7 @@ fn time(time: Timestamp) -> u64 {
 }
 
 /// Addresses of IPv4 before those of IPv6.
-fn end(flow: &FlowObserved, side: Side) -> [u64; 3] {
+fn end(flow: &Brief<'_>, side: Side) -> [u64; 3] {
     let Endpoint { address, port } = flow.key.end(side);
     let (family, bits) = match address {
         IpAddr::V4(address) => (0, u128::from(address.to_bits())),

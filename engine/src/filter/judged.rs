@@ -1,50 +1,34 @@
-//! A flow and its judgement, asked before they are put into words: that costs more than most filters need.
+//! A flow and its verdict, asked before they are put into words: that costs more than most filters need.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::subject::has_ports;
 use super::{End, Filter, NumberField, Subject, TextField};
-use crate::correlate::Judgement;
 use crate::flow::{Endpoint, Side};
-use crate::observation::{FlowObserved, Sum};
+use crate::observation::Sum;
 use crate::observer::{Context, PointFacts};
-use crate::report::{FlowReport, conn_state};
+use crate::report::FlowReport;
+use crate::track::Brief;
+use crate::verdict::{Cause, Verdict};
 
-/// A flow as it was observed and judged. What is only known in words, it does not know.
+/// A flow in brief, and what was made of it. What is only known in words, it does not know.
 pub(crate) struct Judged<'a> {
-    context: &'a Context,
-    names: &'a [String],
-    flow: &'a FlowObserved,
-    judgement: &'a Judgement,
+    /// The points.
+    pub context: &'a Context,
+    /// The flow.
+    pub flow: &'a Brief<'a>,
+    /// How it went.
+    pub verdict: Verdict,
+    /// Why that is unknown.
+    pub cause: Option<Cause>,
 }
 
-impl<'a> Judged<'a> {
-    /// `names` are those of the sessions, by id.
-    pub fn new(
-        context: &'a Context,
-        names: &'a [String],
-        flow: &'a FlowObserved,
-        judgement: &'a Judgement,
-    ) -> Self {
-        Self {
-            context,
-            names,
-            flow,
-            judgement,
-        }
-    }
-
-    /// Whether a filter wants the flow.
-    pub fn is_wanted(&self, filter: &Filter) -> bool {
+impl Judged<'_> {
+    /// Whether a filter wants the flow; `None` if only its words tell.
+    pub fn is_wanted(&self, filter: &Filter) -> Option<bool> {
         let known = filter.decide(&self.flow.key);
-        let known = known.or_else(|| filter.decide(self));
-        known.unwrap_or_else(|| filter.decide(&self.in_words()) == Some(true))
-    }
-
-    /// The flow in words.
-    pub fn in_words(&self) -> FlowReport {
-        FlowReport::new(self.context, self.names, self.flow, self.judgement)
+        known.or_else(|| filter.decide(self))
     }
 
     fn ends(&self, end: End, test: impl Fn(Endpoint) -> bool) -> bool {
@@ -52,28 +36,29 @@ impl<'a> Judged<'a> {
         match end {
             End::Either => side(0) || side(1),
             End::Originator => side(self.flow.originator),
-            End::Responder => side(self.flow.responder()),
+            End::Responder => side(1 - self.flow.originator),
         }
     }
 
-    fn points(&self) -> impl Iterator<Item = &'a PointFacts> {
-        let observations = self.flow.observations.iter();
-        observations.filter_map(|o| self.context.points.get(o.point.0 as usize))
+    fn points(&self) -> impl Iterator<Item = &PointFacts> {
+        let points = self.flow.points.iter();
+        points.filter_map(|point| self.context.point(*point))
     }
 }
 
 /// Somebody who wants some of the flows.
 pub(crate) trait Chooses {
-    /// Whether it wants a flow.
-    fn wants(&self, flow: &Judged<'_>) -> bool;
+    /// Whether it wants a flow, which can be put into words.
+    fn wants(&self, flow: &Judged<'_>, in_words: &dyn Fn() -> FlowReport) -> bool;
 
     /// Which it wants, if that can be said.
     fn in_words(&self) -> Option<String>;
 }
 
 impl Chooses for Filter {
-    fn wants(&self, flow: &Judged<'_>) -> bool {
-        flow.is_wanted(self)
+    fn wants(&self, flow: &Judged<'_>, in_words: &dyn Fn() -> FlowReport) -> bool {
+        let known = flow.is_wanted(self);
+        known.unwrap_or_else(|| self.decide(&in_words()) == Some(true))
     }
 
     fn in_words(&self) -> Option<String> {
@@ -83,8 +68,8 @@ impl Chooses for Filter {
 
 /// By their ids.
 impl Chooses for &HashSet<String> {
-    fn wants(&self, flow: &Judged<'_>) -> bool {
-        self.contains(&flow.flow.id())
+    fn wants(&self, flow: &Judged<'_>, _in_words: &dyn Fn() -> FlowReport) -> bool {
+        self.contains(&flow.flow.key.id(flow.flow.born))
     }
 
     fn in_words(&self) -> Option<String> {
@@ -112,28 +97,26 @@ impl Subject for Judged<'_> {
             TextField::Site => points.any(|p| test(&p.site)),
             TextField::Point => points.any(|p| test(&p.name)),
             TextField::Role => points.any(|p| test(p.role.as_str())),
-            TextField::Tenant => self.context.tenant(self.flow).is_some_and(test),
-            TextField::Verdict => test(self.judgement.verdict.as_str()),
-            TextField::Cause => self.judgement.cause.is_some_and(|c| test(c.as_str())),
-            TextField::State => test(conn_state(self.flow)),
-            TextField::Id => test(&self.flow.id()),
-            TextField::Session | TextField::History | TextField::CommunityId => return None,
+            TextField::Verdict => test(self.verdict.as_str()),
+            TextField::Cause => self.cause.is_some_and(|cause| test(cause.as_str())),
+            TextField::State => test(self.flow.state()),
+            TextField::Id => test(&self.flow.key.id(self.flow.born)),
+            TextField::Tenant
+            | TextField::Session
+            | TextField::History
+            | TextField::CommunityId => return None,
         })
     }
 
     fn number(&self, field: NumberField, end: End, test: &dyn Fn(u64) -> bool) -> Option<bool> {
-        let FlowObserved {
-            sums, observations, ..
-        } = self.flow;
+        let sums = &self.flow.sums;
+        let of = |side: Side| sums.get(side).copied().unwrap_or_default();
         let count = |count: fn(&Sum) -> u64| match end {
             End::Either => sums.iter().map(count).fold(0, u64::saturating_add),
-            End::Originator => count(&sums[self.flow.originator]),
-            End::Responder => count(&sums[self.flow.responder()]),
+            End::Originator => count(&of(self.flow.originator)),
+            End::Responder => count(&of(1 - self.flow.originator)),
         };
-        let mut seen = observations.iter();
         Some(match field {
-            NumberField::Segment => seen.any(|o| o.segments.iter().any(|&vni| test(vni))),
-            NumberField::Vlan => seen.any(|o| o.vlans.iter().any(|&vlan| test(vlan.into()))),
             NumberField::Bytes => test(count(|sum| sum.bytes)),
             NumberField::Packets => test(count(|sum| sum.packets)),
             NumberField::Payload => test(count(|sum| sum.payload)),
@@ -141,7 +124,7 @@ impl Subject for Judged<'_> {
                 let duration = self.flow.last.since(self.flow.first);
                 test(u64::try_from(duration).unwrap_or_default())
             }
-            NumberField::OutOfState => return None,
+            NumberField::Segment | NumberField::Vlan | NumberField::OutOfState => return None,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Follows every flow at every point: one record for each flow, one part for each point that saw it.
 
+mod brief;
 mod coming;
 mod evidence;
 mod identity;
@@ -24,6 +25,7 @@ use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::{Map, Seed};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
+pub(crate) use brief::Brief;
 pub(crate) use coming::{Coming, Outlook};
 pub(crate) use identity::SAMPLE;
 use identity::{Identity, Known, Look, Recent, is_copy};
@@ -434,6 +436,12 @@ impl Tracker {
         let earlier = |flow: &&Flow| flow.serial < serial && flow.key == *key;
         let flows = self.table.iter().filter(earlier);
         flows.map(|flow| flow.serial).collect()
+    }
+
+    /// All flows in brief, in the order of their numbers.
+    pub(crate) fn briefs(&self) -> impl Iterator<Item = Brief<'_>> {
+        let flows = self.table.iter();
+        flows.map(|flow| Brief::new(&self.table, flow))
     }
 
     /// All flows with what was observed of them, in order of their first packet here.

@@ -1,5 +1,6 @@
 //! The thread that takes packets and answers questions.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
@@ -10,7 +11,7 @@ use mirrorscope_capture::live::now;
 use mirrorscope_capture::{Again, Files, Place};
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
-use mirrorscope_engine::page::FlowQuery;
+use mirrorscope_engine::page::{Digest, FlowQuery};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::{Frame, Receiver as Decapsulator};
 use mirrorscope_engine::site::Sites;
@@ -18,6 +19,7 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine, OneFlow};
 use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, InputState, Snapshot, Weight};
 
+use super::export::{Packets, Whole};
 use super::frames::Frames;
 use super::history::History;
 use super::job::{self, Job};
@@ -67,6 +69,15 @@ pub fn run(
     })
 }
 
+/// A file's name, fit for a screen.
+fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        printable(&path.to_string_lossy())
+    }
+}
+
 /// Everything that is known, and who asks for it.
 struct Analysis<'a> {
     args: &'a WatchArgs,
@@ -86,11 +97,15 @@ struct Analysis<'a> {
     /// How a live run ended.
     ended: Option<(LiveReport, Activity)>,
     pace: Pace,
-    /// Frames that the last look saw, and the last snapshot.
+    /// Frames when questions were looked for last, and when all flows were.
     looked: u64,
     shown: Option<u64>,
     /// Something changed that is no packet.
+    stale: bool,
+    /// Other flows are asked for.
     asked: bool,
+    /// What was known when all flows were looked at last, and what was sent last.
+    latest: Option<(Digest, Arc<Snapshot>)>,
     generation: u64,
 }
 
@@ -119,9 +134,7 @@ impl<'a> Analysis<'a> {
                 InputState::Live { done: false }
             } else {
                 InputState::Files {
-                    names: files
-                        .map(|path| printable(&path.to_string_lossy()))
-                        .collect(),
+                    names: files.map(|path| name(path)).collect(),
                     read: 0,
                     total: None,
                     done: false,
@@ -132,7 +145,9 @@ impl<'a> Analysis<'a> {
             pace: Pace::new(),
             looked: 0,
             shown: None,
+            stale: false,
             asked: false,
+            latest: None,
             generation: 0,
         }
     }
@@ -158,11 +173,13 @@ impl<'a> Analysis<'a> {
         match &mut self.state {
             InputState::Files { done, .. } | InputState::Live { done } => *done = true,
         }
-        self.asked = true;
+        self.stale = true;
         while !self.signals.stopped() {
             self.reload_if_told();
-            if self.asked {
-                self.show(None);
+            if self.stale {
+                self.look_at_all(None, News::Packets);
+            } else if self.asked {
+                self.answer_question(false);
             }
             match self.asks.recv_timeout(REST) {
                 Ok(ask) => {
@@ -203,17 +220,23 @@ impl<'a> Analysis<'a> {
                 Some(replay) => Job::Stream(id, replay),
                 None => return self.send(Answer::Stream(id, Err(GONE.to_owned()))),
             },
-            Ask::Packet(packet) => Job::Packet(packet, self.source(course)),
+            Ask::Packet(packet) => Job::Packet(packet, Box::new(self.source(course))),
             Ask::Export(export) => self.export(export, course),
         };
         // The other thread ends later than this one.
         let _ = self.jobs.send(job);
     }
 
+    /// A flow that somebody knows of: from a snapshot.
+    fn known(&self, id: &str) -> Option<OneFlow> {
+        let (digest, _) = self.latest.as_ref()?;
+        self.engine.flow(digest, id)
+    }
+
     /// What it takes to see the packets of a flow once more.
     fn replay(&mut self, id: &str, course: Option<&Course<'_>>) -> Option<Box<Replay>> {
         Some(Box::new(Replay {
-            flow: self.engine.flow(id)?,
+            flow: self.known(id)?,
             source: self.source(course),
             losses: self.engine.mirror_losses(),
         }))
@@ -233,12 +256,27 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// How to read all input from its beginning.
+    fn whole(&self) -> Whole {
+        let input = &self.args.analysis.input;
+        Whole {
+            files: input.files.clone(),
+            count: input.count.unwrap_or(u64::MAX),
+            stop: self.signals.flag(),
+        }
+    }
+
     fn export(&mut self, export: Export, course: Option<&Course<'_>>) -> Job {
         let flows = export.flows.iter();
-        let flows = flows.filter_map(|id| self.engine.flow(id));
+        let flows = flows.filter_map(|id| self.known(id));
         let flows: Vec<OneFlow> = flows.collect();
         match export.form {
-            ExportForm::Pcapng => Job::Packets(export.path, flows, self.source(course)),
+            ExportForm::Pcapng => Job::Packets(Box::new(Packets {
+                path: export.path,
+                flows,
+                source: self.source(course),
+                whole: (!self.history.is_complete()).then(|| self.whole()),
+            })),
             ExportForm::Page => {
                 let ids = export.flows.into_iter().collect();
                 let mut findings = self.engine.report_of(&ids).findings;
@@ -277,9 +315,10 @@ impl<'a> Analysis<'a> {
         let frames = self.frames();
         let busy = frames != self.looked;
         self.looked = frames;
-        let news = if self.asked {
-            News::Question { busy }
-        } else if self.shown != Some(frames) {
+        if self.asked && self.pace.is_due(News::Question { busy }) {
+            self.answer_question(busy);
+        }
+        let news = if self.shown != Some(frames) || self.stale {
             News::Packets
         } else if matches!(course, Course::Live { .. }) {
             News::Time
@@ -287,14 +326,14 @@ impl<'a> Analysis<'a> {
             return;
         };
         if self.pace.is_due(news) {
-            self.show(Some(course));
+            self.look_at_all(Some(course), news);
         }
     }
 
-    /// Sends a snapshot.
-    fn show(&mut self, course: Option<&Course<'_>>) {
+    /// Looks at all flows, and sends what is known now.
+    fn look_at_all(&mut self, course: Option<&Course<'_>>, news: News) {
         let begin = Instant::now();
-        let (mut report, flows) = self.engine.report_and_page(&self.query);
+        let (mut report, digest) = self.engine.report_and_digest();
         let mut clock = None;
         match course {
             Some(Course::Live {
@@ -314,19 +353,41 @@ impl<'a> Analysis<'a> {
                 }
             }
         }
-        self.generation += 1;
         let snapshot = Snapshot {
             generation: self.generation,
             input: self.state.clone(),
             report,
-            flows,
+            flows: self.engine.page(&digest, &self.query),
             endpoints: self.engine.endpoints(),
             rates: self.rates.show(&mut self.engine, clock),
         };
-        self.send(Answer::Snapshot(Arc::new(snapshot)));
         self.shown = Some(self.frames());
+        self.stale = false;
+        self.publish(digest, snapshot);
+        self.pace.done(news, begin);
+    }
+
+    /// Sends other flows of what was known when all were looked at.
+    fn answer_question(&mut self, busy: bool) {
+        let begin = Instant::now();
+        let Some((digest, latest)) = self.latest.take() else {
+            return;
+        };
+        let snapshot = Snapshot {
+            flows: self.engine.page(&digest, &self.query),
+            ..Snapshot::clone(&latest)
+        };
+        self.publish(digest, snapshot);
+        self.pace.done(News::Question { busy }, begin);
+    }
+
+    fn publish(&mut self, digest: Digest, mut snapshot: Snapshot) {
+        self.generation += 1;
+        snapshot.generation = self.generation;
+        let snapshot = Arc::new(snapshot);
+        self.latest = Some((digest, Arc::clone(&snapshot)));
         self.asked = false;
-        self.pace.made(begin);
+        self.send(Answer::Snapshot(snapshot));
     }
 
     /// How far files were read.
@@ -397,6 +458,6 @@ impl Consumer for Analysis<'_> {
     fn reload(&mut self, sites: Sites, _now: Timestamp) {
         self.config.sites = sites.clone();
         self.engine.reload(sites);
-        self.asked = true;
+        self.stale = true;
     }
 }

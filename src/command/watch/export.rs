@@ -1,21 +1,28 @@
 //! Flows into files: their packets without encapsulation, or a page of what is known of them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Error, Result, bail};
+use mirrorscope_capture::Files;
 use mirrorscope_capture::writer::{Format, OutputFile, Rotation};
-use mirrorscope_engine::OneFlow;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::report::FlowReport;
+use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
+use mirrorscope_engine::{Engine, OneFlow};
+use mirrorscope_tui::data::Weight;
 
 use super::replay::Source;
+use crate::command::decap::Decap;
 use crate::command::decap::output::{Output, Settings};
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
+use crate::pipeline::{Teller, read_files};
 
 /// Nothing is overwritten that somebody did not ask to be overwritten.
 pub fn refuse_existing(path: &Path) -> Result<()> {
@@ -25,46 +32,114 @@ pub fn refuse_existing(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the packets of some flows; says what was written.
-pub fn packets(path: &Path, flows: &[OneFlow], mut source: Source) -> Result<String> {
-    refuse_existing(path)?;
-    let settings = Settings {
-        path,
-        format: Format::Pcapng,
-        rotation: Rotation::default(),
-        snaplen: None,
-        plain: true,
-        live: None,
-    };
-    let mut output = Output::new(&settings, &[])?;
-    let mut result = Ok(());
-    let serials: Vec<u64> = flows.iter().map(|flow| flow.serial).collect();
-    let keys: HashSet<FlowKey> = flows.iter().map(|flow| flow.key).collect();
-    let wanted = |taken: Option<Tracked>, flows: &Tracker| {
-        let flow = flows.flow(taken?)?;
-        Some(keys.contains(&flow.key))
-    };
-    let mut engine = source.engine();
-    for number in source.frames.of(&serials) {
-        let taken = source.frames.fetch(number, |frame| {
-            output.arrived(frame.time);
-            engine.frame_with(frame, |mirrored, taken, flows| {
-                output.keep(&mut result, mirrored, wanted(taken, flows));
-            });
-        });
-        taken.map_err(Error::msg)?;
+/// Packets of flows that are to be written.
+pub struct Packets {
+    /// Where.
+    pub path: PathBuf,
+    /// The flows.
+    pub flows: Vec<OneFlow>,
+    /// Frames, theirs among them.
+    pub source: Source,
+    /// Where all frames are, if some are not at hand any more.
+    pub whole: Option<Whole>,
+}
+
+/// All input, to be read from its beginning.
+pub struct Whole {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Frames of them.
+    pub count: u64,
+    /// Nobody wants it any more.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Packets {
+    /// Writes them; says what was written.
+    pub fn write(mut self) -> Result<String> {
+        refuse_existing(&self.path)?;
+        let settings = Settings {
+            path: &self.path,
+            format: Format::Pcapng,
+            rotation: Rotation::default(),
+            snaplen: None,
+            plain: true,
+            live: None,
+        };
+        let output = Output::new(&settings, &[])?;
+        let serials: HashSet<u64> = self.flows.iter().map(|flow| flow.serial).collect();
+        let incomplete = self.whole.is_some();
+        let again = self.whole.take().filter(Whole::can_be_read);
+        let gone = incomplete && again.is_none();
+        let written = if let Some(whole) = again {
+            let registry = Registry::default();
+            let engine = Engine::new(self.source.config.clone(), Arc::clone(&registry));
+            let mut decap = Decap::of_flows(engine, serials, output);
+            whole.read(&registry, &mut decap)?;
+            decap.finish()?
+        } else {
+            self.write_kept(output)?
+        };
+        let mut told = format!(
+            "{}: {} of {}",
+            printable(&self.path.to_string_lossy()),
+            count(written, "packet"),
+            count(self.flows.len() as u64, "flow")
+        );
+        if gone {
+            told.push_str("; the oldest are not here any more (--keep-packets)");
+        }
+        Ok(told)
     }
-    engine.finish_with(|mirrored, taken, flows| {
-        output.keep(&mut result, mirrored, wanted(taken, flows));
-    });
-    result?;
-    output.finish()?;
-    Ok(format!(
-        "{}: {} of {}",
-        printable(&path.to_string_lossy()),
-        count(output.written(), "packet"),
-        count(flows.len() as u64, "flow")
-    ))
+
+    /// Writes those that are at hand; tells how many.
+    fn write_kept(&mut self, mut output: Output) -> Result<u64> {
+        let mut engine = self.source.engine();
+        let serials: Vec<u64> = self.flows.iter().map(|flow| flow.serial).collect();
+        let keys: HashSet<FlowKey> = self.flows.iter().map(|flow| flow.key).collect();
+        let wanted = |taken: Option<Tracked>, flows: &Tracker| {
+            let flow = flows.flow(taken?)?;
+            Some(keys.contains(&flow.key))
+        };
+        let mut result = Ok(());
+        let frames = &mut self.source.frames;
+        for number in frames.of(&serials) {
+            let taken = frames.fetch(number, |frame| {
+                output.arrived(frame.time);
+                engine.frame_with(frame, |mirrored, taken, flows| {
+                    output.keep(&mut result, mirrored, wanted(taken, flows));
+                });
+            });
+            taken.map_err(Error::msg)?;
+        }
+        engine.finish_with(|mirrored, taken, flows| {
+            output.keep(&mut result, mirrored, wanted(taken, flows));
+        });
+        result?;
+        output.finish()?;
+        Ok(output.written())
+    }
+}
+
+impl Whole {
+    /// Whether all of it can be read once more: it is of ordinary files.
+    fn can_be_read(&self) -> bool {
+        let is_file = |path: &PathBuf| path.is_file();
+        !self.files.is_empty() && self.files.iter().all(is_file)
+    }
+
+    fn read(self, registry: &Registry, decap: &mut Decap) -> Result<()> {
+        let mut files = Files::open(&self.files, self.stop)?;
+        read_files(&mut files, self.count, registry, decap, &mut Silent)?;
+        Ok(())
+    }
+}
+
+/// What there is to tell of the files was told before.
+struct Silent;
+
+impl Teller for Silent {
+    fn tell(&mut self, _weight: Weight, _text: &str) {}
 }
 
 /// Writes a page of some flows, and the findings that they have a part in; says what was written.

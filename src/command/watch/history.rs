@@ -34,6 +34,8 @@ pub struct History {
     /// Most of both.
     bounds: [usize; 2],
     fragments: Fragments,
+    /// Frames are not here any more, or never were.
+    incomplete: bool,
 }
 
 impl History {
@@ -45,6 +47,7 @@ impl History {
             held: [0; 2],
             bounds: [keep, ENTRIES],
             fragments: Fragments::new(options),
+            incomplete: false,
         }
     }
 
@@ -63,10 +66,16 @@ impl History {
         self.blocks.iter().map(Arc::clone).collect()
     }
 
+    /// Whether all frames of flows are here.
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
+    }
+
     /// Adds a frame; its flow may be told later, by the number that this returns.
     fn add(&mut self, frame: &Frame<'_>, place: Option<Place>, flow: Option<u64>) -> Option<u64> {
         let keep = self.bounds[0];
         if place.is_none() && keep == 0 {
+            self.incomplete = true;
             return None;
         }
         let number = self.open.add(frame, place, flow);
@@ -104,6 +113,7 @@ impl History {
         while over(&self.held)
             && let Some(oldest) = self.blocks.pop_front()
         {
+            self.incomplete = true;
             for (held, size) in self.held.iter_mut().zip(oldest.size()) {
                 *held -= size;
             }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 
 use anyhow::Result;
-use mirrorscope_engine::OneFlow;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_tui::data::{Answer, FlowId, PacketRef};
 
+use super::export::Packets;
 use super::replay::{Replay, Source};
 use super::{export, ladder, packet, stream};
 use crate::output::error_text;
@@ -20,9 +20,9 @@ pub enum Job {
     /// What the ends said.
     Stream(FlowId, Box<Replay>),
     /// One packet.
-    Packet(PacketRef, Source),
+    Packet(PacketRef, Box<Source>),
     /// Packets into a file.
-    Packets(PathBuf, Vec<OneFlow>, Source),
+    Packets(Box<Packets>),
     /// Words into a file.
     Page(PathBuf, Vec<FlowReport>, Vec<Finding>),
 }
@@ -35,8 +35,8 @@ impl Job {
         match self {
             Self::Ladder(id, replay) => Answer::Ladder(id, ladder::ladder(*replay)),
             Self::Stream(id, replay) => Answer::Stream(id, stream::stream(*replay)),
-            Self::Packet(at, source) => Answer::Packet(at, packet::packet(source, at)),
-            Self::Packets(path, flows, source) => told(export::packets(&path, &flows, source)),
+            Self::Packet(at, source) => Answer::Packet(at, packet::packet(*source, at)),
+            Self::Packets(packets) => told(packets.write()),
             Self::Page(path, flows, findings) => told(export::page(&path, &flows, &findings)),
         }
     }

@@ -9,39 +9,56 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Times that a snapshot takes which go by until the next one, while packets come and while none do.
 const SHARE: u32 = 19;
 const IDLE_SHARE: u32 = 99;
+/// The same of answers to questions, which take less.
+const BUSY_SHARE: u32 = 4;
 
-/// When a snapshot was made, and what that took.
+/// When all was looked at last, when a question was answered, and what that took.
 #[derive(Debug)]
 pub struct Pace {
-    made: Instant,
+    looked: Last,
+    answered: Last,
+}
+
+#[derive(Debug)]
+struct Last {
+    at: Instant,
     cost: Duration,
 }
 
 impl Pace {
-    /// The first one is due.
+    /// Everything is due.
     pub fn new() -> Self {
         let now = Instant::now();
-        Self {
-            made: now.checked_sub(IDLE).unwrap_or(now),
+        let last = || Last {
+            at: now.checked_sub(IDLE).unwrap_or(now),
             cost: Duration::ZERO,
+        };
+        Self {
+            looked: last(),
+            answered: last(),
         }
     }
 
-    /// Whether another one is due, when so much is new.
+    /// Whether something is to be done about what is new.
     pub fn is_due(&self, news: News) -> bool {
-        let wait = match news {
-            News::Packets => INTERVAL.max(self.cost * SHARE),
-            News::Question { busy: true } => self.cost * SHARE,
+        let Self { looked, answered } = self;
+        let (last, wait) = match news {
+            News::Packets => (looked, INTERVAL.max(looked.cost * SHARE)),
+            News::Time => (looked, IDLE.max(looked.cost * IDLE_SHARE)),
+            News::Question { busy: true } => (answered, answered.cost * BUSY_SHARE),
             News::Question { busy: false } => return true,
-            News::Time => IDLE.max(self.cost * IDLE_SHARE),
         };
-        self.made.elapsed() >= wait
+        last.at.elapsed() >= wait
     }
 
-    /// One was made, from that time on.
-    pub fn made(&mut self, since: Instant) {
-        self.made = Instant::now();
-        self.cost = self.made.duration_since(since);
+    /// That was done about it, from that time on.
+    pub fn done(&mut self, news: News, since: Instant) {
+        let at = Instant::now();
+        let cost = at.duration_since(since);
+        match news {
+            News::Packets | News::Time => self.looked = Last { at, cost },
+            News::Question { .. } => self.answered = Last { at, cost },
+        }
     }
 }
 
@@ -50,7 +67,7 @@ impl Pace {
 pub enum News {
     /// Packets came.
     Packets,
-    /// Something else is asked for; `busy` while packets come.
+    /// Other flows are asked for.
     Question {
         /// Packets come.
         busy: bool,

@@ -24,11 +24,11 @@ struct Terminal {
 impl Terminal {
     /// Runs a command of mirrorscope in it.
     fn start(machine: &Machine, folder: &Path, words: &str) -> Self {
-        let server = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let server = folder.join("tmux").display().to_string();
         let settings = folder.join("settings");
         std::fs::create_dir_all(&settings).unwrap();
         let line = format!(
-            "tmux -L {server} -f /dev/null new-session -d -x 120 -y 40 \
+            "tmux -S {server} -f /dev/null new-session -d -x 120 -y 40 \
              env XDG_CONFIG_HOME={} LC_ALL=C.UTF-8 {PROGRAM} {words}",
             settings.display()
         );
@@ -44,7 +44,7 @@ impl Terminal {
     }
 
     fn tell(&self, words: &[&str]) -> String {
-        run("tmux", &[&["-L", &self.server], words].concat())
+        run("tmux", &[&["-S", &self.server], words].concat())
     }
 
     fn press(&self, keys: &[&str]) {
@@ -74,7 +74,7 @@ impl Terminal {
     /// Whether the command still runs.
     fn lives(&self) -> bool {
         let asked = Command::new("tmux")
-            .args(["-L", &self.server, "has-session"])
+            .args(["-S", &self.server, "has-session"])
             .output();
         asked.unwrap().status.success()
     }
@@ -92,7 +92,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = Command::new("tmux")
-            .args(["-L", &self.server, "kill-server"])
+            .args(["-S", &self.server, "kill-server"])
             .output();
     }
 }

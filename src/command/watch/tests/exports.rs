@@ -2,7 +2,7 @@
 
 use mirrorscope_tui::data::ExportForm;
 
-use super::driver::{Watched, flow, sample};
+use super::driver::{Watched, compressed, flow, sample};
 
 #[test]
 fn exported_packets_are_those_flows_again() {
@@ -54,6 +54,23 @@ fn exported_packets_are_those_flows_again() {
         .unwrap_err();
     assert!(refused.contains("nowhere/flows.pcapng"), "{refused}");
     watched.quit().unwrap();
+}
+
+#[test]
+fn packets_that_are_not_at_hand_are_read_from_the_file_once_more() {
+    let file = sample("asymmetric-strict.pcap");
+    let packed = compressed(&file);
+    let (plain, snapshot) = Watched::over(&file, &[]);
+    let (few, _) = Watched::over(packed.path(), &["--keep-packets", "4K"]);
+    let ids = [flow(&snapshot, 40002, 80).id];
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one.pcapng", "other.pcapng"].map(|name| folder.path().join(name));
+    plain.export(&ids, ExportForm::Pcapng, &one).unwrap();
+    let told = few.export(&ids, ExportForm::Pcapng, &other).unwrap();
+    assert!(told.ends_with("10 packets of 1 flow"), "{told}");
+    assert_eq!(std::fs::read(one).unwrap(), std::fs::read(other).unwrap());
+    plain.quit().unwrap();
+    few.quit().unwrap();
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What the screens draw.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::page::{FlowQuery, FlowSort};
+use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::verdict::Verdict;
 use mirrorscope_tui::data::{Answer, Ask, InputState, Weight};
 
@@ -51,6 +53,109 @@ fn a_file_that_was_read_can_be_asked_in_any_order() {
         ..FlowQuery::default()
     });
     assert_eq!(worst.flows.rows[0].verdict, Verdict::Asymmetric);
+    watched.quit().unwrap();
+}
+
+/// Filters are asked before a flow is put into words: they must say what its words say.
+#[test]
+fn pages_hold_the_flows_that_a_filter_wants_of_their_words() {
+    const FILTERS: [&str; 16] = [
+        "host 10.20.0.50",
+        "src 10.9.0.10 and not port 80",
+        "tcp port 80 or udp",
+        "asymmetric or unanswered",
+        "unknown and cause mirror-loss",
+        "state SF,S1",
+        "site dc2 and not point vm2",
+        "role firewall",
+        "packets > 8 and bytes < 2000",
+        "src bytes > 400",
+        "payload 0",
+        "duration > 1s",
+        "out-of-state > 0",
+        "history ShA",
+        "not (session erspan2-101@10.60.0.1)",
+        "vlan 20 or vni 5203",
+    ];
+    let mut some = [false; FILTERS.len()];
+    for name in [
+        "asymmetric-strict",
+        "mirror-loss-10",
+        "asymmetric-udp-icmp",
+        "port-scan",
+    ] {
+        let (watched, all) = Watched::over(&sample(&format!("{name}.pcap")), &[]);
+        for (text, some) in FILTERS.iter().zip(&mut some) {
+            let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let rows = all.flows.rows.iter();
+            let wanted = rows.filter(|flow| filter.decide(*flow) == Some(true));
+            let wanted: Vec<u64> = wanted.map(|flow| flow.serial).collect();
+            let page = watched.flows(&FlowQuery {
+                filter: Some(filter.clone()),
+                window: 0..1000,
+                ..FlowQuery::default()
+            });
+            let found: Vec<u64> = page.flows.rows.iter().map(|flow| flow.serial).collect();
+            assert_eq!(found, wanted, "{name}: {text}");
+            assert_eq!(page.flows.matching, wanted.len());
+            *some |= !wanted.is_empty();
+        }
+        watched.quit().unwrap();
+    }
+    let none: Vec<&str> = FILTERS
+        .iter()
+        .zip(some)
+        .filter(|(_, some)| !some)
+        .map(|f| *f.0)
+        .collect();
+    assert!(none.is_empty(), "these found nothing: {none:?}");
+}
+
+#[test]
+fn pages_are_in_the_order_that_is_asked_for() {
+    let (watched, all) = Watched::over(&sample("asymmetric-udp-icmp.pcap"), &[]);
+    let total = all.flows.total;
+    assert!(total > 10);
+    let sorted = |sort: FlowSort, key: &dyn Fn(&FlowReport) -> (IpAddr, u64)| {
+        for descending in [false, true] {
+            let page = watched.flows(&FlowQuery {
+                sort,
+                descending,
+                window: 0..total,
+                ..FlowQuery::default()
+            });
+            let keys: Vec<_> = page.flows.rows.iter().map(key).collect();
+            assert_eq!(keys.len(), total);
+            let in_order = if descending {
+                keys.is_sorted_by(|a, b| a >= b)
+            } else {
+                keys.is_sorted()
+            };
+            assert!(in_order, "{sort:?} {descending}: {keys:?}");
+            // Any part of it is the same part of all.
+            let part = watched.flows(&FlowQuery {
+                sort,
+                descending,
+                window: 3..7,
+                ..FlowQuery::default()
+            });
+            let ids = |rows: &[FlowReport]| rows.iter().map(|f| f.serial).collect::<Vec<_>>();
+            assert_eq!(ids(&part.flows.rows), ids(&page.flows.rows[3..7]));
+        }
+    };
+    let nobody = IpAddr::from([0, 0, 0, 0]);
+    sorted(FlowSort::First, &|f| (nobody, f.first.0.cast_unsigned()));
+    sorted(FlowSort::Last, &|f| (nobody, f.last.0.cast_unsigned()));
+    sorted(FlowSort::Source, &|f| (f.src, 0));
+    sorted(FlowSort::Destination, &|f| (f.dst, 0));
+    sorted(FlowSort::Packets, &|f| {
+        (nobody, f.orig.packets + f.resp.packets)
+    });
+    sorted(FlowSort::Bytes, &|f| (nobody, f.orig.bytes + f.resp.bytes));
+    sorted(FlowSort::Duration, &|f| {
+        (nobody, f.last.since(f.first).cast_unsigned())
+    });
+    sorted(FlowSort::Points, &|f| (nobody, f.points.len() as u64));
     watched.quit().unwrap();
 }
 
