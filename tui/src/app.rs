@@ -508,7 +508,8 @@ impl App {
             let [status_line, keys] = bottom.layout(&Layout::vertical([Constraint::Length(1); 2]));
             status::draw(frame, status_line, &self.world, self.notice.as_ref());
             let has = self.has();
-            chrome::keys(frame, keys, &self.keys, &has, &self.world.look);
+            let first = self.screens.stack().len() < 2;
+            chrome::keys(frame, keys, &self.keys, (&has, first), &self.world.look);
         }
         if let Some(overlay) = &mut self.overlay {
             overlay.draw(frame, body, bottom, &self.world.look);
