@@ -120,7 +120,8 @@ impl Screen {
         let width = usize::from(buffer.area.width);
         let rows = buffer.content().chunks(width);
         let lines = rows.map(|row| row.iter().map(Cell::symbol).collect::<String>());
-        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        lines.join("\n")
     }
 }
 
