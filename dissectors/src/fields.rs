@@ -8,6 +8,7 @@ mod ip;
 mod link;
 mod message;
 mod mirror;
+mod overlay;
 mod sheet;
 mod tail;
 mod transport;

@@ -1,7 +1,7 @@
 //! Which reader a header has.
 
 use super::sheet::Reader;
-use super::{ip, link, mirror, transport, tunnel};
+use super::{ip, link, mirror, overlay, transport, tunnel};
 use crate::dissect::Dissect;
 use crate::protocol::{Encapsulation, Layer as Header, Protocol};
 
@@ -50,14 +50,14 @@ pub(super) fn read(reader: &mut Reader<'_>, protocol: Protocol, start: usize, he
         Header::HpErm(header) => mirror::hp_erm(sheet, header),
         Header::Jmirror(header) => mirror::jmirror(sheet, header),
         Header::ErspanMarker(header) => mirror::erspan_marker(sheet, *header),
-        Header::Vxlan(header) => tunnel::vxlan(sheet, header),
-        Header::VxlanGpe(header) => tunnel::vxlan_gpe(sheet, header),
-        Header::Geneve(header) => tunnel::geneve(sheet, header),
+        Header::Vxlan(header) => overlay::vxlan(sheet, header),
+        Header::VxlanGpe(header) => overlay::vxlan_gpe(sheet, header),
+        Header::Geneve(header) => overlay::geneve(sheet, header),
         Header::Mpls(header) => tunnel::mpls(sheet, header),
-        Header::Otv(header) => tunnel::otv(sheet, header),
+        Header::Otv(header) => overlay::otv(sheet, header),
         Header::Gue(header) => tunnel::gue(sheet, header),
-        Header::Stt(header) => tunnel::stt(sheet, header),
-        Header::Lisp(header) => tunnel::lisp(sheet, header),
+        Header::Stt(header) => overlay::stt(sheet, header),
+        Header::Lisp(header) => overlay::lisp(sheet, header),
         Header::Gtpu(header) => tunnel::gtpu(sheet, header),
         Header::L2tp(header) => tunnel::l2tp(sheet, header),
         Header::L2tpv3(header) => tunnel::l2tpv3(sheet, header),
@@ -74,7 +74,7 @@ pub(super) fn read(reader: &mut Reader<'_>, protocol: Protocol, start: usize, he
         Header::Trill(header) => tunnel::trill(sheet, header),
         Header::FabricPath(header) => tunnel::fabric_path(sheet, header),
         Header::Pppoe(header) => tunnel::pppoe(sheet, header),
-        Header::Nsh(header) => tunnel::nsh(sheet, header),
+        Header::Nsh(header) => overlay::nsh(sheet, header),
         Header::Esp(header) => tunnel::esp(sheet, header),
         Header::IpComp(header) => tunnel::ip_comp(sheet, header),
         // Put down above.
