@@ -55,9 +55,9 @@ fn nothing_that_is_pressed_breaks_a_screen() {
             ];
             for _ in 0..30 {
                 if let Some(answer) = answers.get(dice.below(20)) {
-                    views
-                        .iter_mut()
-                        .for_each(|view| drop(view.answer(answer, cx)));
+                    for view in &mut views {
+                        view.answer(answer, cx);
+                    }
                 }
                 let size = (1 + dice.below(210) as u16, 1 + dice.below(70) as u16);
                 let at = Position::new(dice.below(210) as u16, dice.below(70) as u16);
