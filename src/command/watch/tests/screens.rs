@@ -120,8 +120,9 @@ impl Screen {
         let width = usize::from(buffer.area.width);
         let rows = buffer.content().chunks(width);
         let lines = rows.map(|row| row.iter().map(Cell::symbol).collect::<String>());
-        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
-        lines.join("\n")
+        lines
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect()
     }
 }
 
