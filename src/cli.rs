@@ -271,8 +271,8 @@ pub struct AnalysisArgs {
     #[arg(long, value_name = "EXPRESSION", long_help = FILTER)]
     pub filter: Option<String>,
 
-    /// Threads that analyse: with 2, one strips packets while the other follows flows; the results are the same
-    /// [default: as many as there are cores, at most 2]
+    /// Threads that analyse: with 2, one strips packets while the other follows flows; the results are the same. decap,
+    /// follow and watch use one [default: as many as there are cores, at most 2]
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=2), hide_short_help = true)]
     pub threads: Option<u8>,
 

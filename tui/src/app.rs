@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -11,7 +12,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use crate::action::Action;
 use crate::chrome::{self, Chrome};
-use crate::data::{Answer, Ask, Weight};
+use crate::data::{Answer, Ask, Snapshot, Weight};
 use crate::event::{Event, Request};
 use crate::keys::KeyMap;
 use crate::look::Look;
@@ -125,6 +126,11 @@ impl App {
     /// Whether the picture differs from what was drawn last.
     pub fn changed(&self) -> bool {
         self.changed
+    }
+
+    /// What is shown now.
+    pub fn shown(&self) -> Arc<Snapshot> {
+        self.world.shown()
     }
 
     /// The picture must be drawn again.
@@ -508,7 +514,8 @@ impl App {
             let [status_line, keys] = bottom.layout(&Layout::vertical([Constraint::Length(1); 2]));
             status::draw(frame, status_line, &self.world, self.notice.as_ref());
             let has = self.has();
-            chrome::keys(frame, keys, &self.keys, &has, &self.world.look);
+            let first = self.screens.stack().len() < 2;
+            chrome::keys(frame, keys, &self.keys, (&has, first), &self.world.look);
         }
         if let Some(overlay) = &mut self.overlay {
             overlay.draw(frame, body, bottom, &self.world.look);

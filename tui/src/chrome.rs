@@ -119,12 +119,20 @@ fn path(screens: &Screens, columns: usize, cx: &Context<'_>) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Draws the keys that matter most on the screen at hand, and always the one that leads to all others.
-pub fn keys(frame: &mut Frame<'_>, area: Rect, map: &KeyMap, has: &[Action], look: &Look) {
+/// Draws the keys that matter most on the screen at hand, and always the one that leads to all others. Nothing is behind
+/// the first screen.
+pub fn keys(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    map: &KeyMap,
+    (has, first): (&[Action], bool),
+    look: &Look,
+) {
     let own = has.iter().filter_map(|action| action.info());
     let everywhere = ACTIONS.iter().filter(|info| info.everywhere);
     let everywhere = everywhere.filter(|info| !has.contains(&info.action));
     let told = own.chain(everywhere).filter(|info| !info.short.is_empty());
+    let told = told.filter(|info| !(first && info.action == Action::Back));
     let mut told: Vec<(String, &Info)> = told
         .filter_map(|info| Some((map.names(info.action).into_iter().next()?, info)))
         .collect();

@@ -14,6 +14,10 @@ pub struct Keyboard {
     terminal: Option<File>,
 }
 
+/// How long the library looks for an event where something can be read. With no time at all it would not even look, and
+/// what was typed would stay where it is.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// The terminal is gone: a window was closed, a connection broke.
 #[derive(Debug)]
 pub struct Gone;
@@ -51,7 +55,7 @@ impl Keyboard {
         {
             return Ok(Err(Gone));
         }
-        if event::poll(Duration::ZERO)? {
+        if event::poll(LOOK)? {
             event::read().map(|event| Ok(Some(event)))
         } else {
             Ok(Ok(None))

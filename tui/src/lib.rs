@@ -25,13 +25,15 @@ pub mod widget;
 mod world;
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self as input, KeyEventKind};
 
 use app::{App, Options};
-use data::{Answer, Ask};
+use data::{Answer, Ask, Snapshot};
 use event::{Event, Request};
 use keyboard::{Gone, Keyboard};
 use terminal::Terminal;
@@ -57,6 +59,11 @@ fn attend(
 ) -> io::Result<()> {
     let start = Instant::now();
     let keyboard = Keyboard::new()?;
+    // To free a large snapshot takes longer than to draw one, and keys should not wait for it.
+    let (old, freed) = mpsc::channel();
+    let _ = thread::Builder::new()
+        .name("snapshots".to_owned())
+        .spawn(move || freed.into_iter().for_each(drop::<Arc<Snapshot>>));
     let mut app = App::new(options);
     let mut requests = app.start();
     loop {
@@ -109,8 +116,11 @@ fn attend(
         }
         // An analysis that has ended says nothing more; what is known stays on the screen.
         while let Ok(answer) = answers.try_recv() {
+            let before = app.shown();
             let event = Event::Answer(Box::new(answer));
             requests.extend(app.update(start.elapsed(), event));
+            // Without that thread it is dropped here.
+            drop(old.send(before));
         }
         requests.extend(app.update(start.elapsed(), Event::Tick));
     }

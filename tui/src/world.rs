@@ -67,6 +67,11 @@ impl World {
         &self.snapshot
     }
 
+    /// The same, for whoever wants to keep it.
+    pub fn shown(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
     /// Whether the screen is held while the capture goes on.
     pub fn held(&self) -> bool {
         self.held

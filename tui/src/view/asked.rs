@@ -29,12 +29,13 @@ pub(super) enum Asked<T> {
 }
 
 impl<T> Asked<T> {
-    /// Takes an answer.
+    /// Takes an answer. What is there already stays if there is nothing newer.
     pub(super) fn take(&mut self, answer: &Result<Arc<T>, String>) {
-        *self = match answer {
-            Ok(value) => Self::Here(Arc::clone(value)),
-            Err(why) => Self::Failed(why.clone()),
-        };
+        match (answer, &self) {
+            (Ok(value), _) => *self = Self::Here(Arc::clone(value)),
+            (Err(_), Self::Here(_)) => {}
+            (Err(why), _) => *self = Self::Failed(why.clone()),
+        }
     }
 
     /// It, if it is here.

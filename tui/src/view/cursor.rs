@@ -35,7 +35,8 @@ impl Cursor {
     pub(super) fn show(&mut self, len: usize, height: u16) -> std::ops::Range<usize> {
         self.page = usize::from(height);
         self.selected = self.selected.min(len.saturating_sub(1));
-        let lowest = (self.selected + 1).saturating_sub(self.page);
+        // Where there is no room for a line, none is shown.
+        let lowest = (self.selected + 1).saturating_sub(self.page.max(1));
         let furthest = len.saturating_sub(self.page);
         self.top = self.top.clamp(lowest, self.selected).min(furthest);
         self.top..len.min(self.top + self.page)

@@ -1,7 +1,5 @@
 //! A list of what the snapshot holds as a whole: sessions, findings, endpoints. What they share is here.
 
-use std::cmp::Ordering;
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
@@ -93,13 +91,16 @@ impl<L: Listed> List<L> {
             return;
         }
         self.of = Some(now);
-        self.order = (0..rows.len()).collect();
+        // What is in order already is put in order quickly.
+        if self.order.len() != rows.len() {
+            self.order = (0..rows.len()).collect();
+        }
         let (column, descending) = self.state.order;
         if let Some(Sort::By(order)) = L::COLUMNS.get(column).map(|column| &column.sort) {
             self.order.sort_by(|a, b| {
                 let ordering = match (rows.get(*a), rows.get(*b)) {
-                    (Some(a), Some(b)) => order(a, b),
-                    _ => Ordering::Equal,
+                    (Some(one), Some(other)) => order(one, other).then_with(|| a.cmp(b)),
+                    _ => a.cmp(b),
                 };
                 if descending {
                     ordering.reverse()

@@ -15,6 +15,8 @@ mod list;
 mod overview;
 mod packet;
 pub mod related;
+#[cfg(test)]
+mod restless;
 mod sessions;
 mod stream;
 mod words;

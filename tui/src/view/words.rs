@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::time::{SECOND, Timestamp};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use crate::look::Look;
 use crate::widget::text;
@@ -58,8 +58,22 @@ pub(super) fn wrapped(text: &str, width: u16, first: &str, other: &str) -> Vec<S
 /// A line cut to a width; what was cut off is told by a sign.
 pub(super) fn cut(mut line: Line<'static>, width: u16, look: &Look) -> Line<'static> {
     let width = usize::from(width);
-    if line.width() > width {
-        line.spans = text::cell(&line.spans, width, "", look);
+    if line.width() <= width {
+        return line;
     }
+    let more = look.signs.more();
+    let tells = |spans: &[Span<'_>]| {
+        let last = spans.iter().rfind(|span| !span.content.is_empty());
+        width == 0 || last.is_some_and(|span| span.content.ends_with(more))
+    };
+    let mut spans = text::cell(&line.spans, width, "", look);
+    if !tells(&spans) {
+        // The cut falls between two spans.
+        spans = text::cell(&line.spans, width.saturating_sub(1), "", look);
+        if !tells(&spans) {
+            spans.push(Span::raw(more));
+        }
+    }
+    line.spans = spans;
     line
 }

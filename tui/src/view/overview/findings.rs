@@ -13,16 +13,21 @@ use crate::view::Context;
 use crate::view::related::headline;
 use crate::widget::text::{clean, fit, labelled, wrap};
 
+/// Findings before the selected one, and behind it, that may have room.
+const AROUND: usize = 100;
+
 /// A line, and the finding that it belongs to.
 pub type Told = (usize, Line<'static>);
 
-/// All findings in lines of so many columns.
+/// The findings around the selected one, in lines of so many columns.
 pub fn lines(findings: &[Finding], at: usize, columns: usize, cx: &Context<'_>) -> Vec<Told> {
     if findings.is_empty() {
         return nothing(columns, cx);
     }
     let mut told = Vec::new();
-    for (index, finding) in findings.iter().enumerate() {
+    let near = at.saturating_sub(AROUND)..at.saturating_add(AROUND);
+    let findings = findings.iter().enumerate();
+    for (index, finding) in findings.filter(|(index, _)| near.contains(index)) {
         let role = finding.severity.into();
         let sign = cx.look.signs.severity(finding.severity);
         let selected = index == at;

@@ -1,5 +1,7 @@
 //! How the mirror is, and what arrives.
 
+use std::collections::BTreeSet;
+
 use mirrorscope_engine::finding::{Finding, Kind, Severity};
 use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::report::SessionReport;
@@ -53,16 +55,16 @@ impl<'a> Fact<'a> {
 
 /// Numbered packets that arrived, and those that did not. Sessions that share a counter share its figures.
 fn sequence(sessions: &[SessionReport]) -> (u64, u64) {
-    let mut met = Vec::new();
+    let mut met = BTreeSet::new();
     let mut sums = (0, 0);
     for session in sessions {
         let Some(sequence) = &session.sequence else {
             continue;
         };
-        if session.counter.is_some() && met.contains(&session.counter) {
+        let met_before = session.counter.is_some_and(|counter| !met.insert(counter));
+        if met_before {
             continue;
         }
-        met.push(session.counter);
         sums.0 += sequence.received;
         sums.1 += sequence.missing;
     }

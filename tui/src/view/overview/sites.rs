@@ -1,5 +1,7 @@
 //! The sites as a picture: a box for each with its points, what passes them, and what goes in by one and out by another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::matrix::WaysRow;
 use ratatui::Frame;
@@ -17,6 +19,8 @@ use crate::widget::text::{clean, fit};
 const BOX: (u16, u16) = (32, 46);
 /// Columns between two boxes.
 const BETWEEN: u16 = 10;
+/// Sites that are drawn.
+const SITES: usize = 64;
 /// Points of a site that are drawn.
 const POINTS: usize = 6;
 /// Ways that are listed.
@@ -60,42 +64,33 @@ impl Picture {
             line.map_or_else(Vec::new, |(_, text)| points(text))
         };
         let (requests, answers) = (passed("requests"), passed("answers"));
-        let mut sites: Vec<Site> = Vec::new();
+        // In the order of their names; points from the outside inwards. There may be thousands.
+        let mut met: BTreeMap<&str, BTreeSet<(u8, &str, &'static str)>> = BTreeMap::new();
         for session in &report.sessions {
-            let place = sites.iter().position(|site| site.name == session.site);
-            let place = place.unwrap_or_else(|| {
-                let of_site = report
-                    .sites_matrix
-                    .sites
-                    .iter()
-                    .find(|row| row.site == session.site);
-                sites.push(Site {
-                    name: session.site.clone(),
-                    places: Vec::new(),
-                    more: 0,
-                    flows: of_site.map(|row| (row.requests.flows, row.answers.flows)),
-                });
-                sites.len() - 1
+            let points = met.entry(&session.site).or_default();
+            points.insert((inwards(session.role), &session.point, session.role));
+        }
+        let mut sites = Vec::new();
+        for (name, points) in met {
+            let of_site = report
+                .sites_matrix
+                .sites
+                .iter()
+                .find(|row| row.site == name);
+            let places = points.iter().take(POINTS).map(|&(_, name, role)| Place {
+                name: name.to_owned(),
+                role,
+                requests: requests.iter().any(|point| point == name),
+                answers: answers.iter().any(|point| point == name),
             });
-            let Some(site) = sites.get_mut(place) else {
-                continue;
-            };
-            if site.places.iter().all(|place| place.name != session.point) {
-                site.places.push(Place {
-                    name: session.point.clone(),
-                    role: session.role,
-                    requests: requests.contains(&session.point),
-                    answers: answers.contains(&session.point),
-                });
-            }
+            sites.push(Site {
+                name: name.to_owned(),
+                places: places.collect(),
+                more: points.len().saturating_sub(POINTS),
+                flows: of_site.map(|row| (row.requests.flows, row.answers.flows)),
+            });
         }
-        sites.sort_by(|a, b| a.name.cmp(&b.name));
-        for site in &mut sites {
-            site.places
-                .sort_by(|a, b| (inwards(a.role), &a.name).cmp(&(inwards(b.role), &b.name)));
-            site.more = site.places.len().saturating_sub(POINTS);
-            site.places.truncate(POINTS);
-        }
+        sites.truncate(SITES);
         let mut ways = report.sites_matrix.ways.clone();
         // What goes different ways comes first.
         ways.sort_by_key(|way| (way.requests == way.answers, std::cmp::Reverse(way.flows)));
