@@ -403,10 +403,12 @@ impl App {
                     let mut view = view::open(page, &self.tables);
                     let effects = view.opened(&self.world.context());
                     self.screens.push(view);
+                    self.hits = 0;
                     requests.extend(self.perform(effects));
                 }
                 Effect::Back => {
                     if self.screens.pop() {
+                        self.hits = 0;
                         requests.extend(self.at_top(|view, cx| view.resumed(cx)));
                     }
                 }

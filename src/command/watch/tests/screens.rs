@@ -120,7 +120,9 @@ impl Screen {
         let width = usize::from(buffer.area.width);
         let rows = buffer.content().chunks(width);
         let lines = rows.map(|row| row.iter().map(Cell::symbol).collect::<String>());
-        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+        lines
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect()
     }
 }
 
