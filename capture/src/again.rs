@@ -143,7 +143,7 @@ fn changed() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::os::unix::fs::FileExt;
     use std::sync::Arc;
 
     use hex_literal::hex;
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_is_told() {
-        let mut plain = file(&pcap(&[1, 2, 3]));
+        let plain = file(&pcap(&[1, 2, 3]));
         let mut files = Files::open(&[plain.path().to_owned()], Arc::default()).unwrap();
         let places = places(&mut files);
-        plain.as_file_mut().set_len(24 + 10).unwrap();
+        plain.as_file().set_len(24 + 10).unwrap();
         let error = files.again().frame(places[0].unwrap()).unwrap_err();
         assert!(error.to_string().contains("at byte 24"), "{error}");
-        plain.write_all(&[0xff; 100]).unwrap();
+        plain.as_file().write_all_at(&[0xff; 100], 24).unwrap();
         let error = files.again().frame(places[2].unwrap()).unwrap_err();
         assert!(error.to_string().contains("has changed"), "{error}");
     }

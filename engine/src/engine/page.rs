@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::Engine;
 use crate::filter::{Filter, Judged};
 use crate::flow::{Endpoint, Side};
-use crate::observation::FlowObserved;
+use crate::observation::{FlowObserved, Sum};
 use crate::observer::Context;
 use crate::report::{FlowReport, Report};
 use crate::table::Map;
@@ -211,7 +211,7 @@ impl<'a> Sought<'a> {
 /// What a flow is sorted by.
 fn key(sort: FlowSort, flow: &Brief<'_>, verdict: Verdict) -> [u64; 3] {
     let one = |part| [part, 0, 0];
-    let [a, b] = flow.sums;
+    let both = |count: fn(&Sum) -> u64| flow.sums().iter().map(count).fold(0, u64::saturating_add);
     match sort {
         FlowSort::First => one(time(flow.first)),
         FlowSort::Last => one(time(flow.last)),
@@ -220,10 +220,10 @@ fn key(sort: FlowSort, flow: &Brief<'_>, verdict: Verdict) -> [u64; 3] {
         FlowSort::Protocol => one(flow.key.protocol.into()),
         FlowSort::Verdict => one(gravity(verdict)),
         FlowSort::State => one(word(flow.state())),
-        FlowSort::Packets => one(a.packets.saturating_add(b.packets)),
-        FlowSort::Bytes => one(a.bytes.saturating_add(b.bytes)),
+        FlowSort::Packets => one(both(|sum| sum.packets)),
+        FlowSort::Bytes => one(both(|sum| sum.bytes)),
         FlowSort::Duration => one(time(Timestamp(flow.last.since(flow.first)))),
-        FlowSort::Points => one(flow.points.len() as u64),
+        FlowSort::Points => one(flow.point_count() as u64),
     }
 }
 

@@ -40,9 +40,9 @@ impl Judged<'_> {
         }
     }
 
-    fn points(&self) -> impl Iterator<Item = &PointFacts> {
-        let points = self.flow.points.iter();
-        points.filter_map(|point| self.context.point(*point))
+    fn any_point(&self, test: impl Fn(&PointFacts) -> bool) -> bool {
+        self.flow
+            .any_point(|point| self.context.point(point).is_some_and(&test))
     }
 }
 
@@ -92,11 +92,10 @@ impl Subject for Judged<'_> {
     }
 
     fn text(&self, field: TextField, test: &dyn Fn(&str) -> bool) -> Option<bool> {
-        let mut points = self.points();
         Some(match field {
-            TextField::Site => points.any(|p| test(&p.site)),
-            TextField::Point => points.any(|p| test(&p.name)),
-            TextField::Role => points.any(|p| test(p.role.as_str())),
+            TextField::Site => self.any_point(|p| test(&p.site)),
+            TextField::Point => self.any_point(|p| test(&p.name)),
+            TextField::Role => self.any_point(|p| test(p.role.as_str())),
             TextField::Verdict => test(self.verdict.as_str()),
             TextField::Cause => self.cause.is_some_and(|cause| test(cause.as_str())),
             TextField::State => test(self.flow.state()),
@@ -109,12 +108,14 @@ impl Subject for Judged<'_> {
     }
 
     fn number(&self, field: NumberField, end: End, test: &dyn Fn(u64) -> bool) -> Option<bool> {
-        let sums = &self.flow.sums;
-        let of = |side: Side| sums.get(side).copied().unwrap_or_default();
-        let count = |count: fn(&Sum) -> u64| match end {
-            End::Either => sums.iter().map(count).fold(0, u64::saturating_add),
-            End::Originator => count(&of(self.flow.originator)),
-            End::Responder => count(&of(1 - self.flow.originator)),
+        let count = |count: fn(&Sum) -> u64| {
+            let sums = self.flow.sums();
+            let of = |side: Side| sums.get(side).map_or(0, count);
+            match end {
+                End::Either => of(0).saturating_add(of(1)),
+                End::Originator => of(self.flow.originator),
+                End::Responder => of(1 - self.flow.originator),
+            }
         };
         Some(match field {
             NumberField::Bytes => test(count(|sum| sum.bytes)),

@@ -8,7 +8,7 @@ use crate::report::state_of;
 use crate::tcp::Conversation;
 use crate::time::Timestamp;
 
-/// A flow in brief.
+/// A flow in brief. What lies elsewhere in memory is fetched when it is asked for: of most flows little is.
 pub(crate) struct Brief<'a> {
     /// Its number.
     pub serial: u64,
@@ -22,12 +22,13 @@ pub(crate) struct Brief<'a> {
     pub first: Timestamp,
     /// Last packet at any point.
     pub last: Timestamp,
-    /// What each side sent.
-    pub sums: [Sum; 2],
-    /// TCP as all points saw it.
-    conversation: Option<&'a Conversation>,
-    /// Points that saw it.
-    pub points: Vec<PointId>,
+    rest: Rest<'a>,
+}
+
+/// Where the rest of it is.
+enum Rest<'a> {
+    Table(&'a Table, &'a Flow),
+    Observed(&'a FlowObserved),
 }
 
 impl<'a> Brief<'a> {
@@ -39,20 +40,45 @@ impl<'a> Brief<'a> {
             originator: flow.originator(),
             first: flow.first,
             last: flow.last,
-            sums: table.sums(flow),
-            conversation: table.conversation(flow),
-            points: table.parts(flow).map(|part| part.point).collect(),
+            rest: Rest::Table(table, flow),
+        }
+    }
+
+    /// What each side sent.
+    pub fn sums(&self) -> [Sum; 2] {
+        match self.rest {
+            Rest::Table(table, flow) => table.sums(flow),
+            Rest::Observed(flow) => flow.sums,
+        }
+    }
+
+    /// Whether one of the points that saw it passes a test.
+    pub fn any_point(&self, mut test: impl FnMut(PointId) -> bool) -> bool {
+        match self.rest {
+            Rest::Table(table, flow) => table.parts(flow).any(|part| test(part.point)),
+            Rest::Observed(flow) => flow.observations.iter().any(|o| test(o.point)),
+        }
+    }
+
+    /// Points that saw it.
+    pub fn point_count(&self) -> usize {
+        match self.rest {
+            Rest::Table(table, flow) => table.parts(flow).count(),
+            Rest::Observed(flow) => flow.observations.len(),
         }
     }
 
     /// Zeek's `conn_state`.
     pub fn state(&self) -> &'static str {
-        let seen = self.sums.map(|sum| sum.packets > 0);
+        let seen = self.sums().map(|sum| sum.packets > 0);
         let of = |conversation: &Conversation| {
             state_of(self.key.protocol, self.originator, conversation, seen)
         };
-        self.conversation
-            .map_or_else(|| of(&Conversation::default()), of)
+        let conversation = match self.rest {
+            Rest::Table(table, flow) => table.conversation(flow),
+            Rest::Observed(flow) => Some(&flow.conversation),
+        };
+        conversation.map_or_else(|| of(&Conversation::default()), of)
     }
 }
 
@@ -66,9 +92,7 @@ impl FlowObserved {
             originator: self.originator,
             first: self.first,
             last: self.last,
-            sums: self.sums,
-            conversation: Some(&self.conversation),
-            points: self.observations.iter().map(|o| o.point).collect(),
+            rest: Rest::Observed(self),
         }
     }
 }
