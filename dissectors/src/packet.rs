@@ -122,6 +122,21 @@ impl<'a> Ip<'a> {
         }
     }
 
+    /// Bytes of payload behind the transport header, as they were sent; 0 where nothing tells.
+    #[inline]
+    pub fn payload_len(&self) -> u32 {
+        match &self.transport {
+            Transport::Tcp(tcp) => tcp.payload_len,
+            Transport::Udp(udp) => udp.payload_len,
+            Transport::Icmp { payload, .. } | Transport::Icmp6 { payload, .. } => {
+                let cut = self.claimed_len.saturating_sub(self.present_len);
+                (payload.len() as u32).saturating_add(cut)
+            }
+            Transport::LaterFragment { payload_len } => *payload_len,
+            _ => 0,
+        }
+    }
+
     /// The capture or the mirror cut the packet.
     pub fn truncated(&self) -> bool {
         self.present_len < self.claimed_len

@@ -268,6 +268,30 @@ impl TcpFlags {
     pub fn ae(self) -> bool {
         self.0 & 0x100 != 0
     }
+
+    /// Those that are set, by name: `SYN ACK`.
+    pub fn words(self) -> String {
+        let all = [
+            (self.syn(), "SYN"),
+            (self.fin(), "FIN"),
+            (self.rst(), "RST"),
+            (self.psh(), "PSH"),
+            (self.ack(), "ACK"),
+            (self.urg(), "URG"),
+            (self.ece(), "ECE"),
+            (self.cwr(), "CWR"),
+            (self.ae(), "AE"),
+        ];
+        let set: Vec<&str> = all
+            .iter()
+            .filter(|flag| flag.0)
+            .map(|flag| flag.1)
+            .collect();
+        if set.is_empty() {
+            return "no flags".to_owned();
+        }
+        set.join(" ")
+    }
 }
 
 /// A UDP datagram.

@@ -60,7 +60,7 @@ fn tcp(reader: &mut Reader<'_>, start: usize, bytes: &[u8], quoted: bool) {
     let header_len = usize::from(len_flags >> 12) << 2;
     sheet.add("Acknowledgement number", 8..12, acknowledgement);
     sheet.add("Header length", 12..13, format_args!("{header_len} bytes"));
-    let words = flag_words(flags);
+    let words = flags.words();
     sheet.add("Flags", 12..14, format_args!("{words} ({:#05x})", flags.0));
     fixed(&mut sheet, bytes, flags);
     let fits = (20..=bytes.len()).contains(&header_len);
@@ -104,30 +104,6 @@ fn ports(sheet: &mut Sheet<'_, '_>, bytes: &[u8]) -> String {
     }
     let text = |port: Option<u16>| port.map_or("?".to_owned(), |port| port.to_string());
     format!("{} > {}", text(source), text(destination))
-}
-
-/// The control bits by name.
-fn flag_words(flags: TcpFlags) -> String {
-    let all = [
-        (flags.syn(), "SYN"),
-        (flags.fin(), "FIN"),
-        (flags.rst(), "RST"),
-        (flags.psh(), "PSH"),
-        (flags.ack(), "ACK"),
-        (flags.urg(), "URG"),
-        (flags.ece(), "ECE"),
-        (flags.cwr(), "CWR"),
-        (flags.ae(), "AE"),
-    ];
-    let set: Vec<&str> = all
-        .iter()
-        .filter(|flag| flag.0)
-        .map(|flag| flag.1)
-        .collect();
-    if set.is_empty() {
-        return "no flags".to_owned();
-    }
-    set.join(" ")
 }
 
 /// The options of a segment.

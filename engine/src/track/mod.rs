@@ -600,19 +600,10 @@ impl Flow {
 
 /// What a packet adds to the sums.
 fn sum(ip: &Ip<'_>) -> Sum {
-    let payload = match &ip.transport {
-        Transport::Tcp(tcp) => tcp.payload_len,
-        Transport::Udp(udp) => udp.payload_len,
-        Transport::Icmp { payload, .. } | Transport::Icmp6 { payload, .. } => {
-            payload.len() as u32 + ip.claimed_len.saturating_sub(ip.present_len)
-        }
-        Transport::LaterFragment { payload_len } => *payload_len,
-        _ => 0,
-    };
     Sum {
         packets: 1,
         bytes: ip.claimed_len.into(),
-        payload: payload.into(),
+        payload: ip.payload_len().into(),
     }
 }
 

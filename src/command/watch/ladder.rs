@@ -137,7 +137,7 @@ impl Draft {
                 what: words::what(ip),
                 sequence: None,
                 acknowledgement: None,
-                payload: words::payload(ip),
+                payload: ip.payload_len(),
                 gap: 0,
                 retransmission: again,
                 sights: Vec::new(),

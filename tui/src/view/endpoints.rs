@@ -6,7 +6,6 @@ use ratatui::text::Line;
 use super::cells::or_dash;
 use super::list::{List, Listed};
 use super::{Context, Page};
-use crate::action::Action;
 use crate::data::Snapshot;
 use crate::look::Role;
 use crate::widget::figure;
@@ -34,19 +33,6 @@ impl Listed for Stations {
     const NAME: &'static str = "endpoints";
     const EMPTY: &'static str = "no endpoint yet";
     const ORDER: (&'static str, bool) = ("address", false);
-    const ACTIONS: &'static [Action] = &[
-        Action::Open,
-        Action::Sort,
-        Action::Search,
-        Action::NextHit,
-        Action::PreviousHit,
-        Action::Reverse,
-        Action::Columns,
-        Action::SaveColumns,
-        Action::ToFlows,
-        Action::Related,
-        Action::Copy,
-    ];
     const COLUMNS: &'static [Column<EndpointReport>] = &[
         Column::<EndpointReport>::new("address", (15, 39), 0, |e, cx| {
             match e.addresses.as_slice() {

@@ -29,7 +29,19 @@ pub trait Listed: 'static {
     /// The column that it is sorted by at first, and whether the other way round.
     const ORDER: (&'static str, bool);
     /// What can be done here.
-    const ACTIONS: &'static [Action];
+    const ACTIONS: &'static [Action] = &[
+        Action::Open,
+        Action::Sort,
+        Action::Search,
+        Action::NextHit,
+        Action::PreviousHit,
+        Action::Reverse,
+        Action::Columns,
+        Action::SaveColumns,
+        Action::ToFlows,
+        Action::Related,
+        Action::Copy,
+    ];
     /// Columns.
     const COLUMNS: &'static [Column<Self::Row>];
 

@@ -7,7 +7,6 @@ use super::cells::{alarming, or_dash, styled};
 use super::list::{List, Listed};
 use super::related::quoted;
 use super::{Context, Page};
-use crate::action::Action;
 use crate::data::Snapshot;
 use crate::look::Role;
 use crate::widget::figure;
@@ -30,19 +29,6 @@ impl Listed for Mirrors {
     const NAME: &'static str = "sessions";
     const EMPTY: &'static str = "no mirror session yet";
     const ORDER: (&'static str, bool) = ("site", false);
-    const ACTIONS: &'static [Action] = &[
-        Action::Open,
-        Action::Sort,
-        Action::Search,
-        Action::NextHit,
-        Action::PreviousHit,
-        Action::Reverse,
-        Action::Columns,
-        Action::SaveColumns,
-        Action::ToFlows,
-        Action::Related,
-        Action::Copy,
-    ];
     const COLUMNS: &'static [Column<SessionReport>] = &[
         Column::<SessionReport>::new("session", (16, 40), 0, |s, _| s.name.clone().into())
             .by(|a, b| a.name.cmp(&b.name)),
