@@ -6,6 +6,7 @@ use mirrorscope_engine::finding::Finding;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::findings::key;
 use super::{Context, Effect, Page, View, related};
 use crate::action::Action;
 use crate::look::Role;
@@ -36,11 +37,11 @@ impl FindingView {
         }
     }
 
-    /// Takes what is known of it by now: the same kind at the same points.
+    /// Takes what is known of it by now.
     fn refresh(&mut self, cx: &Context<'_>) {
-        let own = &self.finding;
-        let same = |other: &&Finding| other.kind == own.kind && other.points == own.points;
-        if let Some(newer) = cx.snapshot.report.findings.iter().find(same) {
+        let own = key(&self.finding);
+        let mut findings = cx.snapshot.report.findings.iter();
+        if let Some(newer) = findings.find(|other| key(other) == own) {
             *self.finding = newer.clone();
         }
     }

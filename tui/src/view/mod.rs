@@ -56,7 +56,7 @@ pub struct Context<'a> {
 /// A screen that can be opened over another one.
 #[derive(Clone, Debug)]
 pub enum Page {
-    /// A finding, known by kind and points.
+    /// A finding, as it is known now.
     Finding(Box<mirrorscope_engine::finding::Finding>),
     /// A flow: what became of it, what each point saw, and its ladder.
     Flow(FlowId),
