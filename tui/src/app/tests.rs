@@ -112,6 +112,18 @@ fn a_held_screen_stays_as_it_is() {
 }
 
 #[test]
+fn flows_that_are_asked_for_on_a_held_screen_appear() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    driver.keys(["3", "space"]).screen();
+    driver.publish();
+    assert!(!driver.app.changed(), "nothing else was asked for");
+    // The answer comes when the screen was drawn already.
+    driver.snapshot.flows.query.descending = true;
+    driver.publish();
+    assert!(driver.app.changed());
+}
+
+#[test]
 fn a_terminal_without_change_is_not_drawn() {
     let mut driver = Driver::new("asymmetric-strict", SMALL);
     driver.screen();
