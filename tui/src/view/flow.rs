@@ -130,7 +130,7 @@ impl View for FlowView {
         ]
     }
 
-    fn act(&mut self, action: Action, _: &Context<'_>) -> Vec<Effect> {
+    fn act(&mut self, action: Action, cx: &Context<'_>) -> Vec<Effect> {
         if self.cursor.act(action, self.rows.len()) {
             self.settle(!matches!(
                 action,
@@ -147,7 +147,7 @@ impl View for FlowView {
             Action::Form => self.clock = self.clock.next(),
             Action::Open => return self.open(),
             Action::ToStream => return vec![Effect::Open(Page::Stream(self.id.clone()))],
-            Action::Export => return vec![Effect::Export(vec![self.id.clone()])],
+            Action::Export => return cx.export(std::slice::from_ref(&self.id)),
             Action::Related => {
                 let filter = self
                     .ladder
