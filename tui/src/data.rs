@@ -19,6 +19,8 @@ pub type FlowId = String;
 pub enum Ask {
     /// Which flows the next snapshots shall hold.
     Flows(FlowQuery),
+    /// What became of these flows.
+    Reports(Vec<FlowId>),
     /// The packets of a flow, as all points saw them.
     Ladder(FlowId),
     /// What the two ends said to each other.
@@ -38,6 +40,8 @@ pub enum Ask {
 pub enum Answer {
     /// What is known by now: sent when something changed, a few times a second.
     Snapshot(Arc<Snapshot>),
+    /// To [`Ask::Reports`]: those of them that are known.
+    Reports(Vec<FlowId>, Vec<FlowReport>),
     /// To [`Ask::Ladder`].
     Ladder(FlowId, Result<Arc<Ladder>, String>),
     /// To [`Ask::Stream`].

@@ -195,6 +195,15 @@ impl Driver {
                     self.snapshot.flows = page(&self.engine, &query);
                     self.publish();
                 }
+                Request::Ask(Ask::Reports(ids)) => {
+                    let all = FlowQuery {
+                        window: 0..usize::MAX,
+                        ..FlowQuery::default()
+                    };
+                    let mut reports = page(&self.engine, &all).rows;
+                    reports.retain(|flow| ids.contains(&flow.id));
+                    self.send(Event::Answer(Box::new(Answer::Reports(ids, reports))));
+                }
                 other => self.requests.push(other),
             }
         }

@@ -210,6 +210,11 @@ impl<'a> Analysis<'a> {
                 self.query = query;
                 return;
             }
+            Ask::Reports(ids) => {
+                let flows = ids.iter().filter_map(|id| self.known(id));
+                let reports = flows.map(|flow| flow.report).collect();
+                return self.send(Answer::Reports(ids, reports));
+            }
             Ask::ReloadSites => return self.reload_sites(),
             Ask::Quit => return self.signals.stop(),
             Ask::Ladder(id) => match self.replay(&id, course) {

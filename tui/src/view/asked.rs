@@ -58,15 +58,73 @@ impl<T> Asked<T> {
     }
 }
 
-/// Whether it is worth asking again for what was asked of a flow: its packets may have become more since.
-pub(super) fn is_old(flow: &FlowReport, asked: u64, cx: &Context<'_>) -> bool {
-    let done = match cx.snapshot.input {
+/// When something was asked for: at which snapshot, and whether all was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    generation: u64,
+    done: bool,
+}
+
+impl Moment {
+    /// Now.
+    pub(super) fn now(cx: &Context<'_>) -> Self {
+        Self {
+            generation: cx.snapshot.generation,
+            done: is_done(cx),
+        }
+    }
+
+    /// Whether more may be known by now, and it is time to ask again.
+    pub(super) fn is_over(self, cx: &Context<'_>) -> bool {
+        if is_done(cx) {
+            return !self.done;
+        }
+        cx.snapshot.generation >= self.generation.saturating_add(PATIENCE)
+    }
+}
+
+/// Whether all is read.
+fn is_done(cx: &Context<'_>) -> bool {
+    match cx.snapshot.input {
         InputState::Files { done, .. } | InputState::Live { done } => done,
-    };
+    }
+}
+
+/// Whether it is worth asking again for what was asked of a flow: its packets may have become more since.
+pub(super) fn is_old(flow: &FlowReport, asked: Moment, cx: &Context<'_>) -> bool {
     let mut rows = cx.snapshot.flows.rows.iter();
     match rows.find(|row| row.id == flow.id) {
         Some(newer) => newer.last > flow.last,
         // Those that are not on any screen are asked for now and then.
-        None => !done && cx.snapshot.generation >= asked.saturating_add(PATIENCE),
+        None => asked.is_over(cx),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixture;
+
+    #[test]
+    fn what_was_asked_is_asked_again_now_and_then_and_once_when_all_is_read() {
+        fixture::world(|cx| {
+            let at = |generation, finished| {
+                let mut snapshot = fixture::snapshot();
+                snapshot.generation = generation;
+                if let InputState::Files { done, .. } = &mut snapshot.input {
+                    *done = finished;
+                }
+                snapshot
+            };
+            let is_over = |asked: (u64, bool), now: (u64, bool)| {
+                let [asked, now] = [asked, now].map(|(generation, done)| at(generation, done));
+                let context = |snapshot| Context { snapshot, ..*cx };
+                Moment::now(&context(&asked)).is_over(&context(&now))
+            };
+            assert!(!is_over((5, false), (16, false)));
+            assert!(is_over((5, false), (17, false)));
+            assert!(is_over((5, false), (6, true)), "the end was reached");
+            assert!(!is_over((5, true), (90, true)));
+        });
     }
 }

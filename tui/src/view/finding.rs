@@ -3,12 +3,15 @@
 mod page;
 
 use mirrorscope_engine::finding::Finding;
+use mirrorscope_engine::report::FlowReport;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::asked::Moment;
 use super::findings::key;
 use super::{Context, Effect, Page, View, related};
 use crate::action::Action;
+use crate::data::{Answer, Ask, FlowId};
 use crate::look::Role;
 use page::{Item, page};
 
@@ -16,6 +19,10 @@ use page::{Item, page};
 #[derive(Debug)]
 pub struct FindingView {
     finding: Box<Finding>,
+    /// The flows that were asked for, what became of them, and when that came; none while an answer is awaited.
+    asked: Vec<FlowId>,
+    flows: Vec<FlowReport>,
+    known: Option<Moment>,
     /// Which of the flows is selected.
     flow: usize,
     /// First line that is shown.
@@ -30,6 +37,9 @@ impl FindingView {
     pub fn new(finding: Box<Finding>) -> Self {
         Self {
             finding,
+            asked: Vec::new(),
+            flows: Vec::new(),
+            known: None,
             flow: 0,
             top: 0,
             items: Vec::new(),
@@ -98,6 +108,36 @@ impl View for FindingView {
         self.finding.kind.as_str().to_owned()
     }
 
+    fn opened(&mut self, _: &Context<'_>) -> Vec<Effect> {
+        self.known = None;
+        self.asked.clone_from(&self.finding.examples);
+        if self.asked.is_empty() {
+            return Vec::new();
+        }
+        vec![Effect::Ask(Ask::Reports(self.asked.clone()))]
+    }
+
+    fn learned(&mut self, cx: &Context<'_>) -> Vec<Effect> {
+        self.refresh(cx);
+        let is_old = self.known.is_some_and(|known| known.is_over(cx));
+        if is_old || self.asked != self.finding.examples {
+            self.opened(cx)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer, cx: &Context<'_>) -> bool {
+        match answer {
+            Answer::Reports(ids, flows) if *ids == self.asked => {
+                self.flows.clone_from(flows);
+                self.known = Some(Moment::now(cx));
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn actions(&self) -> &'static [Action] {
         &[
             Action::Open,
@@ -162,8 +202,9 @@ impl View for FindingView {
 
     fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {
         self.refresh(cx);
-        let (items, lines): (Vec<_>, Vec<_>) =
-            page(&self.finding, area.width, cx).into_iter().unzip();
+        let (items, lines): (Vec<_>, Vec<_>) = page((&self.finding, &self.flows), area.width, cx)
+            .into_iter()
+            .unzip();
         self.items = items;
         self.area = area;
         self.flow = self.flow.min(self.finding.examples.len().saturating_sub(1));

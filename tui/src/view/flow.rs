@@ -8,7 +8,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Text};
 
-use super::asked::{Asked, is_old};
+use super::asked::{Asked, Moment, is_old};
 use super::cursor::Cursor;
 use super::ladder::{Clock, Ladders, Row, rows};
 use super::words;
@@ -32,8 +32,8 @@ pub struct FlowView {
     /// Which of the selected packet's sights.
     sight: usize,
     clock: Clock,
-    /// The snapshot at which it was asked for last; none while an answer is awaited.
-    asked: Option<u64>,
+    /// When it came; none while an answer is awaited.
+    asked: Option<Moment>,
     /// Where the packets were drawn.
     area: Rect,
 }
@@ -100,7 +100,7 @@ impl View for FlowView {
             return false;
         }
         let before = self.place();
-        self.asked = Some(cx.snapshot.generation);
+        self.asked = Some(Moment::now(cx));
         self.ladder.take(ladder);
         self.rows = self.ladder.get().map_or(Vec::new(), |ladder| rows(ladder));
         self.look_for();

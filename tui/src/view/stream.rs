@@ -9,7 +9,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::asked::{Asked, is_old};
+use super::asked::{Asked, Moment, is_old};
 use super::cursor::Cursor;
 use super::words::{self, clock, count, cut};
 use super::{Context, Effect, View};
@@ -31,8 +31,8 @@ pub struct StreamView {
     form: Form,
     hits: Hits,
     cursor: Cursor,
-    /// The snapshot at which it was asked for last; none while an answer is awaited.
-    asked: Option<u64>,
+    /// When it came; none while an answer is awaited.
+    asked: Option<Moment>,
     area: Rect,
 }
 
@@ -104,7 +104,7 @@ impl View for StreamView {
         if *id != self.id {
             return false;
         }
-        self.asked = Some(cx.snapshot.generation);
+        self.asked = Some(Moment::now(cx));
         let lines = self.index.lines().len();
         let follows = lines > 0 && self.cursor.selected + 1 == lines;
         self.stream.take(stream);

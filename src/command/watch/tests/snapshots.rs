@@ -285,3 +285,23 @@ fn sites_that_are_read_again_are_told_and_so_is_what_is_wrong_with_them() {
     );
     watched.quit().unwrap();
 }
+
+#[test]
+fn flows_are_told_by_their_ids_those_that_are_known() {
+    let (watched, all) = Watched::over(&sample("asymmetric-strict.pcap"), &[]);
+    let known = &all.flows.rows[3];
+    let ids = vec!["0123456789".to_owned(), known.id.clone()];
+    watched.ask(Ask::Reports(ids.clone()));
+    let reports = watched.wait(|answer| match answer {
+        Answer::Reports(asked, reports) if asked == ids => Some(reports),
+        _ => None,
+    });
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!(
+        (report.serial, report.verdict),
+        (known.serial, known.verdict)
+    );
+    watched.quit().unwrap();
+}

@@ -2,6 +2,7 @@
 
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::point::printable;
+use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::time::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -54,8 +55,12 @@ impl Writer<'_> {
     }
 }
 
-/// The page in lines.
-pub(super) fn page(finding: &Finding, width: u16, cx: &Context<'_>) -> Vec<(Item, Line<'static>)> {
+/// The page of a finding in lines, with what is known of its flows.
+pub(super) fn page(
+    (finding, known): (&Finding, &[FlowReport]),
+    width: u16,
+    cx: &Context<'_>,
+) -> Vec<(Item, Line<'static>)> {
     let look = cx.look;
     let mut page = Writer {
         lines: Vec::new(),
@@ -86,7 +91,7 @@ pub(super) fn page(finding: &Finding, width: u16, cx: &Context<'_>) -> Vec<(Item
     if let Some(because) = finding.because {
         page.text("", &format!("because of {}", because.as_str()), faint);
     }
-    flows(&mut page, finding, cx);
+    flows(&mut page, finding, known, cx);
     if !finding.evidence.is_empty() {
         page.heading("Seen");
         for fact in &finding.evidence {
@@ -138,7 +143,7 @@ fn since(finding: &Finding) -> String {
 }
 
 /// The flows that can be opened.
-fn flows(page: &mut Writer<'_>, finding: &Finding, cx: &Context<'_>) {
+fn flows(page: &mut Writer<'_>, finding: &Finding, known: &[FlowReport], cx: &Context<'_>) {
     if finding.examples.is_empty() {
         return;
     }
@@ -148,8 +153,10 @@ fn flows(page: &mut Writer<'_>, finding: &Finding, cx: &Context<'_>) {
         _ => "Flows".to_owned(),
     });
     for (index, id) in finding.examples.iter().enumerate() {
-        let known = cx.snapshot.flows.rows.iter().find(|flow| flow.id == *id);
-        let about = known.map_or(String::new(), |flow| {
+        // What a list shows is the newest.
+        let mut flows = cx.snapshot.flows.rows.iter().chain(known);
+        let flow = flows.find(|flow| flow.id == *id);
+        let about = flow.map_or(String::new(), |flow| {
             format!("  {}  {}", words::flow(flow), flow.verdict.as_str())
         });
         let (mark, role) = if cx.marked.contains(id) {

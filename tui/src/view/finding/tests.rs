@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
-use crate::view::fixture::{SIZES, drawn, finding, snapshot, world};
+use crate::view::fixture::{SIZES, drawn, finding, flow, snapshot, world};
 use crate::view::flow::FlowView;
 use crate::view::stream::StreamView;
 
@@ -124,5 +124,40 @@ fn its_flows_are_marked_and_what_is_marked_is_written() {
         for view in views {
             assert_eq!(writes(view.act(Action::Export, &cx)), "m4t2C56ws3 other");
         }
+    });
+}
+
+#[test]
+fn its_flows_are_told_though_no_list_shows_them() {
+    let mut view = view();
+    let own = ["rqnxpnC7wp", "m4t2C56ws3", "sC6k2zD6dv"].map(str::to_owned);
+    let asks = |effects: Vec<Effect>| match effects.as_slice() {
+        [] => None,
+        [Effect::Ask(Ask::Reports(ids))] => Some(ids.clone()),
+        other => panic!("{other:?}"),
+    };
+    world(|cx| {
+        assert_eq!(asks(view.opened(cx)), Some(own.to_vec()));
+        let mut second = flow();
+        second.id.clone_from(&own[1]);
+        second.sport = 40001;
+        let told = "▸ m4t2C56ws3  tcp 10.10.0.10:40001 > 10.20.0.50:80  asymmetric";
+        assert!(!drawn(&mut view, (120, 40), cx).contains(told));
+        let answer = |ids: &[String]| Answer::Reports(ids.to_vec(), vec![second.clone()]);
+        assert!(!view.answer(&answer(&own[..2]), cx), "of another page");
+        assert!(view.answer(&answer(&own), cx));
+        let screen = drawn(&mut view, (120, 40), cx);
+        assert!(screen.contains(told), "{screen}");
+        assert_eq!(asks(view.learned(cx)), None, "nothing is new");
+        let mut snapshot = snapshot();
+        let mut newer = finding();
+        newer.examples.truncate(2);
+        snapshot.report.findings = vec![newer];
+        let cx = Context {
+            snapshot: &snapshot,
+            ..*cx
+        };
+        assert_eq!(asks(view.learned(&cx)), Some(own[..2].to_vec()));
+        assert_eq!(asks(view.learned(&cx)), None, "it waits for the answer");
     });
 }
