@@ -167,6 +167,9 @@ fn enter_leads_from_the_finding_to_the_packet_that_the_firewall_cannot_match() {
             finding.contains("10.20.0.50: requests pass dc1, answers leave by dc2"),
             "{finding}"
         );
+        // A small screen has to be scrolled to the flows.
+        let told = "rqnxpnC7wp  tcp 10.9.0.10:40006 > 10.20.0.50:80  asymmetric";
+        assert!(size.1 < 40 || finding.contains(told), "{finding}");
         let flow = screen.keys(["enter"]).shown();
         assert!(flow.contains("SYN ACK ✖ no connection to"), "{flow}");
         assert!(
