@@ -8,7 +8,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::asked::Moment;
-use super::findings::key;
+use super::findings::place;
 use super::{Context, Effect, Page, View, related};
 use crate::action::Action;
 use crate::data::{Answer, Ask, FlowId};
@@ -49,9 +49,9 @@ impl FindingView {
 
     /// Takes what is known of it by now.
     fn refresh(&mut self, cx: &Context<'_>) {
-        let own = key(&self.finding);
-        let mut findings = cx.snapshot.report.findings.iter();
-        if let Some(newer) = findings.find(|other| key(other) == own) {
+        let findings = &cx.snapshot.report.findings;
+        let place = place(findings, &self.finding);
+        if let Some(newer) = place.and_then(|at| findings.get(at)) {
             *self.finding = newer.clone();
         }
     }

@@ -21,7 +21,7 @@ pub struct Told;
 
 /// What a finding is known by while more of it is seen: its kind, where and since when it shows, and its first flow. Several of a
 /// kind may show at the same points.
-pub fn key(finding: &Finding) -> String {
+fn key(finding: &Finding) -> String {
     let points = finding.points.join(" ");
     let flow = finding.examples.first().map_or("", String::as_str);
     format!(
@@ -29,6 +29,19 @@ pub fn key(finding: &Finding) -> String {
         finding.kind.as_str(),
         finding.first.0
     )
+}
+
+/// Where a finding is among those of later. Its first flow may have given way to others: then it is the one at the same points
+/// that still has one of its flows.
+pub fn place(findings: &[Finding], own: &Finding) -> Option<usize> {
+    let known = key(own);
+    let same = findings.iter().position(|other| key(other) == known);
+    let shares = |other: &Finding| other.examples.iter().any(|id| own.examples.contains(id));
+    let alike = |other: &Finding| (other.kind, &other.points) == (own.kind, &own.points);
+    same.or_else(|| {
+        let mut findings = findings.iter();
+        findings.position(|other| alike(other) && shares(other))
+    })
 }
 
 impl Listed for Told {

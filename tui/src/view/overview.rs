@@ -9,6 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 
+use super::findings::place;
 use super::related::flows_of;
 use super::{Context, Effect, Page, View};
 use crate::action::Action;
@@ -24,8 +25,8 @@ const SIDE: u16 = 38;
 pub struct Overview {
     /// The finding that is told in full.
     at: usize,
-    /// What that one is known by, so that it stays when others come.
-    selected: Option<String>,
+    /// That one as it was known last, so that it stays when others come. Until one is chosen it is the first.
+    selected: Option<Box<Finding>>,
     /// Where findings were drawn, and which.
     drawn: Vec<(usize, Rect)>,
 }
@@ -34,18 +35,17 @@ impl Overview {
     fn go(&mut self, at: usize, cx: &Context<'_>) {
         let findings = &cx.snapshot.report.findings;
         self.at = at.min(findings.len().saturating_sub(1));
-        self.selected = findings.get(self.at).map(super::findings::key);
+        self.selected = findings.get(self.at).cloned().map(Box::new);
     }
 
-    /// Finds the selected one again, should others have come before it. Until one is chosen it is the first.
+    /// Finds the selected one again, should others have come before it.
     fn settle(&mut self, cx: &Context<'_>) {
-        let findings = &cx.snapshot.report.findings;
-        let mut same = findings.iter().map(super::findings::key);
-        let place = self
-            .selected
-            .as_ref()
-            .and_then(|key| same.position(|k| k == *key));
-        self.at = place.unwrap_or(0);
+        let selected = self.selected.as_ref();
+        let place = selected.and_then(|own| place(&cx.snapshot.report.findings, own));
+        match place {
+            Some(at) => self.go(at, cx),
+            None => self.at = 0,
+        }
     }
 
     fn finding<'a>(&self, cx: &Context<'a>) -> Option<&'a Finding> {

@@ -82,6 +82,27 @@ fn what_is_known_by_now_is_shown() {
 }
 
 #[test]
+fn it_stays_the_same_finding_when_its_first_flow_is_forgotten() {
+    let mut view = view();
+    let mut other = finding();
+    other.examples = vec!["another".to_owned()];
+    other.summary = "another one at these points".to_owned();
+    let mut newer = finding();
+    newer.examples.remove(0);
+    newer.first = newer.first.plus(1);
+    newer.summary = "5 flows by now".to_owned();
+    let mut snapshot = snapshot();
+    snapshot.report.findings = vec![other, newer];
+    world(|cx| {
+        let cx = Context {
+            snapshot: &snapshot,
+            ..*cx
+        };
+        assert!(drawn(&mut view, (80, 24), &cx).contains("5 flows by now"));
+    });
+}
+
+#[test]
 fn it_leads_to_all_its_flows() {
     let mut view = view();
     world(|cx| {
