@@ -176,8 +176,7 @@ impl App {
     fn answer(&mut self, answer: Answer) -> Vec<Request> {
         match answer {
             Answer::Snapshot(snapshot) => {
-                self.world.learn(snapshot);
-                if !self.world.held() {
+                if self.world.learn(snapshot) {
                     self.changed = true;
                     return self.at_top(|view, cx| view.learned(cx));
                 }

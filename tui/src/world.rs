@@ -77,16 +77,19 @@ impl World {
         self.held
     }
 
-    /// Takes what is known by now. On a held screen only other flows that were asked for appear.
-    pub fn learn(&mut self, snapshot: Arc<Snapshot>) {
+    /// Takes what is known by now; true if screens see anything of it. On a held screen only other flows that were asked for
+    /// appear.
+    pub fn learn(&mut self, snapshot: Arc<Snapshot>) -> bool {
         if !self.held {
             self.snapshot = snapshot;
-            return;
+            return true;
         }
-        if self.snapshot.flows.query != snapshot.flows.query {
+        let others = self.snapshot.flows.query != snapshot.flows.query;
+        if others {
             Arc::make_mut(&mut self.snapshot).flows = snapshot.flows.clone();
         }
         self.latest = Some(snapshot);
+        others
     }
 
     /// Holds the screen, or lets it go on.

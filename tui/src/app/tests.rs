@@ -64,6 +64,21 @@ fn a_notice_goes_after_a_while_and_what_is_sent_by_a_packet_stays_text() {
 }
 
 #[test]
+fn every_finding_opens_as_itself() {
+    // Several of a kind show at the same points here.
+    let mut driver = Driver::new("asymmetric-tolerant", (200, 60));
+    let findings = driver.snapshot.report.findings.clone();
+    assert!(findings.len() > 8);
+    driver.keys(["4"]);
+    for finding in &findings {
+        let told: String = finding.summary.chars().take(40).collect();
+        let screen = driver.keys(["enter"]).screen();
+        assert!(screen.contains(&told), "{told}:\n{screen}");
+        driver.keys(["esc", "down"]);
+    }
+}
+
+#[test]
 fn keys_for_what_is_outside_become_requests() {
     let mut driver = Driver::new("asymmetric-strict", SMALL);
     driver.keys(["R", "ctrl-z", "ctrl-l", "ctrl-c"]);
@@ -94,6 +109,18 @@ fn a_held_screen_stays_as_it_is() {
     assert!(held.contains("held") && frames(held));
     let screen = driver.keys(["space"]).screen();
     assert!(screen.contains("777 frames"), "{screen}");
+}
+
+#[test]
+fn flows_that_are_asked_for_on_a_held_screen_appear() {
+    let mut driver = Driver::new("asymmetric-strict", SMALL);
+    driver.keys(["3", "space"]).screen();
+    driver.publish();
+    assert!(!driver.app.changed(), "nothing else was asked for");
+    // The answer comes when the screen was drawn already.
+    driver.snapshot.flows.query.descending = true;
+    driver.publish();
+    assert!(driver.app.changed());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use mirrorscope_engine::finding::Finding;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::findings::key;
 use super::{Context, Effect, Page, View, related};
 use crate::action::Action;
 use crate::look::Role;
@@ -36,11 +37,11 @@ impl FindingView {
         }
     }
 
-    /// Takes what is known of it by now: the same kind at the same points.
+    /// Takes what is known of it by now.
     fn refresh(&mut self, cx: &Context<'_>) {
-        let own = &self.finding;
-        let same = |other: &&Finding| other.kind == own.kind && other.points == own.points;
-        if let Some(newer) = cx.snapshot.report.findings.iter().find(same) {
+        let own = key(&self.finding);
+        let mut findings = cx.snapshot.report.findings.iter();
+        if let Some(newer) = findings.find(|other| key(other) == own) {
             *self.finding = newer.clone();
         }
     }
@@ -109,7 +110,7 @@ impl View for FindingView {
         ]
     }
 
-    fn act(&mut self, action: Action, _: &Context<'_>) -> Vec<Effect> {
+    fn act(&mut self, action: Action, cx: &Context<'_>) -> Vec<Effect> {
         let page = usize::from(self.area.height).saturating_sub(2).max(1);
         let selected = self.finding.examples.get(self.flow).cloned();
         match action {
@@ -129,9 +130,15 @@ impl View for FindingView {
                 let stream = selected.map(|id| Effect::Open(Page::Stream(id)));
                 return stream.into_iter().collect();
             }
-            Action::Export if !self.finding.examples.is_empty() => {
-                return vec![Effect::Export(self.finding.examples.clone())];
+            Action::Mark => {
+                let last = self.finding.examples.len().saturating_sub(1);
+                self.select((self.flow + 1).min(last));
+                return selected
+                    .map(|id| Effect::Mark(vec![id]))
+                    .into_iter()
+                    .collect();
             }
+            Action::Export => return cx.export(&self.finding.examples),
             Action::Copy => return vec![Effect::Copy(page::text(&self.finding))],
             Action::Related => return vec![Effect::Open(Page::Findings)],
             _ => {}

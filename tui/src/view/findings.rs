@@ -19,9 +19,16 @@ pub type Findings = List<Told>;
 /// Findings.
 pub struct Told;
 
-/// What a finding is known by: its kind and where it shows.
+/// What a finding is known by while more of it is seen: its kind, where and since when it shows, and its first flow. Several of a
+/// kind may show at the same points.
 pub fn key(finding: &Finding) -> String {
-    format!("{} {}", finding.kind.as_str(), finding.points.join(" "))
+    let points = finding.points.join(" ");
+    let flow = finding.examples.first().map_or("", String::as_str);
+    format!(
+        "{} {points} {} {flow}",
+        finding.kind.as_str(),
+        finding.first.0
+    )
 }
 
 impl Listed for Told {

@@ -26,7 +26,8 @@ pub struct FlowView {
     ladder: Asked<Ladder>,
     rows: Vec<Row>,
     cursor: Cursor,
-    /// Lines that a search found.
+    /// What is searched for, in lower case, and the lines that have it.
+    wanted: String,
     hits: Vec<usize>,
     /// Which of the selected packet's sights.
     sight: usize,
@@ -45,6 +46,7 @@ impl FlowView {
             ladder: Asked::Waiting,
             rows: Vec::new(),
             cursor: Cursor::default(),
+            wanted: String::new(),
             hits: Vec::new(),
             sight: 0,
             clock: Clock::Relative,
@@ -101,7 +103,7 @@ impl View for FlowView {
         self.asked = Some(cx.snapshot.generation);
         self.ladder.take(ladder);
         self.rows = self.ladder.get().map_or(Vec::new(), |ladder| rows(ladder));
-        self.hits.clear();
+        self.look_for();
         if let Some(before) = before {
             self.return_to(before);
             return true;
@@ -130,7 +132,7 @@ impl View for FlowView {
         ]
     }
 
-    fn act(&mut self, action: Action, _: &Context<'_>) -> Vec<Effect> {
+    fn act(&mut self, action: Action, cx: &Context<'_>) -> Vec<Effect> {
         if self.cursor.act(action, self.rows.len()) {
             self.settle(!matches!(
                 action,
@@ -147,7 +149,7 @@ impl View for FlowView {
             Action::Form => self.clock = self.clock.next(),
             Action::Open => return self.open(),
             Action::ToStream => return vec![Effect::Open(Page::Stream(self.id.clone()))],
-            Action::Export => return vec![Effect::Export(vec![self.id.clone()])],
+            Action::Export => return cx.export(std::slice::from_ref(&self.id)),
             Action::Related => {
                 let filter = self
                     .ladder
@@ -190,9 +192,8 @@ impl View for FlowView {
     }
 
     fn search(&mut self, text: &str, _: &Context<'_>) -> usize {
-        let text = text.to_lowercase();
-        let hits = self.like(|rung| super::ladder::words(rung).to_lowercase().contains(&text));
-        self.hits = if text.is_empty() { Vec::new() } else { hits };
+        self.wanted = text.to_lowercase();
+        self.look_for();
         let at = self.cursor.selected;
         let first = self.hits.iter().find(|hit| **hit >= at);
         if let Some(&line) = first.or(self.hits.first()) {

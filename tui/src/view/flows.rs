@@ -219,18 +219,6 @@ impl Flows {
         )
     }
 
-    /// The flows that are marked, or the selected one.
-    fn meant(&self, cx: &Context<'_>) -> Vec<String> {
-        if cx.marked.is_empty() {
-            self.selected(cx)
-                .map(|flow| flow.id.clone())
-                .into_iter()
-                .collect()
-        } else {
-            cx.marked.iter().cloned().collect()
-        }
-    }
-
     fn visit_hit(&mut self, forward: bool, cx: &Context<'_>) {
         if let Some(index) = self.state.hit(forward) {
             self.with_rows(cx, |state, rows| state.go(index, rows));
@@ -292,11 +280,8 @@ impl View for Flows {
                 return std::iter::once(Effect::Mark(flows)).chain(told).collect();
             }
             Action::Export => {
-                let flows = self.meant(cx);
-                return (!flows.is_empty())
-                    .then_some(Effect::Export(flows))
-                    .into_iter()
-                    .collect();
+                let selected = self.selected(cx).map(|flow| flow.id.clone());
+                return cx.export(selected.as_slice());
             }
             _ => {
                 let Some(flow) = self.selected(cx) else {

@@ -53,10 +53,24 @@ pub struct Context<'a> {
     pub marked: &'a BTreeSet<FlowId>,
 }
 
+impl Context<'_> {
+    /// Asks where to write the flows that are marked; if none is, those that a screen is about.
+    fn export(&self, own: &[FlowId]) -> Vec<Effect> {
+        let flows = match self.marked.len() {
+            0 => own.to_vec(),
+            _ => self.marked.iter().cloned().collect(),
+        };
+        if flows.is_empty() {
+            return Vec::new();
+        }
+        vec![Effect::Export(flows)]
+    }
+}
+
 /// A screen that can be opened over another one.
 #[derive(Clone, Debug)]
 pub enum Page {
-    /// A finding, known by kind and points.
+    /// A finding, as it is known now.
     Finding(Box<mirrorscope_engine::finding::Finding>),
     /// A flow: what became of it, what each point saw, and its ladder.
     Flow(FlowId),

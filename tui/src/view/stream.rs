@@ -132,7 +132,7 @@ impl View for StreamView {
         ]
     }
 
-    fn act(&mut self, action: Action, _: &Context<'_>) -> Vec<Effect> {
+    fn act(&mut self, action: Action, cx: &Context<'_>) -> Vec<Effect> {
         if self.cursor.act(action, self.index.lines().len()) {
             return Vec::new();
         }
@@ -140,7 +140,7 @@ impl View for StreamView {
             Action::NextHit => self.turn(true),
             Action::PreviousHit => self.turn(false),
             Action::Form => self.reform(),
-            Action::Export => return vec![Effect::Export(vec![self.id.clone()])],
+            Action::Export => return cx.export(std::slice::from_ref(&self.id)),
             Action::Copy => {
                 let text = self.chunk().and_then(|(_, chunk)| chunk.text());
                 return text.map(Effect::Copy).into_iter().collect();

@@ -152,15 +152,14 @@ fn flows(page: &mut Writer<'_>, finding: &Finding, cx: &Context<'_>) {
         let about = known.map_or(String::new(), |flow| {
             format!("  {}  {}", words::flow(flow), flow.verdict.as_str())
         });
-        let text = clean(
-            &format!("  {} {id}{about} ", cx.look.signs.either("▸", ">")),
-            cx.look.signs,
-        );
-        let line = cut(
-            Line::styled(text, cx.look.style(Role::Text)),
-            page.width,
-            cx.look,
-        );
+        let (mark, role) = if cx.marked.contains(id) {
+            (cx.look.signs.mark(), Role::Marked)
+        } else {
+            (" ", Role::Text)
+        };
+        let sign = cx.look.signs.either("▸", ">");
+        let text = clean(&format!("  {sign}{mark}{id}{about} "), cx.look.signs);
+        let line = cut(Line::styled(text, cx.look.style(role)), page.width, cx.look);
         page.lines.push((Item::Flow(index), line));
     }
 }

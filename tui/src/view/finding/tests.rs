@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
 use crate::view::fixture::{SIZES, drawn, finding, snapshot, world};
+use crate::view::flow::FlowView;
+use crate::view::stream::StreamView;
 
 fn view() -> FindingView {
     FindingView::new(Box::new(finding()))
@@ -87,5 +90,39 @@ fn it_leads_to_all_its_flows() {
             matches!(effects.as_slice(), [Effect::Open(Page::Flows(filter))] if filter == "point fw1-inside,fw2-inside and asymmetric"),
             "{effects:?}"
         );
+    });
+}
+
+#[test]
+fn its_flows_are_marked_and_what_is_marked_is_written() {
+    let mut view = view();
+    let marks = |effects: Vec<Effect>| match effects.as_slice() {
+        [Effect::Mark(flows)] => flows.join(" "),
+        other => panic!("{other:?}"),
+    };
+    let writes = |effects: Vec<Effect>| match effects.as_slice() {
+        [Effect::Export(flows)] => flows.join(" "),
+        other => panic!("{other:?}"),
+    };
+    world(|cx| {
+        drawn(&mut view, (120, 40), cx);
+        assert_eq!(marks(view.act(Action::Mark, cx)), "rqnxpnC7wp");
+        assert_eq!(marks(view.act(Action::Mark, cx)), "m4t2C56ws3", "the next");
+        let all = "rqnxpnC7wp m4t2C56ws3 sC6k2zD6dv";
+        assert_eq!(writes(view.act(Action::Export, cx)), all, "none is marked");
+        let marked = BTreeSet::from(["m4t2C56ws3".to_owned(), "other".to_owned()]);
+        let cx = Context {
+            marked: &marked,
+            ..*cx
+        };
+        assert!(drawn(&mut view, (120, 40), &cx).contains("  ▸◉m4t2C56ws3"));
+        let views: [&mut dyn View; 3] = [
+            &mut view,
+            &mut FlowView::new("own".to_owned()),
+            &mut StreamView::new("own".to_owned()),
+        ];
+        for view in views {
+            assert_eq!(writes(view.act(Action::Export, &cx)), "m4t2C56ws3 other");
+        }
     });
 }

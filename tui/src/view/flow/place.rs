@@ -2,7 +2,7 @@
 
 use super::FlowView;
 use crate::data::{PacketRef, Rung};
-use crate::view::ladder::Row;
+use crate::view::ladder::{Row, words};
 
 /// Where a reader is.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,16 @@ impl FlowView {
     pub(super) fn go(&mut self, line: usize) {
         self.cursor.selected = line;
         self.settle(true);
+    }
+
+    /// Finds the lines that have what is searched for.
+    pub(super) fn look_for(&mut self) {
+        let has = |rung: &Rung| words(rung).to_lowercase().contains(&self.wanted);
+        self.hits = if self.wanted.is_empty() {
+            Vec::new()
+        } else {
+            self.like(has)
+        };
     }
 
     /// To the next hit of the search, or the one before.

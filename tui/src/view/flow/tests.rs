@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::data::PacketRef;
+use crate::data::{PacketRef, Sight};
 use crate::look::{Look, Signs, ThemeName};
 use crate::view::fixture::{self, SIZES, drawn, ladder, styles, world};
 
@@ -114,6 +114,32 @@ fn a_search_goes_from_hit_to_hit() {
             "from the first to the last"
         );
         assert_eq!(view.search("nothing like it", cx), 0);
+    });
+}
+
+#[test]
+fn a_search_goes_on_in_a_ladder_that_grows() {
+    let mut view = view();
+    world(|cx| {
+        assert_eq!(view.search("SENT again", cx), 4);
+        let mut more = ladder();
+        let last = more.rows.last().cloned().unwrap();
+        more.rows.push(Rung {
+            time: last.time.plus(1_000_000),
+            retransmission: true,
+            sights: vec![Sight {
+                frame: PacketRef(77),
+                ..last.sights[0].clone()
+            }],
+            ..last
+        });
+        view.answer(&Answer::Ladder(ID.to_owned(), Ok(Arc::new(more))), cx);
+        assert_eq!(opens(&mut view), Some(PacketRef(10300)), "the same packet");
+        view.act(Action::NextHit, cx);
+        assert_eq!(opens(&mut view), Some(PacketRef(10311)));
+        view.act(Action::PreviousHit, cx);
+        view.act(Action::PreviousHit, cx);
+        assert_eq!(opens(&mut view), Some(PacketRef(77)), "what came is found");
     });
 }
 
