@@ -1,64 +1,45 @@
 //! Keys, the mouse and the size, as the terminal tells them.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, stdin};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use crossterm::event::{self, Event};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Where events come from: standard input, or the terminal of the process if packets come by that.
+/// What the user does, read on a thread of its own: the library never comes back from a terminal that is gone, and the
+/// program must.
 #[derive(Debug)]
 pub struct Keyboard {
-    terminal: Option<File>,
+    events: Receiver<io::Result<Event>>,
 }
 
-/// How long the library looks for an event where something can be read. With no time at all it would not even look, and
-/// what was typed would stay where it is.
-const LOOK: Duration = Duration::from_millis(1);
-
-/// The terminal is gone: a window was closed, a connection broke.
-#[derive(Debug)]
-pub struct Gone;
-
 impl Keyboard {
-    /// Finds it.
+    /// Begins to read. The thread ends with the program, or with the terminal.
     pub fn new() -> io::Result<Self> {
-        let terminal = if stdin().is_terminal() {
-            None
-        } else {
-            Some(File::open("/dev/tty")?)
-        };
-        Ok(Self { terminal })
+        let (events, read) = channel();
+        thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(move || {
+                loop {
+                    let event = event::read();
+                    let failed = event.is_err();
+                    if events.send(event).is_err() || failed {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self { events: read })
     }
 
-    /// The next event, waited for no longer than that. To ask the library about a terminal that is gone would never
-    /// end, so that is found out before.
-    pub fn next(&self, wait: Duration) -> io::Result<Result<Option<Event>, Gone>> {
-        let input = stdin();
-        let fd: BorrowedFd<'_> = match &self.terminal {
-            Some(file) => file.as_fd(),
-            None => input.as_fd(),
-        };
-        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        let wait = Timespec::try_from(wait).ok();
-        match poll(&mut fds, wait.as_ref()) {
-            // A signal: the size may be another one.
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let [ready] = fds;
-        if ready
-            .revents()
-            .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
-        {
-            return Ok(Err(Gone));
-        }
-        if event::poll(LOOK)? {
-            event::read().map(|event| Ok(Some(event)))
-        } else {
-            Ok(Ok(None))
+    /// The next event, waited for no longer than that.
+    pub fn next(&self, wait: Duration) -> io::Result<Option<Event>> {
+        match self.events.recv_timeout(wait) {
+            Ok(event) => event.map(Some),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(io::Error::other("no more keys can be read"))
+            }
         }
     }
 }

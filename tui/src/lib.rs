@@ -35,7 +35,7 @@ use crossterm::event::{self as input, KeyEventKind};
 use app::{App, Options};
 use data::{Answer, Ask, Snapshot};
 use event::{Event, Request};
-use keyboard::{Gone, Keyboard};
+use keyboard::Keyboard;
 use terminal::Terminal;
 
 /// Between two looks at what the analysis says, while no key is pressed.
@@ -94,14 +94,15 @@ fn attend(
         // All that is there already is taken before the next drawing.
         let mut wait = INTERVAL;
         loop {
-            match keyboard.next(wait)? {
-                Err(Gone) => return Ok(()),
+            let event = match keyboard.next(wait) {
+                Ok(Some(event)) => event,
                 Ok(None) => break,
-                Ok(Some(event)) => {
-                    let event = translate(event);
-                    let wanted = event.map(|event| app.update(start.elapsed(), event));
-                    requests.extend(wanted.into_iter().flatten());
-                }
+                // Of one that is gone nothing can be read.
+                Err(_) if terminal.ended() => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if let Some(event) = translate(event) {
+                requests.extend(app.update(start.elapsed(), event));
             }
             if !requests.is_empty() {
                 break;

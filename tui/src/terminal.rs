@@ -66,9 +66,11 @@ impl Terminal {
         execute!(stdout(), EndSynchronizedUpdate)
     }
 
-    /// Forgets what stands on the screen.
+    /// Forgets what stands on the screen. Not by the library's own `clear`: that asks the terminal where its cursor is, and
+    /// some never answer.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        let size = self.inner.size()?;
+        self.inner.resize(size.into())
     }
 
     /// Gives the terminal back and stops until somebody tells the program to go on.

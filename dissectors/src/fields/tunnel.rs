@@ -138,6 +138,12 @@ pub(super) fn gtpu(sheet: &mut Sheet<'_, '_>, header: &Gtpu<'_>) {
         255 => "user traffic (255)".to_owned(),
         other => other.to_string(),
     };
+    let flags = sheet.bytes().first().copied().unwrap_or_default();
+    let has = |flag: u8| yes(flags & flag != 0);
+    sheet.add("Version", 0..1, flags >> 5);
+    sheet.add("Extension header present", 0..1, has(0x04));
+    sheet.add("Sequence number present", 0..1, has(0x02));
+    sheet.add("N-PDU number present", 0..1, has(0x01));
     sheet.add("Message", 1..2, &kind);
     sheet.add("Length", 2..4, u16_at(sheet.bytes(), 2).unwrap_or_default());
     sheet.add(

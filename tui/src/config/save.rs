@@ -83,5 +83,8 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let new = path.with_extension("new");
     fs::write(&new, text)?;
+    if let Ok(before) = fs::metadata(&path) {
+        fs::set_permissions(&new, before.permissions())?;
+    }
     fs::rename(&new, &path)
 }

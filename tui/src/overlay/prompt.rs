@@ -160,7 +160,7 @@ impl Prompt {
             For::Export(flows) => Outcome::Export(Export {
                 flows: flows.clone(),
                 form: form(&text),
-                path: PathBuf::from(text),
+                path: place(&text),
             }),
         }
     }
@@ -318,6 +318,13 @@ fn fault(wrong: &FilterError, look: &Look) -> String {
         look.signs.severity(Severity::Warning),
         look.signs.text(first)
     )
+}
+
+/// The path that a text means: `~/` is the home directory, as in a shell.
+fn place(text: &str) -> PathBuf {
+    let home = || etcetera::home_dir().ok();
+    let at_home = text.strip_prefix("~/").zip(home());
+    at_home.map_or_else(|| PathBuf::from(text), |(rest, home)| home.join(rest))
 }
 
 /// The form that a file's name asks for.

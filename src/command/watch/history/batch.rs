@@ -42,25 +42,30 @@ impl<'a> Batch<'a> {
         {
             self.next();
         }
-        self.told = true;
-        let Some(taken) = taken else {
-            return;
-        };
         let own = frame.bytes.as_ptr_range();
         let inner = mirrored.inner.bytes.as_ptr();
         let whole = own.start <= inner && inner <= own.end;
         if whole || mirrored.shown.delivery != Delivery::Whole {
-            return self.add(taken.flow);
+            self.told = true;
+            if let Some(taken) = taken {
+                self.add(taken.flow);
+            }
+            return;
         }
-        // The bytes are those of a datagram that was put together, or of one that was given up.
-        match self.history.fragments.key(frame) {
-            Some(key) if mirrored.shown.arrival == frame.time => {
+        // The bytes are those of a datagram that was put together, or of one that was given up: then the frame at hand
+        // may still be a part of another.
+        let arrived = mirrored.shown.arrival == frame.time;
+        let key = self.history.fragments.key(frame).filter(|_| arrived);
+        self.told |= key.is_some();
+        match (key, taken) {
+            (Some(key), Some(taken)) => {
                 for number in self.history.fragments.take(&key) {
                     self.history.assign(number, taken.flow);
                 }
                 self.add(taken.flow);
             }
-            _ => self.history.salvaged(mirrored, taken),
+            (None, Some(taken)) => self.history.salvaged(mirrored, taken),
+            (_, None) => {}
         }
     }
 

@@ -1,14 +1,14 @@
 //! Parts of datagrams that are not complete: whose they are is known when the last one comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use mirrorscope_dissectors::{Options, Stop, Whole, decapsulate};
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 
-/// Datagrams that are waited for at once: those that began last.
-const DATAGRAMS: usize = 4096;
+/// Datagrams that are waited for at once, those that began last: as many as the engine waits for.
+const DATAGRAMS: usize = 16_384;
 /// Parts of one.
 const PARTS: usize = 256;
 /// Later parts are those of another datagram.
@@ -26,8 +26,10 @@ pub struct Key {
 pub struct Fragments {
     options: Options,
     open: HashMap<Key, Parts>,
-    /// The datagrams in the order in which they began; some may be complete.
-    order: VecDeque<(u64, Key)>,
+    /// The same in the order in which they began.
+    order: BTreeMap<u64, Key>,
+    /// The same by when a part of them came; of those at one time, the one that began first is first.
+    times: BTreeMap<(Timestamp, u64), Key>,
     next: u64,
 }
 
@@ -44,7 +46,8 @@ impl Fragments {
         Self {
             options,
             open: HashMap::new(),
-            order: VecDeque::new(),
+            order: BTreeMap::new(),
+            times: BTreeMap::new(),
             next: 0,
         }
     }
@@ -69,9 +72,11 @@ impl Fragments {
             if parts.numbers.len() < PARTS {
                 parts.numbers.push(number);
                 parts.times.push(time);
+                self.times.insert((time, parts.id), key);
             }
             return;
         }
+        self.take(&key);
         let id = self.next;
         self.next += 1;
         let parts = Parts {
@@ -81,28 +86,31 @@ impl Fragments {
             times: vec![time],
         };
         self.open.insert(key, parts);
-        self.order.push_back((id, key));
+        self.order.insert(id, key);
+        self.times.insert((time, id), key);
         if self.order.len() > DATAGRAMS
-            && let Some((id, oldest)) = self.order.pop_front()
-            && self.open.get(&oldest).is_some_and(|parts| parts.id == id)
+            && let Some((_, oldest)) = self.order.pop_first()
         {
-            self.open.remove(&oldest);
+            self.take(&oldest);
         }
     }
 
     /// The parts of a datagram that is complete.
     pub fn take(&mut self, key: &Key) -> Vec<u64> {
-        let parts = self.open.remove(key);
-        parts.map_or_else(Vec::new, |parts| parts.numbers)
+        let Some(parts) = self.open.remove(key) else {
+            return Vec::new();
+        };
+        self.order.remove(&parts.id);
+        for time in parts.times {
+            self.times.remove(&(time, parts.id));
+        }
+        parts.numbers
     }
 
     /// The parts of a datagram of which one came at a time.
     pub fn take_since(&mut self, time: Timestamp) -> Vec<u64> {
-        let of = |key: &&Key| {
-            let parts = self.open.get(*key);
-            parts.is_some_and(|parts| parts.times.contains(&time))
-        };
-        let key = self.order.iter().map(|(_, key)| key).find(of).copied();
+        let mut of = self.times.range((time, 0)..=(time, u64::MAX));
+        let key = of.next().map(|(_, key)| *key);
         key.map_or_else(Vec::new, |key| self.take(&key))
     }
 }

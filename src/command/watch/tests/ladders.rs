@@ -206,6 +206,43 @@ fn packets_that_came_in_parts_are_whole_in_the_ladder() {
     packed.quit().unwrap();
 }
 
+/// Each part comes when an earlier datagram is given up.
+#[test]
+fn first_parts_whose_rest_is_lost_are_in_the_ladder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (plain, parts, first) = (file("plain.pcap"), file("parts.pcap"), file("first.pcap"));
+    let sample = sample("healthy.pcap");
+    command(&["decap", "-w", &plain, sample.to_str().unwrap()]);
+    let wrapped = ["encap", "--as", "vxlan", "--session", "7", "--mtu", "600"];
+    command(&[&wrapped[..], &["-w", &parts, &plain]].concat());
+    let bytes = std::fs::read(&parts).unwrap();
+    let mut kept = bytes[..24].to_vec();
+    let (mut at, mut count) = (24, 0_u32);
+    while at < bytes.len() {
+        let captured = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+        let end = at + 16 + captured as usize;
+        // More fragments, offset 0; three seconds apart.
+        if bytes[at + 16 + 14 + 6..][..2] == [0x20, 0] {
+            kept.extend((1_700_000_000 + 3 * count).to_le_bytes());
+            kept.extend(&bytes[at + 4..end]);
+            count += 1;
+        }
+        at = end;
+    }
+    std::fs::write(&first, kept).unwrap();
+    let (watched, snapshot) = Watched::over(first.as_ref(), &[]);
+    let mut there = 0;
+    for flow in &snapshot.flows.rows {
+        let ladder = watched.ladder(&flow.id).unwrap();
+        assert_eq!(ladder.forgotten, 0, "{}", flow.id);
+        there += ladder.rows.len();
+    }
+    assert!(count > 15, "{count}");
+    assert_eq!(there, count as usize);
+    watched.quit().unwrap();
+}
+
 #[test]
 fn files_are_merged_and_each_frame_is_fetched_from_its_own() {
     let folder = tempfile::tempdir().unwrap();
