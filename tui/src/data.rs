@@ -1,6 +1,6 @@
 //! What the interface and the analysis tell each other. Both sides own what they are given; neither waits for the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -166,6 +166,16 @@ pub struct Rung {
     pub retransmission: bool,
     /// Where it was seen, in order of time.
     pub sights: Vec<Sight>,
+    /// Duplicates beyond those among the sights, by the index of their lane.
+    pub more: BTreeMap<usize, u64>,
+}
+
+impl Rung {
+    /// How often it was seen in all.
+    #[must_use]
+    pub fn sightings(&self) -> u64 {
+        self.sights.len() as u64 + self.more.values().sum::<u64>()
+    }
 }
 
 /// A packet at a point.
