@@ -9,6 +9,7 @@ use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::stream::{Cause, Note};
 use mirrorscope_engine::time::Timestamp;
 
+pub use crate::latest::Latest;
 pub use mirrorscope_engine::page::{FlowPage, FlowQuery, FlowSort};
 
 /// What a flow is known by: its id in JSON and on screen.
@@ -36,8 +37,8 @@ pub enum Ask {
 /// What the analysis answers.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// What is known by now: sent when something changed, a few times a second.
-    Snapshot(Arc<Snapshot>),
+    /// What is known by now waits there: put there when something changed, a few times a second.
+    Snapshot(Latest<Arc<Snapshot>>),
     /// To [`Ask::Ladder`].
     Ladder(FlowId, Result<Arc<Ladder>, String>),
     /// To [`Ask::Stream`].
