@@ -175,8 +175,10 @@ impl App {
 
     fn answer(&mut self, answer: Answer) -> Vec<Request> {
         match answer {
-            Answer::Snapshot(snapshot) => {
-                if self.world.learn(snapshot) {
+            Answer::Snapshot(latest) => {
+                if let Some(snapshot) = latest.take()
+                    && self.world.learn(snapshot)
+                {
                     self.changed = true;
                     return self.at_top(|view, cx| view.learned(cx));
                 }

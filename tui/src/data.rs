@@ -1,6 +1,6 @@
 //! What the interface and the analysis tell each other. Both sides own what they are given; neither waits for the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::stream::{Cause, Note};
 use mirrorscope_engine::time::Timestamp;
 
+pub use crate::latest::Latest;
 pub use mirrorscope_engine::page::{FlowPage, FlowQuery, FlowSort};
 
 /// What a flow is known by: its id in JSON and on screen.
@@ -38,8 +39,8 @@ pub enum Ask {
 /// What the analysis answers.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// What is known by now: sent when something changed, a few times a second.
-    Snapshot(Arc<Snapshot>),
+    /// What is known by now waits there: put there when something changed, a few times a second.
+    Snapshot(Latest<Arc<Snapshot>>),
     /// To [`Ask::Reports`]: those of them that are known.
     Reports(Vec<FlowId>, Vec<FlowReport>),
     /// To [`Ask::Ladder`].
@@ -170,6 +171,16 @@ pub struct Rung {
     pub retransmission: bool,
     /// Where it was seen, in order of time.
     pub sights: Vec<Sight>,
+    /// Duplicates beyond those among the sights, by the index of their lane.
+    pub more: BTreeMap<usize, u64>,
+}
+
+impl Rung {
+    /// How often it was seen in all.
+    #[must_use]
+    pub fn sightings(&self) -> u64 {
+        self.sights.len() as u64 + self.more.values().sum::<u64>()
+    }
 }
 
 /// A packet at a point.

@@ -179,7 +179,7 @@ impl Driver {
     pub fn publish(&mut self) {
         self.snapshot.generation += 1;
         let snapshot = Arc::new(self.snapshot.clone());
-        self.send(Event::Answer(Box::new(Answer::Snapshot(snapshot))));
+        self.send(Event::Answer(Box::new(Answer::Snapshot(snapshot.into()))));
     }
 
     /// Lets something happen.

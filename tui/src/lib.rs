@@ -13,6 +13,7 @@ pub mod event;
 pub(crate) mod fixture;
 mod keyboard;
 pub mod keys;
+mod latest;
 pub mod look;
 mod overlay;
 pub mod progress;

@@ -17,7 +17,9 @@ use mirrorscope_engine::receive::{Frame, Receiver as Decapsulator};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Config, Engine, OneFlow};
-use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, InputState, Snapshot, Weight};
+use mirrorscope_tui::data::{
+    Answer, Ask, Export, ExportForm, InputState, Latest, Snapshot, Weight,
+};
 
 use super::export::{Packets, Whole};
 use super::frames::Frames;
@@ -107,6 +109,8 @@ struct Analysis<'a> {
     /// What was known when all flows were looked at last, and what was sent last.
     latest: Option<(Digest, Arc<Snapshot>)>,
     generation: u64,
+    /// What was sent last, until the interface takes it.
+    published: Latest<Arc<Snapshot>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -149,6 +153,7 @@ impl<'a> Analysis<'a> {
             asked: false,
             latest: None,
             generation: 0,
+            published: Latest::default(),
         }
     }
 
@@ -392,7 +397,9 @@ impl<'a> Analysis<'a> {
         let snapshot = Arc::new(snapshot);
         self.latest = Some((digest, Arc::clone(&snapshot)));
         self.asked = false;
-        self.send(Answer::Snapshot(snapshot));
+        if self.published.put(snapshot) {
+            self.send(Answer::Snapshot(self.published.clone()));
+        }
     }
 
     /// How far files were read.

@@ -34,7 +34,7 @@ impl Frames {
         }
     }
 
-    /// The numbers of the frames of some flows, in order of arrival.
+    /// The numbers of the frames of some flows, in order of arrival, each once.
     pub fn of(&self, flows: &[u64]) -> Vec<u64> {
         let mut flows: Vec<u32> = flows.iter().map(|flow| *flow as u32).collect();
         flows.sort_unstable();

@@ -6,6 +6,8 @@
 mod batch;
 mod block;
 mod fragments;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -78,12 +80,17 @@ impl History {
             self.incomplete = true;
             return None;
         }
-        let number = self.open.add(frame, place, flow);
+        // All entries of a frame are in one block.
         let [frames, _] = self.open.size();
         if self.open.is_full() || frames >= BLOCK.min(keep / SHARE) && frames > 0 {
             self.close();
         }
-        Some(number)
+        Some(self.open.add(frame, place, flow))
+    }
+
+    /// The frame that was added last is of another flow, too.
+    fn add_again(&mut self, flow: u64) {
+        self.open.add_again(flow);
     }
 
     /// Tells whose an earlier frame is.

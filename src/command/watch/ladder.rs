@@ -1,10 +1,11 @@
 //! The packets of a flow, side by side at all points.
 
+mod alike;
 mod lanes;
 mod numbers;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use mirrorscope_dissectors::{Ip, Network, Transport};
@@ -16,11 +17,14 @@ use mirrorscope_engine::track::{Sight as Seen, Tracked};
 use mirrorscope_tui::data::{Ladder, PacketRef, Rung, Sight};
 
 use super::replay::Replay;
+use alike::Alike;
 use lanes::Lanes;
 use numbers::Segment;
 
 /// Packets that a ladder shows, the latest ones.
 const MOST: usize = 20_000;
+/// Sights of a packet at one point that a ladder shows; duplicates beyond are counted.
+const SIGHTS: usize = 64;
 
 /// Makes the ladder of a flow.
 pub fn ladder(mut replay: Replay) -> Result<Arc<Ladder>, String> {
@@ -35,11 +39,10 @@ struct Draft {
     originator: usize,
     lanes: Lanes,
     rungs: Vec<Step>,
-    /// The packets that look alike, in order.
-    alike: HashMap<u64, Vec<usize>>,
+    alike: Alike,
     /// Where each sight is, as firewalls know it.
-    places: HashMap<(PointId, u64, Timestamp), Vec<(usize, usize)>>,
-    /// The last sight.
+    places: HashMap<(PointId, u64, Timestamp), VecDeque<(usize, usize)>>,
+    /// The last sight, if firewalls judge it.
     last: Option<(usize, usize)>,
 }
 
@@ -57,7 +60,7 @@ impl Draft {
             originator: replay.flow.originator,
             lanes: Lanes::new(&replay.flow.report),
             rungs: Vec::new(),
-            alike: HashMap::new(),
+            alike: Alike::default(),
             places: HashMap::new(),
             last: None,
         }
@@ -76,46 +79,48 @@ impl Draft {
         // Its fragments are there already; firewalls judge it whole.
         if mirrored.shown.delivery == Delivery::Joined {
             if let Some(last) = self.last {
-                self.places.entry(place).or_default().push(last);
+                self.places.entry(place).or_default().push_back(last);
             }
             return;
         }
         let lane = self.lanes.of(mirrored.shown.place);
-        let row = self.row(taken, lane).unwrap_or_else(|| {
+        let identity = taken.identity();
+        let known = match taken.sight {
+            Seen::Fresh => None,
+            // Of those that look alike, the first that did not come by here.
+            Seen::Copy => self.alike.first_elsewhere(identity, lane),
+            Seen::Duplicate | Seen::Again => self.alike.last_here(identity, lane),
+        };
+        let row = known.unwrap_or_else(|| {
             self.rungs.push(self.step(mirrored, ip, taken));
             let row = self.rungs.len() - 1;
-            self.alike.entry(taken.identity()).or_default().push(row);
+            self.alike.add(identity, row);
             row
         });
+        self.alike.see(identity, lane, row);
         let Some(Step { rung, .. }) = self.rungs.get_mut(row) else {
             return;
         };
         rung.time = rung.time.min(mirrored.shown.time);
+        let duplicate = taken.sight == Seen::Duplicate;
+        self.last = None;
+        let here = rung.sights.iter().filter(|sight| sight.lane == lane);
+        if duplicate && here.count() >= SIGHTS {
+            *rung.more.entry(lane).or_default() += 1;
+            return;
+        }
         rung.sights.push(Sight {
             lane,
             time: mirrored.shown.time,
-            duplicate: taken.sight == Seen::Duplicate,
+            duplicate,
             out_of_state: None,
             ttl: ip.ttl,
             frame: PacketRef(number),
         });
-        let at = (row, rung.sights.len() - 1);
-        self.last = Some(at);
-        self.places.entry(place).or_default().push(at);
-    }
-
-    /// The row of a packet that was seen before.
-    fn row(&self, taken: Tracked, lane: usize) -> Option<usize> {
-        let alike = self.alike.get(&taken.identity())?;
-        let here = |row: &&usize| {
-            let step = self.rungs.get(**row);
-            step.is_some_and(|step| step.rung.sights.iter().any(|sight| sight.lane == lane))
-        };
-        match taken.sight {
-            Seen::Fresh => None,
-            // Of those that look alike, the first that did not come by here.
-            Seen::Copy => alike.iter().find(|row| !here(row)).copied(),
-            Seen::Duplicate | Seen::Again => alike.iter().rfind(here).or(alike.last()).copied(),
+        if !duplicate {
+            let at = (row, rung.sights.len() - 1);
+            self.last = Some(at);
+            self.places.entry(place).or_default().push_back(at);
         }
     }
 
@@ -125,9 +130,8 @@ impl Draft {
             _ => None,
         };
         // Of TCP the numbers tell.
-        let again = segment.is_none()
-            && taken.sight == Seen::Fresh
-            && self.alike.contains_key(&taken.identity());
+        let again =
+            segment.is_none() && taken.sight == Seen::Fresh && self.alike.knows(taken.identity());
         Step {
             segment,
             known: taken.sight == Seen::Copy,
@@ -141,6 +145,7 @@ impl Draft {
                 gap: 0,
                 retransmission: again,
                 sights: Vec::new(),
+                more: BTreeMap::new(),
             },
         }
     }
@@ -153,11 +158,14 @@ impl Draft {
                 unmatched.packet.identity(),
                 unmatched.arrival,
             );
-            let sights = self.places.get(&place).into_iter().flatten();
-            for (row, at) in sights {
-                let sight = self.rungs.get_mut(*row);
-                let sight = sight.and_then(|step| step.rung.sights.get_mut(*at));
-                if let Some(sight) = sight.filter(|s| !s.duplicate && s.out_of_state.is_none()) {
+            let Some(sights) = self.places.get_mut(&place) else {
+                continue;
+            };
+            // A sight may be there twice: as the last fragment, and for the packet that it completed.
+            while let Some((row, at)) = sights.pop_front() {
+                let sight = self.rungs.get_mut(row);
+                let sight = sight.and_then(|step| step.rung.sights.get_mut(at));
+                if let Some(sight) = sight.filter(|sight| sight.out_of_state.is_none()) {
                     sight.out_of_state = Some(unmatched.reason.in_words());
                     break;
                 }
@@ -174,7 +182,7 @@ impl Draft {
         numbers::relate(&mut steps);
         let early = steps.len().saturating_sub(MOST);
         let rows: Vec<Rung> = steps.drain(early..).map(|step| step.rung).collect();
-        let there: usize = rows.iter().map(|rung| rung.sights.len()).sum();
+        let there = rows.iter().map(Rung::sightings).sum();
         let flow = replay.flow.report;
         let seen = flow.points.iter().flat_map(|at| [&at.orig, &at.resp]);
         let seen = seen.map(|way| {
@@ -182,7 +190,7 @@ impl Draft {
             way.packets + more.map(|sum| sum.packets).sum::<u64>()
         });
         Ladder {
-            forgotten: seen.sum::<u64>().saturating_sub(there as u64),
+            forgotten: seen.sum::<u64>().saturating_sub(there),
             lanes: self.lanes.finish(),
             rows,
             flow,

@@ -1,6 +1,6 @@
 //! For tests: values as the analysis would give them, and screens as text.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mirrorscope_dissectors::fields::layers;
@@ -214,6 +214,7 @@ fn rung(
         gap: 0,
         retransmission,
         sights,
+        more: BTreeMap::new(),
     }
 }
 

@@ -81,10 +81,16 @@ impl<'a> Batch<'a> {
         if self.last == Some(flow) {
             return;
         }
-        self.last = Some(flow);
-        if let Some(frame) = self.frames.get(self.at) {
-            self.history.add(frame, self.place(), Some(flow));
+        if self.last.is_some() {
+            self.history.add_again(flow);
+        } else {
+            let frame = self.frames.get(self.at);
+            let added = frame.and_then(|frame| self.history.add(frame, self.place(), Some(flow)));
+            if added.is_none() {
+                return;
+            }
         }
+        self.last = Some(flow);
     }
 
     fn place(&self) -> Option<Place> {

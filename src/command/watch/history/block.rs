@@ -93,6 +93,18 @@ impl Block {
         self.next() - 1
     }
 
+    /// Adds an entry of another flow for the frame that was added last.
+    pub fn add_again(&mut self, flow: u64) {
+        let Some(last) = self.entries.last() else {
+            return;
+        };
+        let entry = Entry {
+            flow: AtomicU32::new(flow as u32),
+            ..*last
+        };
+        self.entries.push(entry);
+    }
+
     fn keep(&mut self, frame: &Frame<'_>) -> u64 {
         self.kept.push(Kept {
             time: frame.time,
@@ -114,9 +126,9 @@ impl Block {
         }
     }
 
-    /// The numbers of the entries of some flows, in order of arrival. `flows` ascend.
+    /// The frames of some flows, in order of arrival: the numbers of their first entries. `flows` ascend. What carries packets
+    /// of several of them is told several times.
     pub fn of<'a>(&'a self, flows: &'a [u32]) -> impl Iterator<Item = u64> + 'a {
-        let entries = self.entries.iter().zip(self.first..);
         let wanted = move |entry: &Entry| {
             let flow = entry.flow.load(Ordering::Relaxed);
             match flows {
@@ -124,8 +136,13 @@ impl Block {
                 several => several.binary_search(&flow).is_ok(),
             }
         };
-        let entries = entries.filter(move |(entry, _)| wanted(entry));
-        entries.map(|(_, number)| number)
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.filter(move |(_, entry)| wanted(entry));
+        entries.map(|(index, entry)| {
+            let before = self.entries.get(..index).unwrap_or_default().iter().rev();
+            let same = before.take_while(|before| before.place == entry.place);
+            self.first + (index - same.count()) as u64
+        })
     }
 
     /// Where the frame of an entry is.

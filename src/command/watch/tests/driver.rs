@@ -119,7 +119,14 @@ impl Watched {
     /// The first answer that somebody wants.
     pub fn wait<T>(&self, mut wanted: impl FnMut(Answer) -> Option<T>) -> T {
         loop {
-            let answer = self.answers.recv_timeout(PATIENCE).unwrap();
+            let mut answer = self.answers.recv_timeout(PATIENCE).unwrap();
+            // While one waits, nobody is told of later ones.
+            if let Answer::Snapshot(latest) = &mut answer {
+                let Some(snapshot) = latest.take() else {
+                    continue;
+                };
+                *latest = snapshot.into();
+            }
             if let Some(answer) = wanted(answer) {
                 return answer;
             }
@@ -128,7 +135,7 @@ impl Watched {
 
     pub fn snapshot(&self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
         self.wait(|answer| match answer {
-            Answer::Snapshot(snapshot) => Some(snapshot).filter(|snapshot| wanted(snapshot)),
+            Answer::Snapshot(latest) => latest.take().filter(|snapshot| wanted(snapshot)),
             _ => None,
         })
     }

@@ -206,6 +206,30 @@ fn packets_that_came_in_parts_are_whole_in_the_ladder() {
     packed.quit().unwrap();
 }
 
+#[test]
+fn of_very_many_duplicates_some_are_kept_and_all_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("same.pcap");
+    let bytes = std::fs::read(sample("asymmetric-udp-icmp.pcap")).unwrap();
+    let captured = u32::from_le_bytes(bytes[32..36].try_into().unwrap()) as usize;
+    let mut same = bytes[..24].to_vec();
+    for micros in 0..300_u32 {
+        same.extend(1_700_000_000_u32.to_le_bytes());
+        same.extend(micros.to_le_bytes());
+        same.extend(&bytes[32..40 + captured]);
+    }
+    std::fs::write(&path, same).unwrap();
+    let (watched, snapshot) = Watched::over(&path, &[]);
+    let ladder = watched.ladder(&snapshot.flows.rows[0].id).unwrap();
+    let [rung] = ladder.rows.as_slice() else {
+        panic!("{} packets", ladder.rows.len());
+    };
+    assert_eq!(rung.sights.iter().filter(|s| s.duplicate).count(), 63);
+    assert_eq!(rung.more, BTreeMap::from([(rung.sights[0].lane, 236)]));
+    assert_eq!((rung.sightings(), ladder.forgotten), (300, 0));
+    watched.quit().unwrap();
+}
+
 /// Each part comes when an earlier datagram is given up.
 #[test]
 fn first_parts_whose_rest_is_lost_are_in_the_ladder() {

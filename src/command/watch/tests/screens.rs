@@ -96,11 +96,15 @@ impl Screen {
             || self.known.is_none()
             || self.asked.is_some() && self.asked != self.known
         {
-            let answer = self.watched.wait(Some);
-            match &answer {
-                Answer::Snapshot(snapshot) => {
+            let mut answer = self.watched.wait(Some);
+            match &mut answer {
+                Answer::Snapshot(latest) => {
+                    let Some(snapshot) = latest.take() else {
+                        continue;
+                    };
                     let done = matches!(&snapshot.input, InputState::Files { done: true, .. });
                     self.known = done.then(|| snapshot.flows.query.clone());
+                    *latest = snapshot.into();
                 }
                 Answer::Notice(..) | Answer::Failed(_) => {}
                 _ => self.open -= 1,

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use super::plan::Plan;
 use crate::data::{Lane, Rung};
 use crate::look::{Look, Role};
+use crate::widget::figure::number;
 use crate::widget::text::clean;
 
 /// The line of a packet; `sight` is the one looked at if it is the selected line.
@@ -200,15 +201,30 @@ fn notes(rung: &Rung, lanes: &[Lane], look: &Look) -> Vec<Span<'static>> {
             ),
         );
     }
-    let doubled = rung.sights.iter().filter(|sight| sight.duplicate);
-    for sight in doubled {
-        let point = lanes.get(sight.lane).map_or("", |lane| lane.point.as_str());
+    for (lane, duplicates) in duplicates(rung) {
+        let point = lanes.get(lane).map_or("", |lane| lane.point.as_str());
+        let times = match duplicates {
+            1 => "twice".to_owned(),
+            _ => format!("{} times", number(duplicates + 1)),
+        };
         add(
             Role::Faint,
-            format!("{} twice from {}", look.signs.either("◎", "d"), point),
+            format!("{} {times} from {point}", look.signs.either("◎", "d")),
         );
     }
     notes
+}
+
+/// How many duplicates each lane has, in the order in which they came.
+fn duplicates(rung: &Rung) -> Vec<(usize, u64)> {
+    let mut lanes: Vec<(usize, u64)> = Vec::new();
+    for sight in rung.sights.iter().filter(|sight| sight.duplicate) {
+        match lanes.iter_mut().find(|(lane, _)| *lane == sight.lane) {
+            Some((_, count)) => *count += 1,
+            None => lanes.push((sight.lane, 1 + rung.more.get(&sight.lane).unwrap_or(&0))),
+        }
+    }
+    lanes
 }
 
 /// Which points did not see a packet.
@@ -222,5 +238,31 @@ pub(super) fn missed(rung: &Rung, lanes: &[Lane]) -> String {
     match missed.as_slice() {
         [] => "seen at every point of this flow".to_owned(),
         missed => format!("not seen at {}", missed.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixture;
+
+    #[test]
+    fn duplicates_of_a_point_are_told_once() {
+        let ladder = fixture::ladder();
+        let mut rung = ladder.rows.last().unwrap().clone();
+        let told = |rung: &Rung| -> Vec<String> {
+            let notes = notes(rung, &ladder.lanes, &Look::default());
+            let notes = notes.into_iter().map(|note| note.content.into_owned());
+            notes.filter(|note| note.contains('◎')).collect()
+        };
+        assert_eq!(told(&rung), ["◎ twice from dci1"]);
+        let mut other = rung.sights[3].clone();
+        other.duplicate = true;
+        rung.sights.push(other);
+        rung.sights.push(rung.sights[2].clone());
+        assert_eq!(told(&rung), ["◎ 3 times from dci1", "◎ twice from vm2"]);
+        rung.more.insert(1, 59_997);
+        assert_eq!(told(&rung), ["◎ 60000 times from dci1", "◎ twice from vm2"]);
+        assert_eq!(rung.sightings(), 6 + 59_997);
     }
 }
