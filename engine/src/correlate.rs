@@ -222,13 +222,12 @@ impl Context {
         }
     }
 
-    /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`. A machine's
-    /// own port is where a way begins or ends, even if its mirror is faster than others.
+    /// The points that one side's packets passed, in the order of their first packet: `fw1 (dc1) > dci (dc1)`.
     pub fn way(&self, flow: &FlowObserved, side: Side) -> String {
         let mut path: Vec<PointId> = Self::path(flow, side, flow.first).collect();
-        if let Some((_, behind)) = path.split_first_mut() {
-            behind.sort_by_key(|id| self.point(*id).is_some_and(|p| p.role == Role::Vnic));
-        }
+        end_at_ports(&mut path, |id| {
+            self.point(*id).is_some_and(|p| p.role == Role::Vnic)
+        });
         self.places(&path).join(" > ")
     }
 
@@ -500,5 +499,13 @@ pub fn kind_of_packet(flags: u16) -> &'static str {
         (_, _, _, true) => "RST",
         (_, true, _, _) => "ACK",
         _ => "packet",
+    }
+}
+
+/// Puts machines' own ports in their place on a way whose places are in the order of their first packet: a way begins or ends
+/// there, even if their mirror is faster than others.
+pub(crate) fn end_at_ports<T>(way: &mut [T], is_port: impl Fn(&T) -> bool) {
+    if let Some((_, behind)) = way.split_first_mut() {
+        behind.sort_by_key(is_port);
     }
 }

@@ -35,7 +35,7 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
-use page::{Digest, Ground};
+use page::Ground;
 
 pub use one::OneFlow;
 pub use threaded::Threaded;
@@ -207,12 +207,13 @@ impl Engine {
         self.frames_with(frames, |_, _, _, _| ());
     }
 
-    /// The same; `sink` gets each packet, as that of [`Self::frame_with`] does, behind the frame that completed it.
+    /// The same; `sink` gets each packet, as that of [`Self::frame_with`] does, behind the index of the frame that completed it.
     pub fn frames_with(
         &mut self,
         frames: &[Frame<'_>],
-        mut sink: impl FnMut(&Frame<'_>, &Mirrored<'_>, Option<Tracked>, &Tracker),
+        mut sink: impl FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
+        let mut index = 0..;
         for batch in frames.chunks(BATCH) {
             let mut opened = ArrayVec::<_, BATCH>::new();
             opened.extend(batch.iter().map(Opened::whole));
@@ -224,10 +225,10 @@ impl Engine {
                 coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
             self.tables.tracker.ahead(&mut coming);
-            for (frame, coming) in opened.iter().zip(&coming) {
+            for ((frame, coming), index) in opened.iter().zip(&coming).zip(&mut index) {
                 let mut sink =
                     |mirrored: &Mirrored<'_>, taken: Option<Tracked>, flows: &Tracker| {
-                        sink(&frame.frame, mirrored, taken, flows);
+                        sink(index, mirrored, taken, flows);
                     };
                 self.accept(frame, coming.as_ref(), &mut sink);
             }
@@ -292,22 +293,26 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        self.report_on(None).0
+        self.report_on(None, |_, _| ()).0
     }
 
     /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
     /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
     pub fn report_matching(&self, filter: &Filter) -> Report {
-        self.report_on(Some(filter)).0
+        self.report_on(Some(filter), |_, _| ()).0
     }
 
     /// The report of flows with these ids alone.
     pub fn report_of(&self, ids: &HashSet<String>) -> Report {
-        self.report_on(Some(&ids)).0
+        self.report_on(Some(&ids), |_, _| ()).0
     }
 
-    /// The report, and what pages of its flows are made of.
-    fn report_on(&self, filter: Option<&dyn Chooses>) -> (Report, Digest) {
+    /// The report, and what its verdicts rest on. `judged` gets the flows that it is about.
+    fn report_on(
+        &self,
+        filter: Option<&dyn Chooses>,
+        mut judged: impl FnMut(&FlowObserved, &Judgement),
+    ) -> (Report, Ground) {
         let assigned = self.receiver.sessions().sequences.assign();
         let (context, evidence) = self.context(&assigned);
         let sessions = self.session_reports(&assigned);
@@ -322,14 +327,13 @@ impl Engine {
         let doubled = evidence.iter().map(|point| point.doubled).sum();
         let mut totals = self.totals(&sessions, doubled);
         let mut matching = 0;
-        let mut verdicts = Vec::new();
         let names = self.session_names();
         for flow in self.observed(&evidence) {
             let judgement = self.judge(&context, &flow);
             if !filter.is_none_or(|filter| wanted(filter, &context, &names, &flow, &judgement)) {
                 continue;
             }
-            verdicts.push((flow.serial, judgement.verdict, judgement.cause));
+            judged(&flow, &judgement);
             matching += 1;
             *totals
                 .verdicts
@@ -358,7 +362,7 @@ impl Engine {
             evidence,
             names,
         };
-        (report, Digest { ground, verdicts })
+        (report, ground)
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.

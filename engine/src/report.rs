@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::correlate::Judgement;
+use crate::correlate::{Judgement, end_at_ports};
 use crate::finding::{Finding, mac, protocol_name};
 use crate::firewall::{Explained, Policy};
 use crate::flow::community_id;
@@ -590,7 +590,7 @@ impl FirewallReport {
 
 impl FlowReport {
     /// The points that packets of one direction passed, in the order of their first packet there: indices of
-    /// [`Self::points`]. A machine's own port is where a way begins or ends, even if its mirror is faster than others.
+    /// [`Self::points`].
     pub fn way(&self, from_originator: bool) -> Vec<usize> {
         let of = |at: &AtPoint| {
             let way = if from_originator { &at.orig } else { &at.resp };
@@ -602,13 +602,10 @@ impl FlowReport {
             .collect();
         passed.sort_unstable();
         let mut way: Vec<usize> = passed.into_iter().map(|(_, index)| index).collect();
-        let is_end = |index: &usize| {
+        end_at_ports(&mut way, |index| {
             let at = self.points.get(*index);
             at.is_some_and(|at| at.role == Role::Vnic.as_str())
-        };
-        if let Some((_, behind)) = way.split_first_mut() {
-            behind.sort_by_key(is_end);
-        }
+        });
         way
     }
 

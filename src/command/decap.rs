@@ -41,17 +41,12 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         output,
     };
     let sound = input.run(&mut decap)?.sound;
+    let complete = decap.end()?;
     let Decap {
         mut stripper,
-        choice,
-        mut output,
+        output,
+        ..
     } = decap;
-    let mut result = Ok(());
-    stripper.finish(&choice, |mirrored, wanted| {
-        output.keep(&mut result, mirrored, wanted);
-    });
-    result?;
-    let complete = output.finish()?;
     if let Stripper::Engine(engine) = &stripper {
         tell_refused(engine, analysis);
     }
@@ -126,18 +121,23 @@ impl Decap {
 
     /// Ends the capture and the file; tells how many packets are in it.
     pub fn finish(mut self) -> Result<u64> {
+        self.end()?;
+        Ok(self.output.written())
+    }
+
+    /// Ends the capture and the file; true if all is in it.
+    fn end(&mut self) -> Result<bool> {
         let Self {
             stripper,
             choice,
             output,
-        } = &mut self;
+        } = self;
         let mut result = Ok(());
         stripper.finish(choice, |mirrored, wanted| {
             output.keep(&mut result, mirrored, wanted);
         });
         result?;
-        output.finish()?;
-        Ok(output.written())
+        output.finish()
     }
 }
 

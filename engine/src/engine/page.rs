@@ -92,7 +92,11 @@ pub(super) struct Ground {
 impl Engine {
     /// Everything found so far, and what pages of the flows are made of.
     pub fn report_and_digest(&self) -> (Report, Digest) {
-        self.report_on(None)
+        let mut verdicts = Vec::new();
+        let (report, ground) = self.report_on(None, |flow, judgement| {
+            verdicts.push((flow.serial, judgement.verdict, judgement.cause));
+        });
+        (report, Digest { ground, verdicts })
     }
 
     /// A page of the flows that a digest knows.

@@ -3,7 +3,7 @@
 //!
 //! Judged at points of role `firewall` from packets at that point alone, in the order in which they came; what a mirror
 //! brought twice is left out. Fragments are judged once, joined, as the kernel joins them before it tracks. Checksums
-//! are not judged: shown packets may have unfinished ones.
+//! are not judged: mirrored packets may have unfinished ones.
 //!
 //! A packet out of state is one that the kernel calls invalid, or a TCP packet that is new to it and no SYN. What the
 //! model says is raw: whether the mirror explains it is for the correlator to tell ([`crate::observer::Context`]).

@@ -439,8 +439,8 @@ impl Consumer for Analysis<'_> {
         }
         let mut batch = self.history.batch(frames, places);
         self.engine
-            .frames_with(frames, |frame, mirrored, taken, _| {
-                batch.packet(frame, mirrored, taken);
+            .frames_with(frames, |index, mirrored, taken, _| {
+                batch.packet(index, mirrored, taken);
             });
         batch.finish();
         Ok(())

@@ -35,13 +35,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes a packet that a frame completed. Frames come in their order; those before it completed nothing.
-    pub fn packet(&mut self, frame: &Frame<'_>, mirrored: &Mirrored<'_>, taken: Option<Tracked>) {
-        while let Some(current) = self.frames.get(self.at)
-            && !std::ptr::eq(current.bytes, frame.bytes)
-        {
+    /// Takes a packet that a frame, by its index, completed. Frames come in their order; those before it completed nothing.
+    pub fn packet(&mut self, index: usize, mirrored: &Mirrored<'_>, taken: Option<Tracked>) {
+        while self.at < index {
             self.next();
         }
+        let Some(frame) = self.frames.get(self.at) else {
+            return;
+        };
         let own = frame.bytes.as_ptr_range();
         let inner = mirrored.inner.bytes.as_ptr();
         let whole = own.start <= inner && inner <= own.end;
