@@ -23,6 +23,7 @@ mod host;
 mod live;
 mod loss;
 mod mirror_time;
+mod names;
 mod output;
 mod proof;
 mod recordings;
