@@ -20,6 +20,7 @@ mod formats;
 mod frames;
 mod generated;
 mod host;
+mod html;
 mod live;
 mod loss;
 mod mirror_time;

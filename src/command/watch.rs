@@ -5,15 +5,15 @@
 
 mod analysis;
 mod export;
-mod frames;
-mod history;
+pub(super) mod frames;
+pub(super) mod history;
 mod job;
-mod ladder;
+pub(super) mod ladder;
 mod notices;
 mod pace;
 mod packet;
 mod rates;
-mod replay;
+pub(super) mod replay;
 mod stream;
 #[cfg(test)]
 mod tests;
