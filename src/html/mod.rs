@@ -71,7 +71,7 @@ impl Page {
                 }
                 body {
                     a.skip href="#findings" { "To the findings" }
-                    (lead::lead(&self.report, &self.input))
+                    (lead::lead(self))
                     main {
                         (totals::figures(&self.report))
                         (findings::all(&self.report, &self.flows))

@@ -15,21 +15,21 @@ use super::outline::{Cell, Column, Row, section, table};
 use super::words::{bytes, count, number};
 use grid::Grid;
 
-/// The picture, and what it shows in words.
-pub(super) fn picture(picture: &Picture) -> Markup {
+/// The picture, and what it shows in words. `named` are the points that the finding is about; `flow` is the one whose way it shows,
+/// if it is not that of all flows of the finding.
+pub(super) fn picture(picture: &Picture, named: &[String], flow: Option<&str>) -> Markup {
     if picture.sites.is_empty() {
         return html! {};
     }
-    let grid = Grid::new(picture);
+    let grid = Grid::new(picture, named);
     let left_out = picture.sites.len() - grid.sites.len() + picture.more;
     html! {
         figure.sites {
             div.scroll tabindex="0" role="region" aria-label="Sites and the way of the traffic" { (draw::svg(&grid)) }
             figcaption {
-                @if !picture.requests.is_empty() {
-                    span.legend.requests { "→ requests" } " "
-                    span.legend.answers { "→ answers" } " "
-                }
+                @if !picture.requests.is_empty() { span.legend.requests { "→ requests" } " " }
+                @if !picture.answers.is_empty() { span.legend.answers { "⇢ answers" } " " }
+                @if let Some(flow) = flow { span { "of flow " code { (flow) } } " " }
                 @for way in &picture.ways { span.way { (way_in_words(way)) } " " }
                 @if left_out > 0 { span.faint { (count(left_out as u64, "more site")) " below" } }
             }

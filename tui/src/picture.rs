@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::matrix::WaysRow;
-use mirrorscope_engine::report::Report;
+use mirrorscope_engine::report::{FlowReport, Report};
 
 /// Sites that are drawn.
 const SITES: usize = 64;
@@ -23,9 +23,9 @@ pub struct Picture {
     pub more: usize,
     /// Which way flows go: those that come back another one first.
     pub ways: Vec<WaysRow>,
-    /// The points that requests of the finding's flows pass, one after the other.
+    /// The points that requests pass, one after the other.
     pub requests: Vec<Stop>,
-    /// The points that their answers pass.
+    /// The points that answers pass.
     pub answers: Vec<Stop>,
 }
 
@@ -49,9 +49,9 @@ pub struct Place {
     pub name: String,
     /// What stands there.
     pub role: &'static str,
-    /// The finding's requests pass it.
+    /// Requests pass it.
     pub requests: bool,
-    /// The finding's answers pass it.
+    /// Answers pass it.
     pub answers: bool,
 }
 
@@ -68,7 +68,11 @@ impl Picture {
     /// The picture of all sites, with the way of a finding's flows.
     pub fn new(report: &Report, finding: Option<&Finding>) -> Self {
         let way = |label| finding.map_or_else(Vec::new, |finding| way(finding, label));
-        let (requests, answers) = (way("requests"), way("answers"));
+        Self::with_ways(report, [way("requests"), way("answers")])
+    }
+
+    /// The same with the way of requests, and that of answers.
+    pub fn with_ways(report: &Report, [requests, answers]: [Vec<Stop>; 2]) -> Self {
         let passes = |way: &[Stop], point: &str, site: &str| {
             way.iter()
                 .any(|stop| stop.point == point && stop.site == site)
@@ -116,6 +120,19 @@ impl Picture {
             answers,
         }
     }
+}
+
+/// The way of one direction of a flow.
+pub fn way_of(flow: &FlowReport, from_originator: bool) -> Vec<Stop> {
+    let points = flow.way(from_originator).into_iter();
+    let stops = points.filter_map(|index| {
+        let at = flow.points.get(index)?;
+        Some(Stop {
+            point: at.point.clone(),
+            site: at.site.clone(),
+        })
+    });
+    stops.collect()
 }
 
 /// Where a role stands, from the outside inwards.

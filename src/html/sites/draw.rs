@@ -35,20 +35,12 @@ pub(super) fn svg(grid: &Grid<'_>) -> Markup {
                         path d=(path(line)) marker-end={ "url(#head-" (class) ")" } {}
                     }
                 }
-                @if let Some((x, y)) = outside(&lines, way) {
-                    text.outside.(class) x=(x) y=(y - 7) { (class) }
+                @if let Some((x, y)) = grid.outside(way) {
+                    text.outside.(class) x=(if way == Way::Requests { x + 12 } else { x - 12 }) y=(y - 7) { (class) }
                 }
             }
             @for spot in &grid.spots { (point(grid, spot)) }
         }
-    }
-}
-
-/// Where a way meets the outside.
-fn outside(lines: &[Vec<(i32, i32)>], way: Way) -> Option<(i32, i32)> {
-    match way {
-        Way::Requests => lines.first()?.first().copied(),
-        Way::Answers => lines.last()?.last().copied(),
     }
 }
 
@@ -90,12 +82,16 @@ fn point(grid: &Grid<'_>, spot: &Spot<'_>) -> Markup {
 fn passed(grid: &Grid<'_>, place: &Place) -> (&'static str, &'static str) {
     let [requests, answers] = &grid.ways;
     let both = !requests.is_empty() && !answers.is_empty();
+    if grid.named.contains(&place.name) {
+        return ("named", "▲");
+    }
     match (place.requests, place.answers) {
         (true, true) => ("both", "⇄ both"),
         (true, false) if both && place.role == "firewall" => ("lacks", "✖ no answers"),
         (false, true) if both && place.role == "firewall" => ("lacks", "✖ no requests"),
         (true, false) => ("requests", "requests"),
         (false, true) => ("answers", "answers"),
+        (false, false) if requests.is_empty() && answers.is_empty() => ("plain", ""),
         (false, false) => ("beside", ""),
     }
 }

@@ -66,11 +66,13 @@ pub(super) struct Grid<'a> {
     pub ways: [Vec<usize>; 2],
     /// What is drawn, as it is told.
     pub picture: &'a Picture,
+    /// Points that the finding is about.
+    pub named: &'a [String],
     rows: i32,
 }
 
 impl<'a> Grid<'a> {
-    pub(super) fn new(picture: &'a Picture) -> Self {
+    pub(super) fn new(picture: &'a Picture, named: &'a [String]) -> Self {
         let mut chosen: Vec<&Site> = picture.sites.iter().collect();
         // Those on the way come first, so that they are there and stand side by side.
         let mut order: Vec<&str> = Vec::new();
@@ -92,6 +94,10 @@ impl<'a> Grid<'a> {
             )
         });
         chosen.truncate(SITES);
+        // Two stand side by side in any order.
+        if order.len() <= 2 {
+            chosen.sort_by_key(|site| (place(site).is_none(), &site.name));
+        }
         let mut spots = Vec::new();
         let rows = rows(&chosen);
         let first: BTreeMap<u8, i32> = rows
@@ -134,6 +140,7 @@ impl<'a> Grid<'a> {
             sites,
             spots,
             picture,
+            named,
         }
     }
 
@@ -177,19 +184,33 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The lines of a way, each as the points of a line; the first comes from the outside, or the last leads there.
-    pub(super) fn lines(&self, way: Way) -> Vec<Vec<(i32, i32)>> {
+    /// The points of a way, and whether it comes from the outside or leads there.
+    fn course(&self, way: Way) -> (Vec<&Spot<'_>>, bool, bool) {
         let [requests, answers] = &self.ways;
-        let (stops, side) = match way {
-            Way::Requests => (requests, -1),
-            Way::Answers => (answers, 1),
+        let stops = if way == Way::Requests {
+            requests
+        } else {
+            answers
         };
         let spots: Vec<&Spot<'_>> = stops
             .iter()
             .filter_map(|index| self.spots.get(*index))
             .collect();
+        // A machine's own port is where a way begins or ends.
+        let ends = |spot: Option<&&Spot<'_>>| spot.is_none_or(|spot| spot.place.role == "vnic");
+        let (begins, ends) = (ends(spots.first()), ends(spots.last()));
+        match way {
+            Way::Requests => (spots, !begins, begins && !ends),
+            Way::Answers => (spots, ends && !begins, !ends),
+        }
+    }
+
+    /// The lines of a way, each as the points of a line.
+    pub(super) fn lines(&self, way: Way) -> Vec<Vec<(i32, i32)>> {
+        let side = if way == Way::Requests { -1 } else { 1 };
+        let (spots, enters, leaves) = self.course(way);
         let mut lines = Vec::new();
-        if way == Way::Requests {
+        if enters {
             lines.extend(spots.first().map(|spot| self.entry(spot, side)));
         }
         for hop in spots.windows(2) {
@@ -197,14 +218,23 @@ impl<'a> Grid<'a> {
                 lines.push(self.hop(from, to, side));
             }
         }
-        if way == Way::Answers {
+        if leaves {
             let out = spots.last().map(|spot| self.entry(spot, side));
-            lines.extend(out.map(|mut line| {
-                line.reverse();
-                line
-            }));
+            lines.extend(out.map(|line| line.into_iter().rev().collect()));
         }
         lines
+    }
+
+    /// Where a way meets the outside.
+    pub(super) fn outside(&self, way: Way) -> Option<(i32, i32)> {
+        let side = if way == Way::Requests { -1 } else { 1 };
+        let (spots, enters, leaves) = self.course(way);
+        let spot = if enters {
+            spots.first()
+        } else {
+            spots.last().filter(|_| leaves)
+        };
+        self.entry(spot?, side).first().copied()
     }
 
     fn entry(&self, spot: &Spot<'_>, side: i32) -> Vec<(i32, i32)> {
