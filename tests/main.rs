@@ -22,6 +22,7 @@ mod generated;
 mod host;
 mod html;
 mod live;
+mod looks;
 mod loss;
 mod mirror_time;
 mod names;

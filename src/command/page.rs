@@ -9,7 +9,8 @@ use mirrorscope_capture::{Again, Place};
 use mirrorscope_engine::Config;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Severity;
-use mirrorscope_engine::page::{Digest, FlowQuery, FlowSort};
+use mirrorscope_engine::one;
+use mirrorscope_engine::page::{Digest, FlowQuery, FlowSort, page as flow_page, report_and_digest};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::report::Report;
@@ -40,7 +41,7 @@ pub fn page(args: &AnalysisArgs) -> Result<(Page, bool)> {
     let done = input.run(&mut gather)?;
     gather.finish();
     analysis::tell_refused(&gather.engine, args);
-    let (whole, digest) = gather.engine.report_and_digest();
+    let Ok((whole, digest)) = report_and_digest(&mut &gather.engine);
     let mut report = match &filter {
         Some(filter) => gather.engine.report_matching(filter),
         None => whole,
@@ -55,9 +56,10 @@ pub fn page(args: &AnalysisArgs) -> Result<(Page, bool)> {
         descending: true,
         window: 0..LISTED,
     };
+    let Ok(flows) = flow_page(&mut &gather.engine, &digest, &query);
     let page = Page {
         input: names(&args.input),
-        flows: gather.engine.page(&digest, &query),
+        flows,
         endpoints: gather.engine.endpoints(),
         ladders: gather.ladders(&report, &digest),
         report,
@@ -113,18 +115,15 @@ impl Gather {
 
     /// The packets of one flow of each of the gravest findings.
     fn ladders(&mut self, report: &Report, digest: &Digest) -> Vec<Result<Arc<Ladder>, String>> {
-        let mut chosen: Vec<&str> = Vec::new();
+        let mut chosen: Vec<String> = Vec::new();
         let told = |severity| severity > Severity::Info;
         let findings = report.findings.iter().filter(|f| told(f.severity));
         for id in findings.filter_map(|finding| finding.examples.first()) {
-            if chosen.len() < LADDERS && !chosen.contains(&id.as_str()) {
-                chosen.push(id);
+            if chosen.len() < LADDERS && !chosen.contains(id) {
+                chosen.push(id.clone());
             }
         }
-        let flows = chosen
-            .into_iter()
-            .filter_map(|id| self.engine.flow(digest, id));
-        let flows: Vec<_> = flows.collect();
+        let Ok(flows) = one::flows(&mut &self.engine, digest, &chosen);
         let losses = self.engine.mirror_losses();
         let made = flows.into_iter().map(|flow| {
             ladder::ladder(Replay {
