@@ -11,6 +11,7 @@ pub mod findings;
 pub mod flows;
 pub mod follow;
 pub mod interfaces;
+mod page;
 pub mod report;
 pub mod sessions;
 pub mod sites;
