@@ -19,7 +19,7 @@ use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
 pub use config::ConfigArgs;
-pub use decap::{DecapArgs, OutputArgs};
+pub use decap::{Comment, DecapArgs, Keep, OutputArgs};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{AnalysisArgs, CaptureFormat, value};
 
@@ -14,9 +14,12 @@ Examples:
   mirrorscope decap -w inner.pcap capture.pcap          plain pcap, all sessions together
   mirrorscope decap -w - capture.pcap | tshark -r -     into another program
   mirrorscope decap --filter asymmetric -w bad.pcapng capture.pcap      packets of some flows only
-  mirrorscope decap -i eth1 -w /var/tmp/mirror.pcapng --rotate-size 100M --keep 20
+  mirrorscope decap --sites sites.toml --comment verdict -w inner.pcapng capture.pcap
+        interfaces named after sites and points, each packet with its flow's verdict (docs/wireshark.md)
+  mirrorscope decap --keep both -w both.pcapng capture.pcap    each packet with and without its encapsulation
+  mirrorscope decap -i eth1 -w /var/tmp/mirror.pcapng --rotate-size 100M --keep-files 20
         live, in at most 20 files of 100 MiB: mirror_00001_20261121212759.pcapng, mirror_00002_…
-  mirrorscope decap -i eth1 -w mirror.pcapng --rotate-time 1h --keep 24     live, the last day
+  mirrorscope decap -i eth1 -w mirror.pcapng --rotate-time 1h --keep-files 24     live, the last day
   mirrorscope decap --rotate-size 10M -w part.pcapng big.pcap               a large capture in parts
 
 Of live packets, and with rotation, files hold whole packets at any time, also if mirrorscope is killed. If the disk is full,
@@ -51,6 +54,14 @@ pub struct DecapArgs {
     #[arg(short = 's', long, value_name = "BYTES")]
     pub snaplen: Option<u32>,
 
+    /// What to write of a mirrored packet
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Keep::Inner)]
+    pub keep: Keep,
+
+    /// Write something about each packet with it (pcapng)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub comment: Option<Comment>,
+
     /// Write frames that came without encapsulation too, as they are
     #[arg(long)]
     pub plain: bool,
@@ -58,6 +69,24 @@ pub struct DecapArgs {
     /// When another file begins.
     #[command(flatten)]
     pub rotation: RotationArgs,
+}
+
+/// What is written of a mirrored packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// The packet without its encapsulation
+    Inner,
+    /// The whole frame as it arrived, with all of its parts if IP split it: it can be analysed again
+    Outer,
+    /// Both, one behind the other, on interfaces that tell them apart
+    Both,
+}
+
+/// What is written about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Comment {
+    /// The verdict of its flow and why; files are read twice for it
+    Verdict,
 }
 
 /// When another file begins.
@@ -74,7 +103,7 @@ pub struct RotationArgs {
 
     /// Keep this many files and delete the oldest, those of earlier runs with the same name among them
     #[arg(long, value_name = "N", requires = "rotation", help_heading = ROTATION)]
-    pub keep: Option<NonZeroUsize>,
+    pub keep_files: Option<NonZeroUsize>,
 
     /// Memory for live packets that wait for a slow disk
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = value::size, hide_short_help = true, help_heading = ROTATION)]

@@ -1,10 +1,14 @@
 //! `decap`: the mirrored packets without their encapsulation, as a capture file.
 
+mod interfaces;
+mod outer;
 pub mod output;
+mod verdicts;
+mod writer;
 
 use std::collections::HashSet;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
@@ -12,13 +16,16 @@ use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Tracked;
 
 use super::analysis::tell_refused;
-use super::choice::Choice;
-use super::{Outcome, refuse_own_input, tell};
-use crate::cli::DecapArgs;
-use crate::pipeline::Consumer;
-use output::Output;
+use super::choice::{Choice, Opened};
+use super::{Outcome, capture_format, refuse_own_input, tell};
+use crate::cli::{AnalysisArgs, CaptureFormat, Comment, DecapArgs, Keep};
+use crate::pipeline::{Consumer, Plan};
+use outer::Outer;
+use output::{Outgoing, Output};
+use verdicts::Verdicts;
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
@@ -28,37 +35,53 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         ..
     } = args;
     refuse_own_input(&target.write, &analysis.input.files)?;
+    if capture_format(target) == CaptureFormat::Pcap {
+        refuse_what_pcap_cannot(args)?;
+    }
     // A filter that cannot be used is told before anything is written.
-    let (choice, input) = Choice::open(analysis, &[&target.write])?;
+    let plan = Plan {
+        writes: &[&target.write],
+        ..Plan::default()
+    };
+    let verdicts = args.comment == Some(Comment::Verdict);
+    let Opened {
+        choice,
+        input,
+        ahead,
+    } = Choice::open(analysis, plan, verdicts)?;
+    let verdicts = ahead.filter(|_| verdicts);
+    let verdicts = verdicts.map(|engine| Verdicts::of(&engine));
     let output = Output::create(args, input.is_live())?;
     let stripper = match &choice {
-        Choice::All => Stripper::Receiver(Box::new(input.decapsulator())),
-        Choice::ByKey(_) | Choice::Flows(_) => Stripper::Engine(Box::new(input.engine(analysis))),
+        Choice::All if verdicts.is_none() => Stripper::Receiver(Box::new(input.decapsulator())),
+        _ => Stripper::Engine(Box::new(input.engine(analysis))),
     };
     let mut decap = Decap {
         stripper,
         choice,
+        verdicts: verdicts.unwrap_or_default(),
+        outer: (args.keep != Keep::Inner).then(|| Outer::new(input.settings(analysis).dissect)),
         output,
     };
     let sound = input.run(&mut decap)?.sound;
     let complete = decap.end()?;
-    let Decap {
-        mut stripper,
-        output,
-        ..
-    } = decap;
-    if let Stripper::Engine(engine) = &stripper {
-        tell_refused(engine, analysis);
-    }
-    let receiver = stripper.receiver();
-    tell(&receiver.hints());
-    output.tell_left_out(receiver.counts().frames);
-    let refused = receiver.sessions().refused;
-    if refused > 0 {
-        eprintln!("mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out");
-    }
-    output.tell_written();
+    decap.tell(analysis);
+    let refused = decap.stripper.receiver().sessions().refused;
     Ok(Outcome::new(sound && complete && refused == 0, false))
+}
+
+/// A pcap file has packets and their times, and nothing else.
+fn refuse_what_pcap_cannot(args: &DecapArgs) -> Result<()> {
+    if args.comment.is_some() {
+        bail!("--comment: a pcap file has no room for comments; write pcapng instead");
+    }
+    if args.keep == Keep::Both {
+        bail!(
+            "--keep both: a pcap file has no interfaces that would tell packets with and without encapsulation apart; write pcapng \
+             instead"
+        );
+    }
+    Ok(())
 }
 
 /// What strips the packets: an engine if it matters which flow they belong to.
@@ -75,28 +98,34 @@ impl Stripper {
         }
     }
 
-    /// Gives each packet to `sink`, and whether it is wanted; `None` if it belongs to no flow.
+    /// Gives each packet to `sink`, how it was taken, and whether it is wanted; `None` if it belongs to no flow.
     fn frame(
         &mut self,
         frame: &Frame<'_>,
         choice: &Choice,
-        mut sink: impl FnMut(&Mirrored<'_>, Option<bool>),
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, Option<bool>),
     ) {
         match self {
             Self::Receiver(receiver) => {
-                receiver.receive(frame, |mirrored| sink(mirrored, Some(true)));
+                receiver.receive(frame, |mirrored| sink(mirrored, None, Some(true)));
             }
             Self::Engine(engine) => engine.frame_with(frame, |mirrored, tracked, flows| {
-                sink(mirrored, choice.wants(tracked, flows));
+                sink(mirrored, tracked, choice.wants(tracked, flows));
             }),
         }
     }
 
-    fn finish(&mut self, choice: &Choice, mut sink: impl FnMut(&Mirrored<'_>, Option<bool>)) {
+    fn finish(
+        &mut self,
+        choice: &Choice,
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, Option<bool>),
+    ) {
         match self {
-            Self::Receiver(receiver) => receiver.finish(|mirrored| sink(mirrored, Some(true))),
+            Self::Receiver(receiver) => {
+                receiver.finish(|mirrored| sink(mirrored, None, Some(true)));
+            }
             Self::Engine(engine) => engine.finish_with(|mirrored, tracked, flows| {
-                sink(mirrored, choice.wants(tracked, flows));
+                sink(mirrored, tracked, choice.wants(tracked, flows));
             }),
         }
     }
@@ -106,6 +135,9 @@ impl Stripper {
 pub struct Decap {
     stripper: Stripper,
     choice: Choice,
+    verdicts: Verdicts,
+    /// If frames are to be written as they arrived.
+    outer: Option<Outer>,
     output: Output,
 }
 
@@ -115,6 +147,8 @@ impl Decap {
         Self {
             stripper: Stripper::Engine(Box::new(engine)),
             choice: Choice::Flows(flows),
+            verdicts: Verdicts::default(),
+            outer: None,
             output,
         }
     }
@@ -130,14 +164,46 @@ impl Decap {
         let Self {
             stripper,
             choice,
+            verdicts,
+            outer,
             output,
         } = self;
         let mut result = Ok(());
-        stripper.finish(choice, |mirrored, wanted| {
-            output.keep(&mut result, mirrored, wanted);
+        stripper.finish(choice, |mirrored, tracked, wanted| {
+            let frames = outer.as_mut().map(|outer| outer.given_up(mirrored));
+            let packet = Outgoing {
+                mirrored,
+                frames: &frames.unwrap_or_default(),
+                comment: tracked.and_then(|tracked| verdicts.get(tracked.flow)),
+            };
+            output.keep(&mut result, &packet, wanted);
         });
         result?;
+        output.count(stripper.receiver());
         output.finish()
+    }
+
+    /// Tells what was left out, and what was written.
+    fn tell(&mut self, args: &AnalysisArgs) {
+        if let Stripper::Engine(engine) = &self.stripper {
+            tell_refused(engine, args);
+        }
+        let receiver = self.stripper.receiver();
+        tell(&receiver.hints());
+        self.output.tell_left_out(receiver.counts().frames);
+        let refused = receiver.sessions().refused;
+        if refused > 0 {
+            eprintln!(
+                "mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out"
+            );
+        }
+        let forgotten = self.outer.as_ref().map_or(0, |outer| outer.forgotten);
+        if forgotten > 0 {
+            eprintln!(
+                "mirrorscope: {forgotten} frames waited too long for the rest of their datagrams and were left out"
+            );
+        }
+        self.output.tell_written();
     }
 }
 
@@ -150,15 +216,29 @@ impl Consumer for Decap {
         let Self {
             stripper,
             choice,
+            verdicts,
+            outer,
             output,
         } = self;
         for frame in frames {
             let mut result = Ok(());
             output.arrived(frame.time);
-            stripper.frame(frame, choice, |mirrored, wanted| {
-                output.keep(&mut result, mirrored, wanted);
+            if output.may_end() {
+                output.count(stripper.receiver());
+            }
+            stripper.frame(frame, choice, |mirrored, tracked, wanted| {
+                let frames = outer.as_mut().map(|outer| outer.of(frame, mirrored));
+                let packet = Outgoing {
+                    mirrored,
+                    frames: &frames.unwrap_or_default(),
+                    comment: tracked.and_then(|tracked| verdicts.get(tracked.flow)),
+                };
+                output.keep(&mut result, &packet, wanted);
             });
             result?;
+            if let Some(outer) = outer {
+                outer.end(frame);
+            }
         }
         Ok(())
     }
@@ -171,6 +251,7 @@ impl Consumer for Decap {
     }
 
     fn tick(&mut self) -> Result<()> {
+        self.output.count(self.stripper.receiver());
         self.output.tick()
     }
 

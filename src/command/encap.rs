@@ -8,7 +8,9 @@ mod select;
 use std::io;
 
 use anyhow::{Context, Result};
-use mirrorscope_capture::writer::{InterfaceDescription, OutputFile, PcapWriter, PcapngWriter};
+use mirrorscope_capture::writer::{
+    InterfaceDescription, OutputFile, Packet, PcapWriter, PcapngWriter,
+};
 use mirrorscope_dissectors::{LinkType, Options, decapsulate};
 use mirrorscope_engine::receive::Frame;
 use serde::Serialize;
@@ -212,6 +214,7 @@ impl Sink {
                     description: "packets wrapped by mirrorscope encap",
                     link_type,
                     snaplen: 0,
+                    filter: "",
                 })?;
                 Self::Pcapng(writer, interface)
             }
@@ -221,9 +224,14 @@ impl Sink {
 
     fn write(&mut self, time: i64, wire: &Wire) -> io::Result<()> {
         match self {
-            Self::Pcapng(writer, interface) => {
-                writer.write(*interface, time, wire.len, &wire.bytes, None)
-            }
+            Self::Pcapng(writer, interface) => writer.write(&Packet {
+                interface: *interface,
+                time,
+                wire_len: wire.len,
+                bytes: &wire.bytes,
+                direction: None,
+                comment: None,
+            }),
             Self::Pcap(writer) => writer.write(time, wire.len, &wire.bytes),
         }
     }

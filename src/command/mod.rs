@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod findings;
 pub mod flows;
 pub mod follow;
+mod fragments;
 pub mod interfaces;
 pub mod report;
 pub mod sessions;

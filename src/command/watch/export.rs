@@ -11,6 +11,7 @@ use mirrorscope_capture::writer::{Format, OutputFile, Rotation};
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::point::printable;
+use mirrorscope_engine::receive::Mirrored;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
@@ -18,8 +19,9 @@ use mirrorscope_engine::{Engine, OneFlow};
 use mirrorscope_tui::data::Weight;
 
 use super::replay::Source;
+use crate::cli::Keep;
 use crate::command::decap::Decap;
-use crate::command::decap::output::{Output, Settings};
+use crate::command::decap::output::{Outgoing, Output, Settings};
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
 use crate::pipeline::{Teller, read_files};
@@ -64,6 +66,8 @@ impl Packets {
             rotation: Rotation::default(),
             snaplen: None,
             plain: true,
+            keep: Keep::Inner,
+            filter: String::new(),
             live: None,
         };
         let output = Output::new(&settings, &[])?;
@@ -107,17 +111,26 @@ impl Packets {
             let taken = frames.fetch(number, |frame| {
                 output.arrived(frame.time);
                 engine.frame_with(frame, |mirrored, taken, flows| {
-                    output.keep(&mut result, mirrored, wanted(taken, flows));
+                    output.keep(&mut result, &inner(mirrored), wanted(taken, flows));
                 });
             });
             taken.map_err(Error::msg)?;
         }
         engine.finish_with(|mirrored, taken, flows| {
-            output.keep(&mut result, mirrored, wanted(taken, flows));
+            output.keep(&mut result, &inner(mirrored), wanted(taken, flows));
         });
         result?;
         output.finish()?;
         Ok(output.written())
+    }
+}
+
+/// A packet as it is, without the frame that brought it.
+fn inner<'a>(mirrored: &'a Mirrored<'a>) -> Outgoing<'a> {
+    Outgoing {
+        mirrored,
+        frames: &[],
+        comment: None,
     }
 }
 
