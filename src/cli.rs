@@ -6,6 +6,7 @@ mod encap;
 mod follow;
 mod host;
 mod live;
+mod names;
 mod value;
 mod watch;
 
@@ -27,6 +28,7 @@ pub use encap::{
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
+pub use names::NamesArgs;
 pub use value::Host;
 pub use watch::WatchArgs;
 
@@ -159,6 +161,10 @@ pub struct InputArgs {
     /// What firewalls are, where the sites file does not say: how they track connections
     #[arg(long, value_name = "PRESET", value_parser = value::preset, default_value = "linux")]
     pub firewall: Preset,
+
+    /// Names.
+    #[command(flatten)]
+    pub naming: NamesArgs,
 
     /// Which clock tells when packets passed
     #[arg(long, value_enum, default_value_t = Clock::Arrival)]

@@ -8,6 +8,7 @@ mod threaded;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
@@ -20,6 +21,7 @@ use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
 use crate::matrix;
+use crate::names::Names;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
@@ -64,6 +66,8 @@ pub struct Config {
     pub time: TimeSource,
     /// Bound of the inventory.
     pub endpoints: Endpoints,
+    /// What machines are called.
+    pub names: Arc<Names>,
 }
 
 /// Bound of the inventory.
@@ -98,6 +102,7 @@ pub struct Engine<T = Tables> {
     clock: Option<Timestamp>,
     /// No frame will come any more.
     finished: bool,
+    names: Arc<Names>,
 }
 
 impl<T> Engine<T> {
@@ -110,6 +115,7 @@ impl<T> Engine<T> {
             period,
             clock,
             finished,
+            names,
         } = self;
         let engine = Engine {
             receiver,
@@ -118,6 +124,7 @@ impl<T> Engine<T> {
             period,
             clock,
             finished,
+            names,
         };
         (engine, own)
     }
@@ -146,12 +153,23 @@ impl Engine {
             period: None,
             clock: None,
             finished: false,
+            names: config.names,
         }
     }
 
     /// The receiving half, to name interfaces and read counts.
     pub fn receiver(&mut self) -> &mut Receiver {
         &mut self.receiver
+    }
+
+    /// What machines are called.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Calls machines by these names from now on.
+    pub fn set_names(&mut self, names: Arc<Names>) {
+        self.names = names;
     }
 
     /// Encapsulations that nobody told of, and how to read them.
@@ -487,7 +505,8 @@ impl Engine {
             .under_way(under_way)
             .of_tenants(self.tables.tracker.tenants())
             .with_translated(self.tables.tracker.translated())
-            .with_routers(self.tables.inventory.routers());
+            .with_routers(self.tables.inventory.routers())
+            .with_names(&self.names);
         (context, evidence)
     }
 
@@ -545,7 +564,7 @@ impl Engine {
         let mut endpoints: Vec<EndpointReport> = endpoints
             .map(|endpoint| {
                 let tenant = self.tables.tracker.tenants().name(endpoint.scope);
-                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned))
+                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned), &self.names)
             })
             .collect();
         endpoints.sort_by_key(|endpoint| {

@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod frames;
 mod live;
+mod names;
 mod signals;
 mod teller;
 

@@ -35,6 +35,8 @@ fn web() -> FlowReport {
         sport: 40_000,
         dst: "10.20.0.50".parse().unwrap(),
         dport: 443,
+        src_name: None,
+        dst_name: None,
         icmp_id: None,
         state: "S1",
         history: "ShADr".to_owned(),
