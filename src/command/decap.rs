@@ -51,7 +51,8 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     } = Choice::open(analysis, plan, verdicts)?;
     let verdicts = ahead.filter(|_| verdicts);
     let verdicts = verdicts.map(|engine| Verdicts::of(&engine));
-    let output = Output::create(args, input.is_live())?;
+    let settings = input.settings(analysis);
+    let output = Output::create(args, settings.names, input.is_live())?;
     let stripper = match &choice {
         Choice::All if verdicts.is_none() => Stripper::Receiver(Box::new(input.decapsulator())),
         _ => Stripper::Engine(Box::new(input.engine(analysis))),
@@ -60,7 +61,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         stripper,
         choice,
         verdicts: verdicts.unwrap_or_default(),
-        outer: (args.keep != Keep::Inner).then(|| Outer::new(input.settings(analysis).dissect)),
+        outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
         output,
     };
     let sound = input.run(&mut decap)?.sound;

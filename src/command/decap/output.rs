@@ -1,6 +1,8 @@
 //! Where `decap` writes, and what it leaves out.
 
+use std::collections::HashSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +12,8 @@ use mirrorscope_capture::live::now;
 use mirrorscope_capture::writer::{
     Direction, Format, InterfaceDescription, Options, Packet, Rotation, Series, Totals,
 };
-use mirrorscope_dissectors::Direction as Way;
+use mirrorscope_dissectors::{Direction as Way, Network};
+use mirrorscope_engine::names::Names;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
 use mirrorscope_engine::time::Timestamp;
@@ -30,6 +33,9 @@ pub struct Output {
     interfaces: Interfaces,
     keep: Keep,
     filter: String,
+    names: Arc<Names>,
+    /// Addresses whose names are written.
+    named: HashSet<IpAddr>,
     /// When the frame at hand arrived.
     now: i64,
     snaplen: u32,
@@ -65,13 +71,15 @@ pub struct Settings<'a> {
     pub keep: Keep,
     /// What chose them, in words.
     pub filter: String,
+    /// What machines are called.
+    pub names: Arc<Names>,
     /// Packets come live: memory for those that wait.
     pub live: Option<usize>,
 }
 
 impl Output {
     /// Prepares the output; packets may come live.
-    pub fn create(args: &DecapArgs, live: bool) -> Result<Self> {
+    pub fn create(args: &DecapArgs, names: Arc<Names>, live: bool) -> Result<Self> {
         let rotation = Rotation {
             size: args.rotation.rotate_size,
             time: args.rotation.rotate_time,
@@ -89,6 +97,7 @@ impl Output {
             plain: args.plain,
             keep: args.keep,
             filter: filter_text(&args.analysis),
+            names,
             live: live.then_some(args.rotation.write_buffer),
         };
         Self::new(&settings, &args.analysis.input.files)
@@ -105,6 +114,7 @@ impl Output {
             live,
             keep,
             ref filter,
+            ref names,
         } = *settings;
         // A limit of the file size is an error of a write then, and does not end the process.
         signal_hook::flag::register(libc::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
@@ -134,6 +144,8 @@ impl Output {
             interfaces: Interfaces::default(),
             keep,
             filter: filter.clone(),
+            names: Arc::clone(names),
+            named: HashSet::new(),
             now: now(),
             snaplen: snaplen.unwrap_or(u32::MAX),
             plain,
@@ -175,6 +187,9 @@ impl Output {
                 return Ok(());
             }
         }
+        if !self.names.is_empty() {
+            self.name(mirrored);
+        }
         if self.keep != Keep::Inner && !bare {
             for frame in packet.frames {
                 self.write_outer(packet, frame)?;
@@ -184,6 +199,25 @@ impl Output {
             self.write_inner(packet)?;
         }
         Ok(())
+    }
+
+    /// Writes what the ends of a packet are called.
+    fn name(&mut self, mirrored: &Mirrored<'_>) {
+        let inner = match &mirrored.shown.packet.network {
+            Network::Ip(ip) => Some((ip.source, ip.destination)),
+            _ => None,
+        };
+        let outer = mirrored.key.addresses;
+        let outer = outer.filter(|_| self.keep != Keep::Inner);
+        for (source, destination) in inner.into_iter().chain(outer) {
+            for address in [source, destination] {
+                if let Some(name) = self.names.of(address)
+                    && self.named.insert(address)
+                {
+                    self.writer.name(address, name);
+                }
+            }
+        }
     }
 
     /// Writes a frame as it arrived. Its way through the mirrored port is that of what is inside.

@@ -1,6 +1,7 @@
 //! Who writes: the thread that reads, or one of its own.
 
 use std::io;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use mirrorscope_capture::writer::{
@@ -52,6 +53,14 @@ impl Writer {
         match self {
             Self::Here(series) => series.tell(interface, statistics),
             Self::Apart(queue) => queue.tell(interface, statistics),
+        }
+    }
+
+    /// Names an address, once.
+    pub fn name(&mut self, address: IpAddr, name: &str) {
+        match self {
+            Self::Here(series) => series.name(address, name),
+            Self::Apart(queue) => queue.name(address, name),
         }
     }
 

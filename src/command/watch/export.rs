@@ -68,6 +68,7 @@ impl Packets {
             plain: true,
             keep: Keep::Inner,
             filter: String::new(),
+            names: Arc::clone(&self.source.config.names),
             live: None,
         };
         let output = Output::new(&settings, &[])?;
