@@ -12,6 +12,7 @@ mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]
 mod generated;
+mod pcapng;
 mod streams;
 mod tcp_analysis;
 mod zeek;
