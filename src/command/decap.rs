@@ -1,12 +1,17 @@
-//! `decap`: the mirrored packets without their encapsulation, as a capture file.
+//! `decap`: the mirrored packets without their encapsulation, as a capture file, or on interfaces.
 
+mod copies;
+pub mod gate;
+mod injection;
 mod interfaces;
 mod outer;
 pub mod output;
 mod verdicts;
+mod way;
 mod writer;
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use mirrorscope_engine::Engine;
@@ -23,24 +28,30 @@ use super::choice::{Choice, Opened};
 use super::{Outcome, capture_format, refuse_own_input, tell};
 use crate::cli::{AnalysisArgs, CaptureFormat, Comment, DecapArgs, Keep};
 use crate::pipeline::{Consumer, Plan};
+use copies::Copies;
+use gate::Gate;
+use injection::{Injection, Ports};
 use outer::Outer;
-use output::{Outgoing, Output};
+use output::Output;
 use verdicts::Verdicts;
+use way::Way;
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
-    let DecapArgs {
-        analysis,
-        output: target,
-        ..
-    } = args;
-    refuse_own_input(&target.write, &analysis.input.files)?;
-    if capture_format(target) == CaptureFormat::Pcap {
-        refuse_what_pcap_cannot(args)?;
+    let analysis = &args.analysis;
+    let file = args.write.as_deref();
+    if let Some(file) = file {
+        refuse_own_input(file, &analysis.input.files)?;
+        if capture_format(file, args.format) == CaptureFormat::Pcap {
+            refuse_what_pcap_cannot(args)?;
+        }
     }
+    let ports = Ports::open(args)?;
     // A filter that cannot be used is told before anything is written.
+    let writes: Vec<&Path> = file.into_iter().collect();
     let plan = Plan {
-        writes: &[&target.write],
+        writes: &writes,
+        privileged: ports.is_some(),
         ..Plan::default()
     };
     let verdicts = args.comment == Some(Comment::Verdict);
@@ -52,17 +63,30 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
     let verdicts = ahead.filter(|_| verdicts);
     let verdicts = verdicts.map(|engine| Verdicts::of(&engine));
     let settings = input.settings(analysis);
-    let output = Output::create(args, settings.names, input.is_live())?;
+    let live = input.is_live();
+    let output = file.map(|file| Output::create(file, args, settings.names, live));
+    let output = output.transpose()?;
+    let stop = input.signals().flag();
+    let injection = ports
+        .is_some()
+        .then(|| Injection::start(ports, args, live, stop));
     let stripper = match &choice {
-        Choice::All if verdicts.is_none() => Stripper::Receiver(Box::new(input.decapsulator())),
+        Choice::All if verdicts.is_none() && !args.dedup => {
+            Stripper::Receiver(Box::new(input.decapsulator()))
+        }
         _ => Stripper::Engine(Box::new(input.engine(analysis))),
     };
     let mut decap = Decap {
         stripper,
         choice,
-        verdicts: verdicts.unwrap_or_default(),
-        outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
-        output,
+        way: Way {
+            gate: Gate::new(args.plain),
+            verdicts: verdicts.unwrap_or_default(),
+            outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
+            copies: args.dedup.then(Copies::default),
+            output,
+            injection: injection.transpose()?,
+        },
     };
     let sound = input.run(&mut decap)?.sound;
     let complete = decap.end()?;
@@ -136,10 +160,7 @@ impl Stripper {
 pub struct Decap {
     stripper: Stripper,
     choice: Choice,
-    verdicts: Verdicts,
-    /// If frames are to be written as they arrived.
-    outer: Option<Outer>,
-    output: Output,
+    way: Way,
 }
 
 impl Decap {
@@ -148,40 +169,29 @@ impl Decap {
         Self {
             stripper: Stripper::Engine(Box::new(engine)),
             choice: Choice::Flows(flows),
-            verdicts: Verdicts::default(),
-            outer: None,
-            output,
+            way: Way::into_file(output),
         }
     }
 
     /// Ends the capture and the file; tells how many packets are in it.
     pub fn finish(mut self) -> Result<u64> {
         self.end()?;
-        Ok(self.output.written())
+        Ok(self.way.output.as_ref().map_or(0, Output::written))
     }
 
-    /// Ends the capture and the file; true if all is in it.
+    /// Ends the capture, the file and the sending; true if nothing is missing.
     fn end(&mut self) -> Result<bool> {
         let Self {
             stripper,
             choice,
-            verdicts,
-            outer,
-            output,
+            way,
         } = self;
         let mut result = Ok(());
         stripper.finish(choice, |mirrored, tracked, wanted| {
-            let frames = outer.as_mut().map(|outer| outer.given_up(mirrored));
-            let packet = Outgoing {
-                mirrored,
-                frames: &frames.unwrap_or_default(),
-                comment: tracked.and_then(|tracked| verdicts.get(tracked.flow)),
-            };
-            output.keep(&mut result, &packet, wanted);
+            way.take(&mut result, None, mirrored, tracked, wanted);
         });
         result?;
-        output.count(stripper.receiver());
-        output.finish()
+        way.finish(stripper.receiver())
     }
 
     /// Tells what was left out, and what was written.
@@ -191,20 +201,13 @@ impl Decap {
         }
         let receiver = self.stripper.receiver();
         tell(&receiver.hints());
-        self.output.tell_left_out(receiver.counts().frames);
         let refused = receiver.sessions().refused;
         if refused > 0 {
             eprintln!(
                 "mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out"
             );
         }
-        let forgotten = self.outer.as_ref().map_or(0, |outer| outer.forgotten);
-        if forgotten > 0 {
-            eprintln!(
-                "mirrorscope: {forgotten} frames waited too long for the rest of their datagrams and were left out"
-            );
-        }
-        self.output.tell_written();
+        self.way.tell(receiver.counts().frames);
     }
 }
 
@@ -217,30 +220,18 @@ impl Consumer for Decap {
         let Self {
             stripper,
             choice,
-            verdicts,
-            outer,
-            output,
+            way,
         } = self;
         for frame in frames {
+            way.begin(frame, stripper.receiver());
             let mut result = Ok(());
-            output.arrived(frame.time);
-            if output.may_end() {
-                output.count(stripper.receiver());
-            }
             stripper.frame(frame, choice, |mirrored, tracked, wanted| {
-                let frames = outer.as_mut().map(|outer| outer.of(frame, mirrored));
-                let packet = Outgoing {
-                    mirrored,
-                    frames: &frames.unwrap_or_default(),
-                    comment: tracked.and_then(|tracked| verdicts.get(tracked.flow)),
-                };
-                output.keep(&mut result, &packet, wanted);
+                way.take(&mut result, Some(frame), mirrored, tracked, wanted);
             });
             result?;
-            if let Some(outer) = outer {
-                outer.end(frame);
-            }
+            way.end(frame);
         }
+        way.hand_over();
         Ok(())
     }
 
@@ -252,12 +243,13 @@ impl Consumer for Decap {
     }
 
     fn tick(&mut self) -> Result<()> {
-        self.output.count(self.stripper.receiver());
-        self.output.tick()
+        self.way.tick(self.stripper.receiver())
     }
 
     fn interval(&mut self, _live: &LiveReport, _activity: &Activity) -> Result<()> {
-        self.output.tell_written();
+        if let Some(output) = &self.way.output {
+            output.tell_written();
+        }
         Ok(())
     }
 
@@ -268,6 +260,7 @@ impl Consumer for Decap {
             }
             Stripper::Engine(engine) => engine.reload(sites),
         }
+        self.way.reload();
     }
 
     fn flows(&self) -> usize {

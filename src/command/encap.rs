@@ -206,20 +206,22 @@ impl Sink {
     fn open(args: &EncapArgs, encapsulation: &str) -> Result<Self> {
         let link_type = LinkType::Ethernet.number();
         let file = OutputFile::create(&args.output.write)?;
-        Ok(match capture_format(&args.output) {
-            CaptureFormat::Pcapng => {
-                let mut writer = PcapngWriter::new(file, APPLICATION)?;
-                let interface = writer.add_interface(&InterfaceDescription {
-                    name: encapsulation,
-                    description: "packets wrapped by mirrorscope encap",
-                    link_type,
-                    snaplen: 0,
-                    filter: "",
-                })?;
-                Self::Pcapng(writer, interface)
-            }
-            CaptureFormat::Pcap => Self::Pcap(PcapWriter::new(file, link_type, 0)?),
-        })
+        Ok(
+            match capture_format(&args.output.write, args.output.format) {
+                CaptureFormat::Pcapng => {
+                    let mut writer = PcapngWriter::new(file, APPLICATION)?;
+                    let interface = writer.add_interface(&InterfaceDescription {
+                        name: encapsulation,
+                        description: "packets wrapped by mirrorscope encap",
+                        link_type,
+                        snaplen: 0,
+                        filter: "",
+                    })?;
+                    Self::Pcapng(writer, interface)
+                }
+                CaptureFormat::Pcap => Self::Pcap(PcapWriter::new(file, link_type, 0)?),
+            },
+        )
     }
 
     fn write(&mut self, time: i64, wire: &Wire) -> io::Result<()> {

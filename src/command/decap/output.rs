@@ -15,9 +15,10 @@ use mirrorscope_capture::writer::{
 use mirrorscope_dissectors::{Direction as Way, Network};
 use mirrorscope_engine::names::Names;
 use mirrorscope_engine::point::printable;
-use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
+use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::time::Timestamp;
 
+use super::gate::is_bare;
 use super::interfaces::{Interfaces, Key};
 use super::writer::Writer;
 use crate::cli::{AnalysisArgs, CaptureFormat, DecapArgs, Keep};
@@ -39,9 +40,6 @@ pub struct Output {
     /// When the frame at hand arrived.
     now: i64,
     snaplen: u32,
-    plain: bool,
-    skipped: u64,
-    flowless: u64,
     totals: Totals,
 }
 
@@ -65,8 +63,6 @@ pub struct Settings<'a> {
     pub rotation: Rotation,
     /// Bytes that packets are cut to, if they are.
     pub snaplen: Option<u32>,
-    /// Packets without encapsulation are written too.
-    pub plain: bool,
     /// What is written of packets with encapsulation.
     pub keep: Keep,
     /// What chose them, in words.
@@ -79,26 +75,25 @@ pub struct Settings<'a> {
 
 impl Output {
     /// Prepares the output; packets may come live.
-    pub fn create(args: &DecapArgs, names: Arc<Names>, live: bool) -> Result<Self> {
+    pub fn create(path: &Path, args: &DecapArgs, names: Arc<Names>, live: bool) -> Result<Self> {
         let rotation = Rotation {
             size: args.rotation.rotate_size,
             time: args.rotation.rotate_time,
             keep: args.rotation.keep_files.map(usize::from),
         };
-        let format = match capture_format(&args.output) {
+        let format = match capture_format(path, args.format) {
             CaptureFormat::Pcapng => Format::Pcapng,
             CaptureFormat::Pcap => Format::Pcap,
         };
         let settings = Settings {
-            path: &args.output.write,
+            path,
             format,
             rotation,
             snaplen: args.snaplen,
-            plain: args.plain,
             keep: args.keep,
             filter: filter_text(&args.analysis),
             names,
-            live: live.then_some(args.rotation.write_buffer),
+            live: live.then_some(args.write_buffer),
         };
         Self::new(&settings, &args.analysis.input.files)
     }
@@ -110,7 +105,6 @@ impl Output {
             format,
             rotation,
             snaplen,
-            plain,
             live,
             keep,
             ref filter,
@@ -148,9 +142,6 @@ impl Output {
             named: HashSet::new(),
             now: now(),
             snaplen: snaplen.unwrap_or(u32::MAX),
-            plain,
-            skipped: 0,
-            flowless: 0,
             totals: Totals::default(),
         })
     }
@@ -160,33 +151,16 @@ impl Output {
         self.now = time.0;
     }
 
-    /// Writes one packet, unless an earlier one failed. `wanted` is `None` if it belongs to no flow that could be.
-    pub fn keep(&mut self, result: &mut Result<()>, packet: &Outgoing<'_>, wanted: Option<bool>) {
+    /// Writes one packet, unless an earlier one failed.
+    pub fn keep(&mut self, result: &mut Result<()>, packet: &Outgoing<'_>) {
         if result.is_ok() {
-            *result = self.write(packet, wanted).context("writing stopped");
+            *result = self.write(packet).context("writing stopped");
         }
     }
 
-    fn write(&mut self, packet: &Outgoing<'_>, wanted: Option<bool>) -> io::Result<()> {
+    fn write(&mut self, packet: &Outgoing<'_>) -> io::Result<()> {
         let mirrored = packet.mirrored;
-        // Fragments are written as the mirror brought them.
-        if mirrored.shown.delivery != Delivery::Whole {
-            return Ok(());
-        }
-        // Labels and sessions of the link are an encapsulation too, though no mirror's.
-        let bare = mirrored.mirror.is_none() && mirrored.inner.offset == 0;
-        if bare && !self.plain {
-            self.skipped += 1;
-            return Ok(());
-        }
-        match wanted {
-            Some(true) => {}
-            Some(false) => return Ok(()),
-            None => {
-                self.flowless += 1;
-                return Ok(());
-            }
-        }
+        let bare = is_bare(mirrored);
         if !self.names.is_empty() {
             self.name(mirrored);
         }
@@ -342,24 +316,6 @@ impl Output {
     /// Packets that are in the file.
     pub fn written(&self) -> u64 {
         self.totals.written
-    }
-
-    /// Tells what was not to be written.
-    pub fn tell_left_out(&self, frames: u64) {
-        let Self {
-            skipped, flowless, ..
-        } = self;
-        if *skipped > 0 {
-            eprintln!(
-                "mirrorscope: {skipped} of {frames} frames are not encapsulated and were left out (--plain writes them too)"
-            );
-        }
-        if *flowless > 0 {
-            eprintln!(
-                "mirrorscope: {flowless} packets belong to no flow that a filter could choose (ARP, fragments whose first is missing) \
-                 and were left out"
-            );
-        }
     }
 
     /// Tells what was written.

@@ -21,6 +21,7 @@ use mirrorscope_tui::data::Weight;
 use super::replay::Source;
 use crate::cli::Keep;
 use crate::command::decap::Decap;
+use crate::command::decap::gate::Gate;
 use crate::command::decap::output::{Outgoing, Output, Settings};
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
@@ -65,7 +66,6 @@ impl Packets {
             format: Format::Pcapng,
             rotation: Rotation::default(),
             snaplen: None,
-            plain: true,
             keep: Keep::Inner,
             filter: String::new(),
             names: Arc::clone(&self.source.config.names),
@@ -106,19 +106,24 @@ impl Packets {
             let flow = flows.flow(taken?)?;
             Some(keys.contains(&flow.key))
         };
+        let mut gate = Gate::new(true);
         let mut result = Ok(());
         let frames = &mut self.source.frames;
         for number in frames.of(&serials) {
             let taken = frames.fetch(number, |frame| {
                 output.arrived(frame.time);
                 engine.frame_with(frame, |mirrored, taken, flows| {
-                    output.keep(&mut result, &inner(mirrored), wanted(taken, flows));
+                    if gate.admits(mirrored, wanted(taken, flows)) {
+                        output.keep(&mut result, &inner(mirrored));
+                    }
                 });
             });
             taken.map_err(Error::msg)?;
         }
         engine.finish_with(|mirrored, taken, flows| {
-            output.keep(&mut result, &inner(mirrored), wanted(taken, flows));
+            if gate.admits(mirrored, wanted(taken, flows)) {
+                output.keep(&mut result, &inner(mirrored));
+            }
         });
         result?;
         output.finish()?;
