@@ -46,18 +46,14 @@ pub struct OutputArgs {
 
 /// Arguments of `decap`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("destination").args(["write", "to"]).required(true).multiple(true))]
 pub struct DecapArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
     /// File to write, there only once it is complete (or stopped by Ctrl-C); - for standard output
-    #[arg(
-        short = 'w',
-        long = "write",
-        value_name = "FILE",
-        required_unless_present = "to"
-    )]
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub write: Option<PathBuf>,
 
     /// File format [default: pcap if the name ends in .pcap, else pcapng]
