@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mirrorscope_capture::Files;
+use mirrorscope_capture::writer::PcapWriter;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::bench::Bench;
@@ -195,6 +196,139 @@ fn live_too_without_privileges_and_beside_a_file() {
         );
         assert_eq!(conversations(seen), conversations(&ours));
     }
+}
+
+/// argus's flows: ends, packets and bytes each way. It cuts long ones into several records, by its own clock.
+fn argus_flows(file: &Path) -> BTreeMap<String, [u64; 4]> {
+    let fields = "proto saddr sport daddr dport spkts dpkts sbytes dbytes";
+    let mut words = vec!["-n", "-u", "-c", ",", "-r", file.to_str().unwrap(), "-s"];
+    words.extend(fields.split(' '));
+    let mut flows: BTreeMap<String, [u64; 4]> = BTreeMap::new();
+    for line in run("ra", &words)
+        .lines()
+        .filter(|line| line.starts_with("tcp,"))
+    {
+        let cells: Vec<&str> = line.split(',').collect();
+        let sums = flows.entry(cells[..5].join(" ")).or_default();
+        for (sum, cell) in sums.iter_mut().zip(&cells[5..]) {
+            *sum += cell.parse::<u64>().unwrap();
+        }
+    }
+    flows
+}
+
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn argus_finds_the_flows_of_our_pcap() {
+    let bench = Bench::new();
+    pair(&bench.collector, "0", 1500);
+    let (live, read) = (bench.file("live.argus"), bench.file("read.argus"));
+    let mut argus = bench.collector.inside(|| {
+        let mut argus = Command::new("argus");
+        argus.args(["-X", "-i", "out0", "-w"]).arg(&live);
+        argus.stdin(Stdio::null()).spawn().unwrap()
+    });
+    // It does not say when it listens.
+    std::thread::sleep(Duration::from_secs(2));
+    let listener = Listener::start(&bench.collector, "decap -i eth0 --promiscuous --to in0");
+    replay(&bench.switch, "eth0");
+    std::thread::sleep(Duration::from_millis(500));
+    let heard = listener.interrupt();
+    assert!(
+        heard.err.contains(&format!("in0: {PACKETS} frames sent")),
+        "{}",
+        heard.err
+    );
+    let pid = Pid::from_raw(argus.id().cast_signed()).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    kill_process(pid, Signal::TERM).unwrap();
+    argus.wait().unwrap();
+    let ours = our_file(&bench, SAMPLE);
+    run(
+        "argus",
+        &[
+            "-X",
+            "-r",
+            ours.to_str().unwrap(),
+            "-w",
+            read.to_str().unwrap(),
+        ],
+    );
+    let expected = argus_flows(&read);
+    assert!(expected.len() > 8, "{expected:?}");
+    assert_eq!(argus_flows(&live), expected);
+}
+
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn packets_without_ethernet_get_a_header() {
+    let bench = Bench::new();
+    pair(&bench.collector, "0", 1500);
+    let (bare, wrapped) = (bench.file("bare.pcap"), bench.file("wrapped.pcap"));
+    let mut files = Files::open(&[our_file(&bench, SAMPLE)], std::sync::Arc::default()).unwrap();
+    let file = std::fs::File::create(&bare).unwrap();
+    let mut writer = PcapWriter::new(file, 101, 0).unwrap();
+    let mut packets = 0;
+    loop {
+        let mut batch = files.next_frames(64).peekable();
+        if batch.peek().is_none() {
+            break;
+        }
+        for frame in batch.filter(|frame| frame.bytes[12..14] == [8, 0]) {
+            packets += 1;
+            writer
+                .write(frame.time, frame.wire_len - 14, &frame.bytes[14..])
+                .unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    let words = [
+        "encap",
+        "--as",
+        "gre",
+        "-w",
+        wrapped.to_str().unwrap(),
+        bare.to_str().unwrap(),
+    ];
+    run(PROGRAM, &words);
+    let recorder = Recorder::start(&bench.collector, "out0", bench.file("out.pcap"));
+    let heard = decap(
+        &bench.collector,
+        &format!("--to in0 --pace max {}", wrapped.display()),
+    );
+    assert!(
+        heard.err.contains(&format!(
+            "{packets} packets came without an Ethernet header"
+        )),
+        "{}",
+        heard.err
+    );
+    let seen = recorder.stop();
+    assert_eq!(
+        frames_in(&seen, "eth.src == 00:00:00:00:00:00 and ip"),
+        packets
+    );
+    let ends = |file: &Path| -> Vec<String> {
+        let file = file.to_str().unwrap();
+        let told = run(
+            "tshark",
+            &[
+                "-n",
+                "-r",
+                file,
+                "-T",
+                "fields",
+                "-e",
+                "ip.src",
+                "-e",
+                "ip.len",
+                "-e",
+                "tcp.seq_raw",
+            ],
+        );
+        told.lines().map(str::to_owned).collect()
+    };
+    assert_eq!(ends(&seen), ends(&bare));
 }
 
 #[test]
