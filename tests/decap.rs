@@ -304,3 +304,52 @@ fn what_a_file_cannot_hold_is_refused() {
         "inner, outer, both",
     );
 }
+
+#[test]
+fn interfaces_are_named_after_sites_and_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner.pcapng");
+    let sites = ["--sites", "samples/two-sites.toml"];
+    let words = [
+        "decap",
+        "-w",
+        text(&inner),
+        "samples/asymmetric-strict.pcap",
+    ];
+    let output = run(&[&words[..], &sites].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report = json(&["report", "--format", "json", text(&inner)]);
+    let sessions = report["sessions"].as_array().unwrap().iter();
+    let names: Vec<&str> = sessions.map(|s| s["name"].as_str().unwrap()).collect();
+    let expected = [
+        "inner:dc1 fw1-inside",
+        "inner:dc1 dci1",
+        "inner:dc2 dci2",
+        "inner:dc2 fw2-inside",
+        "inner:dc2 vm2",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn each_packet_is_written_once_if_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let once = folder.path().join("once.pcapng");
+    // Each point's mirror brings everything twice, and several points see it.
+    for sample in ["samples/mirrored-twice.pcap", "samples/trombone.pcap"] {
+        let output = run(&["decap", "--dedup", "-w", text(&once), sample]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("copies of packets were left out"));
+        let sums = |file: &str| -> u64 {
+            let flows = json_lines(&["flows", "--format", "json", file]);
+            let sides = flows.iter().flat_map(|flow| [&flow["orig"], &flow["resp"]]);
+            sides.map(|side| side["packets"].as_u64().unwrap()).sum()
+        };
+        let report = json(&["report", "--format", "json", text(&once)]);
+        assert_eq!(sums(text(&once)), sums(sample), "{sample}");
+        assert_eq!(report["totals"]["doubled"], 0, "{sample}");
+        let ip = report["totals"]["frames"].as_u64().unwrap();
+        // What is left besides is ARP.
+        assert!((0..40).contains(&(ip - sums(sample))), "{sample}: {ip}");
+    }
+}

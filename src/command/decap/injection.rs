@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
-use mirrorscope_capture::inject::{HEADER, Injector, Pace, Port, header};
+use mirrorscope_capture::host::interface::find;
+use mirrorscope_capture::inject::{HEADER, Injector, Pace, Port, Totals, header};
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::point::{PointId, printable, session_name};
 use mirrorscope_engine::receive::Mirrored;
@@ -14,7 +15,7 @@ use mirrorscope_engine::session::SessionId;
 use mirrorscope_engine::track::Tracked;
 
 use super::copies::Copies;
-use crate::cli::{DecapArgs, To};
+use crate::cli::{DecapArgs, LiveArgs, To};
 use crate::privilege;
 
 /// Memory for packets of files that wait for their time.
@@ -22,26 +23,38 @@ const ROOM: usize = 4 << 20;
 /// Names that are listed where one was looked for in vain.
 const LISTED: usize = 20;
 
+/// An interface that is open, and whose packets go there: those of sites, points and sessions, or all.
+struct Wish {
+    port: Port,
+    interface: String,
+    who: Vec<Option<String>>,
+}
+
 /// Interfaces that are open, before privileges are given up.
-pub struct Ports(Vec<(Option<String>, Port)>);
+pub struct Ports(Vec<Wish>);
 
 impl Ports {
     /// Opens all that were asked for.
     pub fn open(args: &DecapArgs) -> Result<Self> {
-        let captured = &args.analysis.input.live.interfaces;
+        let live = &args.analysis.input.live;
         privilege::take();
-        let mut ports: Vec<(Option<String>, Port)> = Vec::new();
+        let mut wishes: Vec<Wish> = Vec::new();
         for To { who, interface } in &args.to {
-            if captured.contains(interface) {
-                bail!(
-                    "--to {0}: is captured, too, and what is put there would come back; make another interface: --to tap:NAME",
-                    printable(interface)
-                );
+            if let Some(known) = wishes
+                .iter_mut()
+                .find(|known| known.interface == *interface)
+            {
+                known.who.push(who.clone());
+                continue;
             }
-            let port = Port::open(interface).context("--to")?;
-            ports.push((who.clone(), port));
+            refuse_captured(live, interface)?;
+            wishes.push(Wish {
+                port: Port::open(interface).context("--to")?,
+                interface: interface.clone(),
+                who: vec![who.clone()],
+            });
         }
-        Ok(Self(ports))
+        Ok(Self(wishes))
     }
 
     /// There are some.
@@ -50,14 +63,42 @@ impl Ports {
     }
 }
 
+/// What is put on an interface that is captured would come back.
+fn refuse_captured(live: &LiveArgs, interface: &str) -> Result<()> {
+    let number = |name: &str| find(name).ok();
+    let own = number(interface);
+    let is_same =
+        |captured: &String| captured == interface || own.is_some() && number(captured) == own;
+    let captures_all = live.all && live.interfaces.iter().any(|captured| captured == "any");
+    if captures_all || live.interfaces.iter().any(is_same) {
+        bail!(
+            "--to {0}: is captured, too, and what is put there would come back; make another interface: --to tap:NAME",
+            printable(interface)
+        );
+    }
+    Ok(())
+}
+
 /// Where packets go.
 struct Target {
-    /// The session, point or site whose packets go there; all, if there is none.
-    who: Option<String>,
+    /// The sites, points and sessions whose packets go there, and whether there were any; all packets, where there is no name.
+    who: Vec<(Option<String>, bool)>,
     /// If each packet is to go there once.
     copies: Option<Copies>,
-    /// Something did.
-    met: bool,
+}
+
+impl Target {
+    /// Whether it wants packets of something with these names.
+    fn wants(&mut self, names: [&String; 3]) -> bool {
+        let mut wants = false;
+        for (who, met) in &mut self.who {
+            if who.as_ref().is_none_or(|who| names.contains(&who)) {
+                *met = true;
+                wants = true;
+            }
+        }
+        wants
+    }
 }
 
 /// Puts packets on interfaces.
@@ -86,16 +127,16 @@ impl Injection {
         live: bool,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let (who, ports): (Vec<_>, Vec<_>) = ports.0.into_iter().unzip();
+        let wishes = ports.0.into_iter();
+        let (who, ports): (Vec<_>, Vec<_>) = wishes.map(|wish| (wish.who, wish.port)).unzip();
         let pace = args
             .pace
             .unwrap_or(if live { Pace::Max } else { Pace::Recorded });
         let room = if live { args.write_buffer } else { ROOM };
         let injector = Injector::start(ports, pace, room, !live, stop);
-        let target = |who| Target {
-            who,
+        let target = |who: Vec<_>| Target {
+            who: who.into_iter().map(|who| (who, false)).collect(),
             copies: args.dedup.then(Copies::default),
-            met: false,
         };
         Ok(Self {
             targets: who.into_iter().map(target).collect(),
@@ -156,14 +197,9 @@ impl Injection {
         let place = mirrored.shown.place;
         let session = session_name(mirrored.key, mirrored.interface);
         let names = [&place.site, &place.name, &session];
-        let mut way = Vec::new();
-        for (number, target) in self.targets.iter_mut().enumerate() {
-            let who = target.who.as_ref();
-            if who.is_none_or(|who| names.contains(&who)) {
-                target.met = true;
-                way.push(number);
-            }
-        }
+        let targets = self.targets.iter_mut().enumerate();
+        let way = targets.filter_map(|(number, target)| target.wants(names).then_some(number));
+        let way = way.collect();
         for name in names {
             if self.names.len() < LISTED {
                 self.names.insert(name.clone());
@@ -193,8 +229,8 @@ impl Injection {
     pub fn finish(&mut self) -> bool {
         let totals = self.injector.finish();
         self.tell_notes();
-        let names = self.targets.iter().filter(|target| !target.met);
-        for who in names.filter_map(|target| target.who.as_deref()) {
+        let who = self.targets.iter().flat_map(|target| &target.who);
+        for who in who.filter_map(|(who, met)| who.as_deref().filter(|_| !met)) {
             let known: Vec<String> = self.names.iter().map(|name| printable(name)).collect();
             eprintln!(
                 "mirrorscope: --to: no site, point or session is called {}; there were: {}",
@@ -220,10 +256,7 @@ impl Injection {
             );
         }
         self.tell_counts();
-        totals
-            .iter()
-            .all(mirrorscope_capture::inject::Totals::is_complete)
-            && self.injector.dropped() == 0
+        totals.iter().all(Totals::is_complete) && self.injector.dropped() == 0
     }
 
     fn tell_counts(&self) {

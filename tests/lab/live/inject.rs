@@ -345,8 +345,9 @@ fn each_site_has_its_own_and_each_packet_comes_once() {
             file,
         ));
     }
-    let words =
-        format!("{SITES} --to dc1=in1 --to dc2=in2 --to fw2-inside=in3 --pace max {SAMPLE}");
+    let words = format!(
+        "{SITES} --to dc1=in1 --to fw1-inside=in1 --to dc2=in2 --to fw2-inside=in3 --pace max {SAMPLE}"
+    );
     let heard = decap(&bench.collector, &words);
     assert!(heard.status.success(), "{}", heard.err);
     let seen: Vec<u64> = recorders
