@@ -31,3 +31,19 @@ pub fn header(packet: &[u8]) -> Option<[u8; HEADER]> {
     header[13] = low;
     Some(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ip_packets_get_a_header_and_nothing_else_does() {
+        let v4 = header(&[0x45, 0]).unwrap();
+        assert_eq!(v4[..12], [0; 12]);
+        assert_eq!(v4[12..], [0x08, 0x00]);
+        assert_eq!(header(&[0x60]).unwrap()[12..], [0x86, 0xdd]);
+        for none in [&[][..], &[0x00], &[0x55, 1, 2]] {
+            assert_eq!(header(none), None);
+        }
+    }
+}

@@ -118,3 +118,45 @@ impl Queue {
         self.emptied.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn batch(bytes: usize) -> Batch {
+        Batch {
+            bytes: vec![0; bytes],
+            frames: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_stays_and_what_waits_finds_it() {
+        let queue = Queue::new(100);
+        assert!(queue.add(&mut batch(300), false), "alone it has all room");
+        let mut next = batch(60);
+        assert!(!queue.add(&mut next, false));
+        assert_eq!(next.size(), 60);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.add(&mut batch(60), true));
+            assert_eq!(queue.take().unwrap().size(), 300);
+            // It is being sent until the next one is asked for.
+            assert_eq!(queue.take().unwrap().size(), 60);
+            assert!(waits.join().unwrap());
+        });
+        assert!(!queue.add(&mut next, false));
+        queue.end();
+        assert!(queue.take().is_none());
+        assert!(queue.add(&mut next, false));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_is_gone() {
+        let queue = Queue::new(100);
+        queue.add(&mut batch(100), false);
+        queue.leave();
+        assert!(queue.add(&mut batch(100), true));
+    }
+}

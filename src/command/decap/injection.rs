@@ -113,7 +113,7 @@ pub struct Injection {
     unwanted: u64,
     /// Packets that got an Ethernet header.
     headed: u64,
-    /// Packets that cannot be carried by Ethernet.
+    /// Packets that are neither Ethernet frames nor IP packets.
     unfit: u64,
     /// Packets that the mirror, or the capture, had cut.
     cut: u64,
@@ -164,12 +164,13 @@ impl Injection {
         };
         let bytes = mirrored.inner.bytes;
         let head = match mirrored.inner.link {
-            LinkType::Ethernet if bytes.len() >= HEADER => None,
-            LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => header(bytes),
-            _ => {
-                self.unfit += 1;
-                return;
-            }
+            LinkType::Ethernet => (bytes.len() >= HEADER).then_some(None),
+            LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => header(bytes).map(Some),
+            _ => None,
+        };
+        let Some(head) = head else {
+            self.unfit += 1;
+            return;
         };
         let time = mirrored.shown.time.0;
         let mut sent = false;
@@ -272,7 +273,7 @@ impl Injection {
             ),
             (
                 self.unfit,
-                "packets are of a link that Ethernet cannot carry, and were not sent",
+                "packets are neither Ethernet frames nor IP packets, and were not sent",
             ),
             (
                 self.headed,
