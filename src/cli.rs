@@ -20,7 +20,7 @@ use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
 pub use config::ConfigArgs;
-pub use decap::{DecapArgs, OutputArgs};
+pub use decap::{Comment, DecapArgs, Keep, OutputArgs, To};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
@@ -111,7 +111,7 @@ Examples:
     /// The bytes of one stream, put together from all points; or of every stream, as files
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
-    /// Write the mirrored packets without their encapsulation
+    /// The mirrored packets without their encapsulation: into files, or onto interfaces
     #[command(after_help = decap::EXAMPLES)]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for

@@ -69,6 +69,8 @@ pub struct Plan<'a> {
     pub writes: &'a [&'a Path],
     /// Folders that it may be asked to write to.
     pub may_write: &'a [PathBuf],
+    /// It holds what took privileges to open, so that they must be given up before packets are read from files, too.
+    pub privileged: bool,
     /// It answers questions meanwhile: no silent pipe holds it up, and signals leave it the time to give the terminal back.
     pub attends: bool,
 }
@@ -199,7 +201,7 @@ impl<'a> Input<'a> {
         if plan.attends {
             files.return_when_idle();
         }
-        if privilege::is_sudo() || user.is_some() {
+        if privilege::is_sudo() || user.is_some() || plan.privileged {
             privilege::drop(&Needs {
                 user: user.map(str::to_owned),
                 write: plan.writes.iter().map(PathBuf::from).collect(),

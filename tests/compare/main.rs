@@ -13,6 +13,7 @@ mod formats;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod html;
+mod pcapng;
 mod streams;
 mod tcp_analysis;
 mod zeek;
