@@ -3,6 +3,7 @@
 mod config;
 mod decap;
 mod encap;
+mod export;
 mod follow;
 mod host;
 mod live;
@@ -24,6 +25,7 @@ pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
 };
+pub use export::ExportArgs;
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
@@ -363,6 +365,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
+
     /// How to write it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -440,6 +446,10 @@ pub struct FlowsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = FlowFormat::Table)]

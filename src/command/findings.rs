@@ -9,7 +9,7 @@ use crate::output::{self, text};
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
     let mut found = false;
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();
         let findings = view.findings();
         found = reaches(&findings, args.fail_on);

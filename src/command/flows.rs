@@ -14,7 +14,7 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
     ) {
         analysis::refuse_interval(&args.analysis, "this format has each flow once")?;
     }
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();
         output::write(|out, screen| match args.format {
             FlowFormat::Table => {

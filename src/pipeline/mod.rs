@@ -25,7 +25,7 @@ use mirrorscope_engine::{Config, Endpoints, Engine};
 use mirrorscope_tui::data::Weight;
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
-use crate::privilege::{self, Needs};
+use crate::privilege::{self, Needs, Network};
 
 pub use config::sites_again;
 pub use files::read as read_files;
@@ -68,6 +68,8 @@ pub struct Plan<'a> {
     pub writes: &'a [&'a Path],
     /// Folders that it may be asked to write to.
     pub may_write: &'a [PathBuf],
+    /// Who it talks to meanwhile.
+    pub network: Option<&'a Network>,
     /// It answers questions meanwhile: no silent pipe holds it up, and signals leave it the time to give the terminal back.
     pub attends: bool,
 }
@@ -164,6 +166,7 @@ impl<'a> Input<'a> {
             write: plan.writes.iter().map(PathBuf::from).collect(),
             may_write: plan.may_write.to_vec(),
             read: args.sites.iter().cloned().collect(),
+            network: plan.network.cloned().unwrap_or_default(),
         })?;
         Ok(Self {
             source: Source::Live(live, args),
@@ -204,6 +207,7 @@ impl<'a> Input<'a> {
                 write: plan.writes.iter().map(PathBuf::from).collect(),
                 may_write: plan.may_write.to_vec(),
                 read: Vec::new(),
+                network: plan.network.cloned().unwrap_or_default(),
             })?;
         }
         Ok(Self {

@@ -6,12 +6,17 @@
     reason = "a test that cannot go on should stop there"
 )]
 
+mod bench;
 mod encapsulations;
 mod fields;
 mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]
 mod generated;
+#[allow(dead_code, reason = "the lab does more with it")]
+#[path = "../lab/machine.rs"]
+mod machine;
+mod metrics;
 mod streams;
 mod tcp_analysis;
 mod zeek;
