@@ -121,7 +121,9 @@ pub fn run(
 ) -> Result<bool> {
     let filter = filter(args)?;
     let exports = export.map(Exports::open).transpose()?;
+    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
     let plan = Plan {
+        writes: &files,
         network: exports.as_ref().map(Exports::network),
         ..Plan::default()
     };
@@ -138,6 +140,7 @@ pub fn run(
     let done = input.run(&mut analysis)?;
     let Analysis {
         engine,
+        feed,
         filter,
         mut show,
         ..
@@ -154,7 +157,11 @@ pub fn run(
             None => Turn::Only,
         },
     })?;
-    Ok(done.sound)
+    let arrived = match feed {
+        Some(feed) => feed.finish(&engine, filter.as_ref())?,
+        None => true,
+    };
+    Ok(done.sound && arrived)
 }
 
 /// Some output has no parts.
@@ -198,7 +205,7 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
             && feed.is_due()
         {
             let engine = self.engine.engine().context(BROKEN)?;
-            feed.look(engine, course, self.filter.as_ref());
+            feed.look(engine, course, self.filter.as_ref())?;
         }
         Ok(())
     }

@@ -13,6 +13,9 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
         view.tell_hints();
         let findings = view.findings();
         found = reaches(&findings, args.fail_on);
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             TextFormat::Text => {
                 output::moment(out, screen, view.at())?;

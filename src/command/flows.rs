@@ -16,6 +16,9 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
     }
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             FlowFormat::Table => {
                 output::moment(out, screen, view.at())?;

@@ -12,6 +12,9 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         let report = view.report();
         found = reaches(&report.findings, args.fail_on);
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             TextFormat::Text => {
                 output::moment(out, screen, view.at())?;

@@ -160,7 +160,7 @@ fn the_rules_and_the_dashboard_ask_for_what_there_is() {
         "promtool",
         &["check", "rules", "packaging/prometheus-rules.yml"],
     );
-    assert!(checked.contains("SUCCESS: 10 rules found"), "{checked}");
+    assert!(checked.contains("SUCCESS: 11 rules found"), "{checked}");
 
     let bench = Bench::new();
     let _mirrorscope = bench.listen("report -i eth0 --metrics 9464");

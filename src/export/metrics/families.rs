@@ -8,8 +8,8 @@ use mirrorscope_engine::report::{Report, SequenceReport, SessionReport, Totals};
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_engine::verdict::Verdict;
 
-use super::Picture;
 use super::text::{Exposition, Kind};
+use super::{Picture, Way};
 
 /// Sites of a finding in its label; a finding of all sites of a large network would be a series of its own each time.
 const SITES: usize = 4;
@@ -23,6 +23,7 @@ pub fn page(picture: &Picture) -> String {
     let mut family = text.family("mirrorscope_build", Kind::Info, "The program.");
     family.add(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
     own(&mut text, picture);
+    outlets(&mut text, &picture.outlets);
     if let Some(live) = &picture.live {
         interfaces(&mut text, live);
     }
@@ -80,6 +81,36 @@ fn own(text: &mut Exposition, picture: &Picture) {
         "Processor time of the process.",
         picture.processor,
     );
+}
+
+/// Others who are fed.
+fn outlets(text: &mut Exposition, outlets: &[Way]) {
+    let families: [(&'static str, Kind, Count<Way>, &str); 3] = [
+        (
+            "mirrorscope_export_delivered_records",
+            Kind::Counter,
+            |way| way.delivered,
+            "Records that went out.",
+        ),
+        (
+            "mirrorscope_export_lost_records",
+            Kind::Counter,
+            |way| way.lost,
+            "Records that nobody took in time.",
+        ),
+        (
+            "mirrorscope_export_up",
+            Kind::Gauge,
+            |way| way.reached.into(),
+            "Whether the last records went out.",
+        ),
+    ];
+    for (name, kind, told, help) in families {
+        let mut family = text.family(name, kind, help);
+        for way in outlets {
+            family.add(&[("target", &way.name)], told(way));
+        }
+    }
 }
 
 fn interfaces(text: &mut Exposition, live: &LiveReport) {

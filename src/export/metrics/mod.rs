@@ -34,6 +34,21 @@ pub struct Picture {
     pub resident: Option<u64>,
     /// Seconds of processor time that it took.
     pub processor: f64,
+    /// Others who are fed.
+    pub outlets: Vec<Way>,
+}
+
+/// How it goes with somebody who is fed.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Who that is.
+    pub name: String,
+    /// Records that arrived.
+    pub delivered: u64,
+    /// Records that never will.
+    pub lost: u64,
+    /// Whether the last ones arrived.
+    pub reached: bool,
 }
 
 /// A port that was taken for metrics.
