@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::value;
-use crate::export::Target;
+use crate::export::{Place, Target};
 
 const EXPORT: &str = "Feeding other tools";
 
@@ -32,6 +32,14 @@ pub struct ExportArgs {
     /// Tell findings to syslog (RFC 5424) when they appear, and when they have grown; may be repeated
     #[arg(long, value_name = "TARGET", value_parser = syslog, help_heading = EXPORT, long_help = SYSLOG)]
     pub syslog: Vec<Target>,
+
+    /// Send flows to a collector of IPFIX; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = ipfix, help_heading = EXPORT, long_help = IPFIX)]
+    pub ipfix: Vec<Target>,
+
+    /// What is told of a flow by IPFIX
+    #[arg(long, value_enum, default_value_t = IpfixEach::Point, requires = "ipfix", hide_short_help = true, help_heading = EXPORT)]
+    pub ipfix_each: IpfixEach,
 
     /// Let Prometheus read metrics here, as http://ADDRESS:PORT/metrics; without an address by programs of this host alone
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listening, help_heading = EXPORT)]
@@ -62,6 +70,14 @@ const SYSLOG: &str = "\
 Tell findings to syslog (RFC 5424) when they appear, and when they have grown; may be repeated.
 TARGET is one of udp://HOST[:514], tcp://HOST[:601] (each message with its length in front, RFC 6587), unix:/dev/log.";
 
+const IPFIX: &str = "\
+Send flows to a collector of IPFIX (RFC 7011); may be repeated.
+HOST[:PORT] over UDP, tcp://HOST[:PORT] over a connection; the port is 4739 if none is told. Each point tells what it saw of a
+flow, in the observation domain of its site; both directions are one record (RFC 5103), one direction is a record of its own:
+  --ipfix 10.0.0.5:4739
+  --ipfix tcp://10.0.0.5 --ipfix-each flow
+docs/ipfix.md has the elements.";
+
 /// A log: in which form, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogTo {
@@ -80,6 +96,15 @@ pub enum LogFormat {
     ZeekJson,
     /// Suricata's EVE.
     Eve,
+}
+
+/// What is told of a flow by IPFIX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IpfixEach {
+    /// What each point saw of it, a record each, in the observation domain of its site
+    Point,
+    /// What all points saw together, each packet once, in one record
+    Flow,
 }
 
 fn log(text: &str) -> Result<LogTo, String> {
@@ -110,6 +135,16 @@ fn syslog(text: &str) -> Result<Target, String> {
     let default = if text.starts_with("tcp:") { 601 } else { 514 };
     Target::socket(text, Some(default))?
         .ok_or_else(|| "one of udp://HOST:PORT, tcp://HOST:PORT, unix:/dev/log".to_owned())
+}
+
+fn ipfix(text: &str) -> Result<Target, String> {
+    match Target::socket(text, Some(4739))? {
+        Some(Target::Unix(_)) => {
+            Err("IPFIX goes to a host: udp://HOST:PORT or tcp://HOST:PORT".to_owned())
+        }
+        Some(target) => Ok(target),
+        None => Place::parse(text, Some(4739)).map(Target::Udp),
+    }
 }
 
 /// Where to listen: at a port of this host's own address unless another one is told.
@@ -150,5 +185,15 @@ mod tests {
         assert_eq!(syslog("udp://x").map(|t| t.to_string()), is("udp://x:514"));
         assert_eq!(syslog("tcp://x").map(|t| t.to_string()), is("tcp://x:601"));
         assert!(syslog("/dev/log").is_err());
+        assert_eq!(
+            ipfix("10.0.0.5").map(|t| t.to_string()),
+            is("udp://10.0.0.5:4739")
+        );
+        assert_eq!(
+            ipfix("[::1]:9995").map(|t| t.to_string()),
+            is("udp://[::1]:9995")
+        );
+        assert_eq!(ipfix("tcp://x").map(|t| t.to_string()), is("tcp://x:4739"));
+        assert!(ipfix("unix:/x").is_err());
     }
 }

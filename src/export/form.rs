@@ -44,7 +44,7 @@ impl Form for ZeekLog {
     fn begin(&mut self, chunk: &mut Chunk) {
         let mut header = Vec::new();
         if zeek::header(&mut header, now()).is_ok() {
-            chunk.add(&header);
+            chunk.add_of(&header, 0);
         }
     }
 
@@ -61,7 +61,7 @@ impl Form for ZeekLog {
     fn end(&mut self, chunk: &mut Chunk) {
         let mut line = Vec::new();
         if zeek::close(&mut line, now()).is_ok() {
-            chunk.add(&line);
+            chunk.add_of(&line, 0);
         }
     }
 }

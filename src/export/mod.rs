@@ -6,6 +6,7 @@
 mod chunk;
 mod findings;
 mod form;
+mod ipfix;
 mod metrics;
 pub mod news;
 mod outlet;
@@ -34,7 +35,7 @@ use news::{End, News};
 use outlet::Outlet;
 use pace::Pace;
 use plan::Way;
-pub use target::Target;
+pub use target::{Place, Target};
 
 /// Flows that are handed over at once.
 const HANDFUL: usize = 256;

@@ -206,14 +206,12 @@ impl Worker {
     /// Sends what there is, as often as it takes; what waits meanwhile waits in the queue.
     fn send(&mut self) -> io::Result<()> {
         let mut wait = SOON;
-        while self.chunk.len() > 0 {
-            let before = self.chunk.len();
+        while !self.chunk.is_empty() {
+            let (before, length) = (self.chunk.count(), self.chunk.bytes().len());
             let result = self.sink.send(&mut self.chunk);
-            let sent = before - self.chunk.len();
-            self.counts
-                .delivered
-                .fetch_add(sent as u64, Ordering::Relaxed);
-            if sent > 0 {
+            let sent = before - self.chunk.count();
+            self.counts.delivered.fetch_add(sent, Ordering::Relaxed);
+            if self.chunk.bytes().len() < length {
                 wait = SOON;
                 self.reached();
             }
@@ -234,7 +232,7 @@ impl Worker {
             if self.sink.is_fresh() {
                 let mut rest = Chunk::default();
                 self.form.begin(&mut rest);
-                self.chunk.records().for_each(|record| rest.add(record));
+                rest.append(&self.chunk);
                 self.chunk = rest;
             }
         }
@@ -259,7 +257,7 @@ impl Worker {
     }
 
     fn lose(&mut self) {
-        let lost = self.chunk.len() as u64;
+        let lost = self.chunk.count();
         self.counts.lost.fetch_add(lost, Ordering::Relaxed);
         self.chunk.clear();
     }

@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, bail};
 use mirrorscope_engine::point::printable;
 
 use super::form::{Eve, Syslog, ZeekJson, ZeekLog};
+use super::ipfix::{Each, Ipfix};
 use super::outlet::{Form, Outlet};
 use super::sink::{Datagrams, LogFile, Rotation, Sink, Stdout, Stream};
 use super::target::Target;
-use crate::cli::{ExportArgs, LogFormat};
+use crate::cli::{ExportArgs, IpfixEach, LogFormat};
 use crate::privilege::Network;
 
 /// One way out.
@@ -27,6 +28,7 @@ pub struct Way {
 enum What {
     Log(LogFormat, Rotation),
     Syslog,
+    Ipfix(Each),
 }
 
 impl Way {
@@ -42,7 +44,12 @@ impl Way {
         let logs = args.log.iter();
         let logs = logs.map(|log| (What::Log(log.format, rotation), &log.target));
         let syslog = args.syslog.iter().map(|target| (What::Syslog, target));
-        let ways: Vec<(What, &Target)> = logs.chain(syslog).collect();
+        let each = match args.ipfix_each {
+            IpfixEach::Point => Each::Point,
+            IpfixEach::Flow => Each::Flow,
+        };
+        let ipfix = args.ipfix.iter().map(|target| (What::Ipfix(each), target));
+        let ways: Vec<(What, &Target)> = logs.chain(syslog).chain(ipfix).collect();
         for (index, (_, target)) in ways.iter().enumerate() {
             let written = matches!(target, Target::File(_) | Target::Stdout);
             if written && ways.iter().take(index).any(|(_, other)| other == target) {
@@ -92,6 +99,10 @@ impl Way {
             What::Log(LogFormat::Eve, _) => Box::new(Eve),
             What::Log(LogFormat::Zeek, _) => Box::new(ZeekLog),
             What::Log(LogFormat::ZeekJson, _) => Box::new(ZeekJson),
+            What::Ipfix(each) => {
+                let datagrams = matches!(self.target, Target::Udp(_));
+                Box::new(Ipfix::new(each, datagrams))
+            }
             What::Syslog => Box::new(Syslog {
                 host: host.to_owned(),
                 counted: matches!(self.target, Target::Tcp(_)),
@@ -109,13 +120,13 @@ impl Way {
                 Box::new(LogFile::open(path, rotation, headed)?)
             }
             (Target::Unix(path), What::Syslog) => Box::new(Datagrams::unix(path)?),
-            (Target::Unix(path), What::Log(..)) => Box::new(Stream::unix(path)),
+            (Target::Unix(path), _) => Box::new(Stream::unix(path)),
             (Target::Tcp(_), _) => Box::new(Stream::tcp(self.addresses)),
             (Target::Udp(_), _) => {
                 let first = self.addresses.first().context("has no address")?;
                 Box::new(Datagrams::udp(*first)?)
             }
-            (Target::File(_), What::Syslog) => bail!("syslog is no file"),
+            (Target::File(path), _) => bail!("{}: is a file", path.display()),
         })
     }
 }

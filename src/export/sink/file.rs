@@ -246,7 +246,7 @@ mod tests {
         let mut chunk = Chunk::default();
         chunk.add(text.as_bytes());
         log.send(&mut chunk).unwrap();
-        assert_eq!(chunk.len(), 0);
+        assert!(chunk.is_empty());
     }
 
     fn listed(folder: &Path) -> Vec<String> {

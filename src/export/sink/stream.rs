@@ -180,7 +180,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         let mut second = chunk("two\n");
         assert_eq!(sink.send(&mut second).unwrap_err().then, Then::Again);
-        assert_eq!(second.len(), 1, "it is still there");
+        assert_eq!(second.count(), 1, "it is still there");
         let listener = TcpListener::bind(address).unwrap();
         sink.send(&mut second).unwrap();
         assert!(sink.is_fresh());
