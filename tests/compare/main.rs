@@ -13,6 +13,7 @@ mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]
 mod generated;
+mod ipfix;
 mod logs;
 #[allow(dead_code, reason = "the lab does more with it")]
 #[path = "../lab/machine.rs"]

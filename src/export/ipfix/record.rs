@@ -106,7 +106,7 @@ pub fn write(flow: &FlowReport, seen: &Seen, end: End, to: &mut Vec<u8>) -> Kind
     for ((packets, bytes), flags) in directions.into_iter().take(1 + usize::from(both)) {
         to.extend(bytes.to_be_bytes());
         to.extend(packets.to_be_bytes());
-        to.extend(u16::from(flags).to_be_bytes());
+        to.push(flags);
     }
     Kind {
         v6: flow.src.is_ipv6(),

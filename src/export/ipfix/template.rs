@@ -105,13 +105,13 @@ impl Kind {
             element(FLOW_ID, 8),
             element(OCTETS, 8),
             element(PACKETS, 8),
-            element(TCP_FLAGS, 2),
+            element(TCP_FLAGS, 1),
         ];
         if self.both {
             elements.extend([
                 reverse(OCTETS, 8),
                 reverse(PACKETS, 8),
-                reverse(TCP_FLAGS, 2),
+                reverse(TCP_FLAGS, 1),
             ]);
         }
         elements
