@@ -315,13 +315,13 @@ pub fn ipfix_dump(file: &Path) -> Vec<BTreeMap<String, String>> {
 /// Site, name and role of each point by its number.
 fn names(sample: &Path) -> BTreeMap<u64, String> {
     let (_, records) = dumped(sample, &[]);
-    let named = records
+    let told = records
         .iter()
         .filter(|record| record.contains_key("observationDomainName"));
     let word = |record: &BTreeMap<String, String>, name: &str| {
         record[name].split_once(") ").unwrap().1.to_owned()
     };
-    let names = named.map(|record| {
+    let names = told.map(|record| {
         let words = [
             "observationDomainName",
             "interfaceName",
