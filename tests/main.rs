@@ -22,6 +22,7 @@ mod frames;
 mod generated;
 mod host;
 mod live;
+mod looks;
 mod loss;
 mod mirror_time;
 mod output;

@@ -61,7 +61,7 @@ const ALIVE: i64 = 10 * SECOND;
 
 /// Names a station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key {
+pub(crate) struct Key {
     scope: u32,
     mac: Mac,
 }
