@@ -3,6 +3,7 @@
 mod config;
 mod decap;
 mod encap;
+mod export;
 mod follow;
 mod host;
 mod live;
@@ -25,6 +26,7 @@ pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
 };
+pub use export::{ExportArgs, IpfixEach, LogFormat};
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
@@ -370,6 +372,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
+
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
@@ -385,6 +391,10 @@ pub struct FindingsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
@@ -463,6 +473,10 @@ pub struct FlowsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = FlowFormat::Table)]
