@@ -3,6 +3,7 @@
 mod config;
 mod decap;
 mod encap;
+mod export;
 mod follow;
 mod host;
 mod live;
@@ -20,11 +21,12 @@ use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
 pub use config::ConfigArgs;
-pub use decap::{DecapArgs, OutputArgs};
+pub use decap::{Comment, DecapArgs, Keep, OutputArgs, To};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
 };
+pub use export::{ExportArgs, IpfixEach, LogFormat};
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
@@ -111,7 +113,7 @@ Examples:
     /// The bytes of one stream, put together from all points; or of every stream, as files
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
-    /// Write the mirrored packets without their encapsulation
+    /// The mirrored packets without their encapsulation: into files, or onto interfaces
     #[command(after_help = decap::EXAMPLES)]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
@@ -370,6 +372,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub analysis: AnalysisArgs,
 
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
+
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
@@ -385,6 +391,10 @@ pub struct FindingsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
@@ -463,6 +473,10 @@ pub struct FlowsArgs {
     /// Input and how to follow flows.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
 
     /// How to write them
     #[arg(long, value_enum, default_value_t = FlowFormat::Table)]

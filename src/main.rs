@@ -2,6 +2,7 @@
 
 mod cli;
 mod command;
+mod export;
 mod html;
 mod output;
 mod pipeline;

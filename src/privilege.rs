@@ -1,7 +1,7 @@
 //! Giving privileges up: once everything is open, nothing that reads packets may do more than read packets.
 //!
 //! What the sockets needed – root, or a capability of the program's file – is gone before the first packet is parsed: the
-//! process is the caller's (under sudo), holds no capabilities, can gain none, cannot start programs or call anybody, and opens files
+//! process is the caller's (under sudo), holds no capabilities, can gain none, cannot start programs, talks to nobody but those that it was told to feed, and opens files
 //! only where it was told to read or write. docs/collector.md has the list for people.
 
 mod calls;
@@ -26,6 +26,19 @@ pub struct Needs {
     pub may_write: Vec<PathBuf>,
     /// Files or folders that are read again: the sites file when it is reloaded.
     pub read: Vec<PathBuf>,
+    /// Who is talked to.
+    pub network: Network,
+}
+
+/// Who a run talks to beside those that send it packets. Sockets that are open already need nothing of it.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Somebody may call: a socket listens.
+    pub serves: bool,
+    /// TCP ports that are called again when the connection is gone.
+    pub calls: Vec<u16>,
+    /// Other sockets are connected again: those of UDP and of this host.
+    pub reconnects: bool,
 }
 
 /// Takes the capabilities that the process may have but does not use yet: those of a file with `setcap cap_net_raw+p`, which starts
@@ -61,8 +74,9 @@ pub fn drop(needs: &Needs) -> Result<()> {
     files::check_writable(&needs.write)?;
     rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")?;
     let write = [needs.write.as_slice(), &needs.may_write].concat();
-    files::confine(&needs.read, &write).context("cannot confine the process with landlock")?;
-    calls::forbid().context("cannot set the filter of system calls")
+    files::confine(&needs.read, &write, &needs.network.calls)
+        .context("cannot confine the process with landlock")?;
+    calls::forbid(&needs.network).context("cannot set the filter of system calls")
 }
 
 /// Effective, permitted, inheritable and ambient ones.
@@ -117,7 +131,7 @@ mod tests {
                 };
                 denied(Command::new("/bin/true").status().map(|_| ()));
                 denied(TcpStream::connect(address).map(|_| ()));
-                if files::confine(&[], &[]).unwrap() != RulesetStatus::NotEnforced {
+                if files::confine(&[], &[], &[]).unwrap() != RulesetStatus::NotEnforced {
                     denied(fs::write(outside.path().join("file"), b""));
                     denied(File::open("/etc/passwd").map(|_| ()));
                 }

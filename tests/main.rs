@@ -14,6 +14,7 @@ mod detail;
 mod encap;
 mod endpoints;
 mod errors;
+mod export;
 mod filter;
 mod follow;
 mod formats;

@@ -596,6 +596,17 @@ impl FirewallReport {
 }
 
 impl FlowReport {
+    /// A number made of its id, for those who know flows by numbers: equal ones are as unlikely as with 64 bits.
+    pub fn number(&self) -> u64 {
+        // FNV-1a, mixed once more so that all bits are of use.
+        let bytes = self.id.bytes();
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    }
+
     /// The points that packets of one direction passed, in the order of their first packet there: indices of
     /// [`Self::points`].
     pub fn way(&self, from_originator: bool) -> Vec<usize> {

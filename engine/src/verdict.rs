@@ -21,6 +21,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Symmetric,
+        Self::Asymmetric,
+        Self::OneWay,
+        Self::Unanswered,
+        Self::Moved,
+        Self::Unknown,
+    ];
+
     /// The name in output.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -14,8 +14,9 @@ use mirrorscope_engine::track::MAX_POINTS;
 use mirrorscope_engine::{Engine, Threaded};
 
 use super::{filter, tell};
-use crate::cli::{AnalysisArgs, TableArgs};
-use crate::pipeline::{Consumer, Input, Plan};
+use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
+use crate::export::{Exports, Feed};
+use crate::pipeline::{Consumer, Course, Input, Plan};
 
 /// What is said if a thread of the analysis fails; why, it has said itself.
 const BROKEN: &str = "the thread that follows flows failed";
@@ -111,12 +112,25 @@ impl View<'_> {
     }
 }
 
-/// Runs all input through an engine, and shows what it finds: at the end, and with `--interval` before. True if nothing
-/// was wrong with the input.
-pub fn run(args: &AnalysisArgs, show: impl FnMut(&View<'_>) -> Result<()>) -> Result<bool> {
+/// Runs all input through an engine, and shows what it finds: at the end, and with `--interval` before. Other tools get what
+/// `export` says. True if nothing was wrong with the input.
+pub fn run(
+    args: &AnalysisArgs,
+    export: Option<&ExportArgs>,
+    show: impl FnMut(&View<'_>) -> Result<()>,
+) -> Result<bool> {
     let filter = filter(args)?;
-    let input = Input::open(&args.input, Plan::default())?;
+    let exports = export.map(Exports::open).transpose()?;
+    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
+    let plan = Plan {
+        writes: &files,
+        network: exports.as_ref().map(Exports::network),
+        ..Plan::default()
+    };
+    let input = Input::open(&args.input, plan)?;
+    let feed = exports.map(|exports| exports.start(args.table.max_flows));
     let mut analysis = Analysis {
+        feed: feed.transpose()?,
         engine: Threaded::new(input.engine(args), args.threads())
             .context("no second thread; --threads 1 needs none")?,
         filter,
@@ -126,6 +140,7 @@ pub fn run(args: &AnalysisArgs, show: impl FnMut(&View<'_>) -> Result<()>) -> Re
     let done = input.run(&mut analysis)?;
     let Analysis {
         engine,
+        feed,
         filter,
         mut show,
         ..
@@ -142,7 +157,11 @@ pub fn run(args: &AnalysisArgs, show: impl FnMut(&View<'_>) -> Result<()>) -> Re
             None => Turn::Only,
         },
     })?;
-    Ok(done.sound)
+    let arrived = match feed {
+        Some(feed) => feed.finish(&engine, filter.as_ref())?,
+        None => true,
+    };
+    Ok(done.sound && arrived)
 }
 
 /// Some output has no parts.
@@ -156,6 +175,7 @@ pub fn refuse_interval(args: &AnalysisArgs, why: &str) -> Result<()> {
 /// An engine, and who looks at it.
 struct Analysis<F> {
     engine: Threaded,
+    feed: Option<Feed>,
     filter: Option<Filter>,
     show: F,
     /// When it was shown last.
@@ -178,6 +198,16 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
 
     fn flows(&self) -> usize {
         self.engine.flow_count()
+    }
+
+    fn look(&mut self, course: &Course<'_>) -> Result<()> {
+        if let Some(feed) = &mut self.feed
+            && feed.is_due()
+        {
+            let engine = self.engine.engine().context(BROKEN)?;
+            feed.look(engine, course, self.filter.as_ref())?;
+        }
+        Ok(())
     }
 
     fn reload(&mut self, sites: Sites, _now: Timestamp) {

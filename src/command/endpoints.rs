@@ -12,7 +12,7 @@ pub fn run(args: &EndpointsArgs) -> Result<Outcome> {
     if args.format == SessionFormat::Csv {
         analysis::refuse_interval(&args.analysis, "CSV is one table")?;
     }
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, None, |view| {
         view.tell_hints();
         let mut endpoints = view.engine.endpoints();
         if !args.host.is_empty() {

@@ -9,10 +9,13 @@ use crate::output::{self, text};
 /// Runs the command.
 pub fn run(args: &FindingsArgs) -> Result<Outcome> {
     let mut found = false;
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();
         let findings = view.findings();
         found = reaches(&findings, args.fail_on);
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             TextFormat::Text => {
                 output::moment(out, screen, view.at())?;

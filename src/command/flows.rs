@@ -14,8 +14,11 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
     ) {
         analysis::refuse_interval(&args.analysis, "this format has each flow once")?;
     }
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             FlowFormat::Table => {
                 output::moment(out, screen, view.at())?;

@@ -6,16 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use mirrorscope_capture::{Again, Place};
-use mirrorscope_engine::Config;
-use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Severity;
-use mirrorscope_engine::one;
-use mirrorscope_engine::page::{Digest, FlowQuery, FlowSort, page as flow_page, report_and_digest};
+use mirrorscope_engine::page::{self, Digest, FlowQuery, FlowSort};
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::report::Report;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::{Config, Engine, one};
 use mirrorscope_tui::data::Ladder;
 
 use super::watch::frames::Frames;
@@ -41,7 +39,7 @@ pub fn page(args: &AnalysisArgs) -> Result<(Page, bool)> {
     let done = input.run(&mut gather)?;
     gather.finish();
     analysis::tell_refused(&gather.engine, args);
-    let Ok((whole, digest)) = report_and_digest(&mut &gather.engine);
+    let Ok((whole, digest)) = page::report_and_digest(&mut &gather.engine);
     let mut report = match &filter {
         Some(filter) => gather.engine.report_matching(filter),
         None => whole,
@@ -56,7 +54,7 @@ pub fn page(args: &AnalysisArgs) -> Result<(Page, bool)> {
         descending: true,
         window: 0..LISTED,
     };
-    let Ok(flows) = flow_page(&mut &gather.engine, &digest, &query);
+    let Ok(flows) = page::page(&mut &gather.engine, &digest, &query);
     let page = Page {
         input: names(&args.input),
         flows,

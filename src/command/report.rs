@@ -12,9 +12,12 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
         return html(args);
     }
     let mut found = false;
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         let report = view.report();
         found = reaches(&report.findings, args.fail_on);
+        if args.export.takes_stdout() {
+            return Ok(());
+        }
         output::write(|out, screen| match args.format {
             ReportFormat::Text => {
                 output::moment(out, screen, view.at())?;

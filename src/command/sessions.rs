@@ -11,7 +11,7 @@ pub fn run(args: &SessionsArgs) -> Result<Outcome> {
     if args.format == SessionFormat::Csv {
         analysis::refuse_interval(&args.analysis, "CSV is one table")?;
     }
-    let sound = analysis::run(&args.analysis, |view| {
+    let sound = analysis::run(&args.analysis, None, |view| {
         view.tell_hints();
         let sessions = view.sessions();
         output::write(|out, screen| match args.format {

@@ -2,10 +2,13 @@
 
 pub mod csv;
 pub mod detail;
+pub mod eve;
+pub mod flags;
 pub mod follow;
 pub mod host;
 pub mod live;
 pub mod sites;
+pub mod syslog;
 pub mod table;
 pub mod text;
 pub mod zeek;

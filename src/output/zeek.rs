@@ -146,38 +146,54 @@ impl<'a> Log<'a> {
     /// Writes the header. The log is opened and closed at the capture's time, so that it is the same in every run.
     pub fn new(out: &'a mut dyn Write, period: Option<(Timestamp, Timestamp)>) -> Result<Self> {
         let (opened, closed) = period.unwrap_or_default();
-        write!(
-            out,
-            "#separator \\x09\n#set_separator\t,\n#empty_field\t{EMPTY}\n#unset_field\t{UNSET}\n#path\tconn\n\
-             #open\t{}\n#fields",
-            day_and_time(opened)
-        )?;
-        for column in COLUMNS {
-            write!(out, "\t{}", column.name)?;
-        }
-        write!(out, "\n#types")?;
-        for column in COLUMNS {
-            write!(out, "\t{}", column.kind)?;
-        }
-        writeln!(out)?;
+        header(out, opened)?;
         Ok(Self { out, closed })
     }
 
     /// Writes one flow.
     pub fn add(&mut self, flow: &FlowReport) -> Result<()> {
-        for (index, column) in COLUMNS.iter().enumerate() {
-            let separator = if index > 0 { "\t" } else { "" };
-            write!(self.out, "{separator}{}", ascii((column.cell)(flow)))?;
-        }
-        writeln!(self.out)?;
-        Ok(())
+        row(self.out, flow)
     }
 
     /// Ends the log.
     pub fn finish(self) -> Result<()> {
-        writeln!(self.out, "#close\t{}", day_and_time(self.closed))?;
-        Ok(())
+        close(self.out, self.closed)
     }
+}
+
+/// Writes what stands in front of the rows.
+pub fn header(out: &mut dyn Write, opened: Timestamp) -> Result<()> {
+    write!(
+        out,
+        "#separator \\x09\n#set_separator\t,\n#empty_field\t{EMPTY}\n#unset_field\t{UNSET}\n#path\tconn\n\
+         #open\t{}\n#fields",
+        day_and_time(opened)
+    )?;
+    for column in COLUMNS {
+        write!(out, "\t{}", column.name)?;
+    }
+    write!(out, "\n#types")?;
+    for column in COLUMNS {
+        write!(out, "\t{}", column.kind)?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Writes one flow.
+pub fn row(out: &mut dyn Write, flow: &FlowReport) -> Result<()> {
+    for (index, column) in COLUMNS.iter().enumerate() {
+        let separator = if index > 0 { "\t" } else { "" };
+        write!(out, "{separator}{}", ascii((column.cell)(flow)))?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Writes what stands behind the rows.
+pub fn close(out: &mut dyn Write, closed: Timestamp) -> Result<()> {
+    writeln!(out, "#close\t{}", day_and_time(closed))?;
+    Ok(())
 }
 
 /// As Zeek writes the time in its headers: `2026-03-02-09-00-00`.

@@ -26,7 +26,7 @@ use mirrorscope_engine::{Config, Endpoints, Engine};
 use mirrorscope_tui::data::Weight;
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
-use crate::privilege::{self, Needs};
+use crate::privilege::{self, Needs, Network};
 
 pub use config::sites_again;
 pub use files::read as read_files;
@@ -69,6 +69,10 @@ pub struct Plan<'a> {
     pub writes: &'a [&'a Path],
     /// Folders that it may be asked to write to.
     pub may_write: &'a [PathBuf],
+    /// It holds what took privileges to open, so that they must be given up before packets are read from files, too.
+    pub privileged: bool,
+    /// Who it talks to meanwhile.
+    pub network: Option<&'a Network>,
     /// It answers questions meanwhile: no silent pipe holds it up, and signals leave it the time to give the terminal back.
     pub attends: bool,
 }
@@ -165,6 +169,7 @@ impl<'a> Input<'a> {
             write: plan.writes.iter().map(PathBuf::from).collect(),
             may_write: plan.may_write.to_vec(),
             read: args.sites.iter().cloned().collect(),
+            network: plan.network.cloned().unwrap_or_default(),
         })?;
         Ok(Self {
             source: Source::Live(live, args),
@@ -199,12 +204,13 @@ impl<'a> Input<'a> {
         if plan.attends {
             files.return_when_idle();
         }
-        if privilege::is_sudo() || user.is_some() {
+        if privilege::is_sudo() || user.is_some() || plan.privileged {
             privilege::drop(&Needs {
                 user: user.map(str::to_owned),
                 write: plan.writes.iter().map(PathBuf::from).collect(),
                 may_write: plan.may_write.to_vec(),
                 read: Vec::new(),
+                network: plan.network.cloned().unwrap_or_default(),
             })?;
         }
         Ok(Self {

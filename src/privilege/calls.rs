@@ -21,6 +21,8 @@ use seccompiler::{
     SeccompRule, TargetArch, apply_filter,
 };
 
+use super::Network;
+
 /// Calls that fail with EPERM from now on.
 const FORBIDDEN: &[i64] = &[
     // Other programs, and their memory. io_uring would be a way round this list.
@@ -85,12 +87,15 @@ const FORBIDDEN: &[i64] = &[
     SYS_add_key,
     SYS_request_key,
     SYS_keyctl,
-    // Other machines: a receiver calls nobody, and nobody calls it.
-    SYS_connect,
+    // Who may call is settled by now.
     SYS_listen,
-    SYS_accept,
-    SYS_accept4,
 ];
+
+/// Calls that only a run makes that somebody reads from meanwhile.
+const SERVING: &[i64] = &[SYS_accept, SYS_accept4];
+
+/// Calls that only a run makes that feeds others, whose connections may break.
+const CALLING: &[i64] = &[SYS_connect];
 
 /// Calls that this kind of processor has besides.
 #[cfg(target_arch = "x86_64")]
@@ -111,17 +116,25 @@ const OWN: &[i64] = &[];
 const X32: i64 = 0x4000_0000;
 
 /// Forbids them, for good.
-pub fn forbid() -> Result<()> {
+pub fn forbid(network: &Network) -> Result<()> {
     // Where the filter cannot be written for the processor, the rest must do.
     let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
     };
-    apply_filter(&program(processor)?)?;
+    apply_filter(&program(processor, network)?)?;
     Ok(())
 }
 
-fn program(processor: TargetArch) -> Result<BpfProgram> {
-    let numbers = FORBIDDEN.iter().chain(OWN);
+fn program(processor: TargetArch, network: &Network) -> Result<BpfProgram> {
+    let calls = network.reconnects || !network.calls.is_empty();
+    let unless = |needed: bool, numbers: &'static [i64]| if needed { &[] } else { numbers };
+    let numbers = [
+        FORBIDDEN,
+        OWN,
+        unless(network.serves, SERVING),
+        unless(calls, CALLING),
+    ];
+    let numbers = numbers.into_iter().flatten();
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = numbers
         .flat_map(|&call| [call, call | X32])
         .map(|call| (call, Vec::new()))

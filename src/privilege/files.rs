@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
 use mirrorscope_engine::point::printable;
@@ -45,8 +45,13 @@ pub fn check_writable(places: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Confines the process to these places, as far as the kernel can, which it tells; and it can call nobody by TCP.
-pub fn confine(read: &[PathBuf], write: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
+/// Confines the process to these places, as far as the kernel can, which it tells; and it can call nobody by TCP but at these
+/// ports.
+pub fn confine(
+    read: &[PathBuf],
+    write: &[PathBuf],
+    ports: &[u16],
+) -> Result<RulesetStatus, RulesetError> {
     // A file may be replaced by one of the same name, or stand in another folder than its link.
     let readable = read
         .iter()
@@ -57,6 +62,9 @@ pub fn confine(read: &[PathBuf], write: &[PathBuf]) -> Result<RulesetStatus, Rul
         .flat_map(|path| [written(path), written(&real(path))])
         .chain([env::temp_dir(), PathBuf::from("/dev/tty")])
         .filter(|path| !is_pipe(path));
+    let callable = ports
+        .iter()
+        .map(|port| Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp)));
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(RULES))?
         .handle_access(AccessNet::from_all(RULES))?
@@ -64,6 +72,7 @@ pub fn confine(read: &[PathBuf], write: &[PathBuf]) -> Result<RulesetStatus, Rul
         .create()?
         .add_rules(path_beneath_rules(readable, READ))?
         .add_rules(path_beneath_rules(writable, WRITE))?
+        .add_rules(callable)?
         .restrict_self()?;
     Ok(status.ruleset)
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop there"
 )]
 
+mod bench;
 mod encapsulations;
 mod fields;
 mod formats;
@@ -13,6 +14,13 @@ mod formats;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod html;
+mod ipfix;
+mod logs;
+#[allow(dead_code, reason = "the lab does more with it")]
+#[path = "../lab/machine.rs"]
+mod machine;
+mod metrics;
+mod pcapng;
 mod streams;
 mod tcp_analysis;
 mod zeek;

@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// The time that the run has reached.
-    pub(super) fn time_reached(&self) -> Timestamp {
+    pub fn time_reached(&self) -> Timestamp {
         let last = self.period.map(|period| period.1);
         last.max(self.clock).unwrap_or_default()
     }

@@ -1,0 +1,41 @@
+//! What is told to others.
+
+use mirrorscope_engine::finding::Finding;
+use mirrorscope_engine::report::FlowReport;
+use mirrorscope_engine::time::Timestamp;
+
+/// Some of it.
+#[derive(Debug)]
+pub enum News {
+    /// Flows, each with why it is told.
+    Flows(Vec<(FlowReport, End)>),
+    /// Findings that are new or have grown.
+    Findings(Vec<Told>),
+}
+
+impl News {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Flows(flows) => flows.len(),
+            Self::Findings(findings) => findings.len(),
+        }
+    }
+}
+
+/// Why a flow is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The run ended.
+    Run,
+}
+
+/// A finding as it is told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub finding: Finding,
+    /// How often it was told before.
+    pub before: u32,
+    /// When it is told.
+    pub at: Timestamp,
+}
