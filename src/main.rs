@@ -8,6 +8,7 @@ mod output;
 mod pipeline;
 mod privilege;
 mod random;
+mod resolve;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Interfaces(args) => command::interfaces::run(args),
         Command::Doctor(args) => command::doctor::run(args),
         Command::Config(args) => command::config::run(args),
+        Command::ResolveNames { user } => resolve::run(user.as_deref()),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,
