@@ -1,4 +1,5 @@
-//! What the interface asks for again and again: the report and a page of 100,000 flows.
+//! What the interface asks for again and again: the report and a page of 100,000 flows. First it is told for how long packets
+//! wait at a time.
 //!
 //! `cargo bench --bench snapshot`
 
@@ -7,12 +8,16 @@
     reason = "a benchmark that cannot be set up may panic"
 )]
 
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
 use divan::{Bencher, black_box};
 use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::page::{FlowQuery, FlowSort};
+use mirrorscope_engine::look::{self, Desk};
+use mirrorscope_engine::page::{self, FlowQuery, FlowSort};
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
-use mirrorscope_engine::{Config, Engine};
+use mirrorscope_engine::{Config, Engine, one};
 
 mod capture;
 #[path = "../examples/generate_load/load.rs"]
@@ -22,6 +27,9 @@ use capture::Capture;
 use load::Load;
 
 fn main() {
+    if std::env::args().all(|argument| argument != "--list") {
+        tell_moments();
+    }
     divan::main();
 }
 
@@ -49,7 +57,7 @@ fn engine() -> Engine {
 }
 
 /// What a screen shows of the flows.
-fn page(filter: Option<&str>, sort: FlowSort, window: std::ops::Range<usize>) -> FlowQuery {
+fn query(filter: Option<&str>, sort: FlowSort, window: std::ops::Range<usize>) -> FlowQuery {
     FlowQuery {
         filter: filter.map(|text| Filter::parse(text).unwrap()),
         sort,
@@ -58,32 +66,95 @@ fn page(filter: Option<&str>, sort: FlowSort, window: std::ops::Range<usize>) ->
     }
 }
 
+/// For how long packets would have to wait.
+struct Timed<'a> {
+    engine: &'a Engine,
+    moments: Vec<Duration>,
+}
+
+impl Desk for Timed<'_> {
+    type Gone = Infallible;
+
+    fn at<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Engine) -> R + Send + 'static,
+    ) -> Result<R, Infallible> {
+        let begin = Instant::now();
+        let done = work(self.engine);
+        self.moments.push(begin.elapsed());
+        Ok(done)
+    }
+
+    fn is_still(&self) -> bool {
+        false
+    }
+}
+
+/// Tells how long the moments are that looks at all flows are made of.
+fn tell_moments() {
+    let engine = engine();
+    let tell = |what: &str, look: &mut dyn FnMut(&mut Timed<'_>)| {
+        let mut desk = Timed {
+            engine: &engine,
+            moments: Vec::new(),
+        };
+        let begin = Instant::now();
+        look(&mut desk);
+        let (whole, moments) = (begin.elapsed(), desk.moments);
+        let longest = moments.iter().max().copied().unwrap_or_default();
+        let waited: Duration = moments.iter().sum();
+        let count = moments.len();
+        println!(
+            "{what:22} {count:4} moments, the longest {longest:?}, {waited:?} in all, of {whole:?}"
+        );
+    };
+    let Ok((_, digest)) = page::report_and_digest(&mut &engine);
+    tell("report", &mut |desk| {
+        drop(page::report_and_digest(desk));
+    });
+    tell("endpoints", &mut |desk| drop(look::endpoints(desk)));
+    let history = query(Some("history ShA"), FlowSort::Duration, 0..100);
+    for (what, query) in [
+        ("page by bytes", query(None, FlowSort::Bytes, 0..100)),
+        ("page by history", history),
+    ] {
+        tell(what, &mut |desk| drop(page::page(desk, &digest, &query)));
+    }
+    let Ok(last) = page::page(&mut &engine, &digest, &query(None, FlowSort::First, 0..1));
+    let id = last.rows[0].id.clone();
+    tell("one flow", &mut |desk| {
+        drop(one::flows(desk, &digest, std::slice::from_ref(&id)));
+    });
+}
+
 #[divan::bench(args = [
     "first", "by bytes", "host", "verdict", "state", "history", "last rows",
 ])]
 fn pages(bencher: Bencher<'_, '_>, name: &str) {
     let engine = engine();
+    let desk = &mut &engine;
     let query = match name {
-        "by bytes" => page(None, FlowSort::Bytes, 0..100),
-        "host" => page(Some("host 10.9.0.10"), FlowSort::Last, 0..100),
-        "verdict" => page(Some("not symmetric"), FlowSort::Verdict, 0..100),
-        "state" => page(Some("state SF,S1 and site dc1"), FlowSort::Duration, 0..100),
-        "history" => page(Some("history ShA"), FlowSort::Duration, 0..100),
-        "last rows" => page(None, FlowSort::Source, 90_000..90_100),
-        _ => page(None, FlowSort::First, 0..100),
+        "by bytes" => query(None, FlowSort::Bytes, 0..100),
+        "host" => query(Some("host 10.9.0.10"), FlowSort::Last, 0..100),
+        "verdict" => query(Some("not symmetric"), FlowSort::Verdict, 0..100),
+        "state" => query(Some("state SF,S1 and site dc1"), FlowSort::Duration, 0..100),
+        "history" => query(Some("history ShA"), FlowSort::Duration, 0..100),
+        "last rows" => query(None, FlowSort::Source, 90_000..90_100),
+        _ => query(None, FlowSort::First, 0..100),
     };
-    let (_, digest) = engine.report_and_digest();
-    bencher.bench_local(|| black_box(engine.page(&digest, &query)));
+    let Ok((_, digest)) = page::report_and_digest(desk);
+    bencher.bench_local(|| page::page(desk, &digest, &query));
 }
 
 /// All that is looked at while packets come.
 #[divan::bench]
 fn snapshot(bencher: Bencher<'_, '_>) {
     let engine = engine();
-    let query = page(None, FlowSort::Last, 0..100);
+    let desk = &mut &engine;
+    let query = query(None, FlowSort::Last, 0..100);
     bencher.bench_local(|| {
-        let (report, digest) = engine.report_and_digest();
-        black_box((report, engine.page(&digest, &query)))
+        let Ok((report, digest)) = page::report_and_digest(desk);
+        black_box((report, page::page(desk, &digest, &query)))
     });
 }
 
@@ -91,8 +162,9 @@ fn snapshot(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn one_flow(bencher: Bencher<'_, '_>) {
     let engine = engine();
-    let (_, digest) = engine.report_and_digest();
-    let page = engine.page(&digest, &page(None, FlowSort::Last, 0..1));
+    let desk = &mut &engine;
+    let Ok((_, digest)) = page::report_and_digest(desk);
+    let Ok(page) = page::page(desk, &digest, &query(None, FlowSort::Last, 0..1));
     let id = page.rows[0].id.clone();
-    bencher.bench_local(|| black_box(engine.flow(&digest, &id)));
+    bencher.bench_local(|| one::flows(desk, &digest, std::slice::from_ref(&id)));
 }

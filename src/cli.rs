@@ -68,6 +68,7 @@ Examples:
   mirrorscope report --sites sites.toml capture.pcap
   mirrorscope report --filter 'host 10.20.0.50 and not symmetric' capture.pcap
   mirrorscope report --format json capture.pcap | jq '.findings[].summary'
+  mirrorscope report --format html --sites sites.toml capture.pcap > report.html
   mirrorscope report --fail-on warning capture.pcap || echo something is wrong")]
     Report(ReportArgs),
     /// Mirror sessions with their health: loss by sequence numbers, cut packets
@@ -106,7 +107,7 @@ Examples:
 Examples:
   mirrorscope findings --sites sites.toml capture.pcap
   mirrorscope findings --filter 'site dc2 and port 443' --fail-on error capture.pcap")]
-    Findings(ReportArgs),
+    Findings(FindingsArgs),
     /// The bytes of one stream, put together from all points; or of every stream, as files
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
@@ -362,7 +363,7 @@ pub enum Scope {
     Segment,
 }
 
-/// Arguments of `report` and `findings`.
+/// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Input and how to follow flows.
@@ -370,6 +371,22 @@ pub struct ReportArgs {
     pub analysis: AnalysisArgs,
 
     /// How to write it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+
+    /// Exit with 1 if there is a finding of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, Args)]
+pub struct FindingsArgs {
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// How to write them
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 
@@ -454,10 +471,21 @@ pub struct FlowsArgs {
 
 /// Formats of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// For programs: one document
+    Json,
+    /// For a browser: one page with pictures that needs nothing else, to be attached to a ticket
+    Html,
+}
+
+/// Formats of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
     /// For people
     Text,
-    /// For programs: one document; findings alone are one object a line
+    /// For programs: one object a line
     Json,
 }
 

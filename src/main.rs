@@ -2,6 +2,7 @@
 
 mod cli;
 mod command;
+mod html;
 mod output;
 mod pipeline;
 mod privilege;

@@ -1,26 +1,23 @@
 //! The pieces put together: frames in, report out.
 
 mod live;
+pub mod look;
 mod losses;
-mod one;
+pub mod one;
 pub mod page;
 mod threaded;
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 
-use crate::advice;
 use crate::correlate::Judgement;
 use crate::filter::{Chooses, Filter, Judged};
-use crate::finding::Collector;
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
-use crate::matrix;
 use crate::names::Names;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
@@ -37,9 +34,7 @@ use crate::site::{Sites, Tenants};
 use crate::table::{Map, Set};
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
-use page::Ground;
 
-pub use one::OneFlow;
 pub use threaded::Threaded;
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
@@ -311,76 +306,18 @@ impl Engine {
 
     /// Everything found so far.
     pub fn report(&self) -> Report {
-        self.report_on(None, |_, _| ()).0
+        self.report_on(None)
     }
 
     /// The same of the flows that a filter wants: verdicts, causes and findings are theirs alone. The frames, the
     /// mirror sessions and what is found about the mirror itself stay those of the whole capture.
     pub fn report_matching(&self, filter: &Filter) -> Report {
-        self.report_on(Some(filter), |_, _| ()).0
+        self.report_on(Some(filter))
     }
 
-    /// The report of flows with these ids alone.
-    pub fn report_of(&self, ids: &HashSet<String>) -> Report {
-        self.report_on(Some(&ids), |_, _| ()).0
-    }
-
-    /// The report, and what its verdicts rest on. `judged` gets the flows that it is about.
-    fn report_on(
-        &self,
-        filter: Option<&dyn Chooses>,
-        mut judged: impl FnMut(&FlowObserved, &Judgement),
-    ) -> (Report, Ground) {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let (context, evidence) = self.context(&assigned);
-        let sessions = self.session_reports(&assigned);
-        let changes = self
-            .tables
-            .inventory
-            .changes(|from, to| self.follows(from, to));
-        let conflicts = self.tables.inventory.conflicts();
-        let mut collector = Collector::of_endpoints(changes, conflicts, filter.is_some());
-        let mut matrix = matrix::Gather::new(&context);
-        let mut advice = advice::Gather::default();
-        let doubled = evidence.iter().map(|point| point.doubled).sum();
-        let mut totals = self.totals(&sessions, doubled);
-        let mut matching = 0;
-        let names = self.session_names();
-        for flow in self.observed(&evidence) {
-            let judgement = self.judge(&context, &flow);
-            if !filter.is_none_or(|filter| wanted(filter, &context, &names, &flow, &judgement)) {
-                continue;
-            }
-            judged(&flow, &judgement);
-            matching += 1;
-            *totals
-                .verdicts
-                .entry(judgement.verdict.as_str())
-                .or_default() += 1;
-            if let Some(cause) = judgement.cause {
-                *totals.causes.entry(cause.as_str()).or_default() += 1;
-            }
-            collector.add(&context, &flow, &judgement);
-            matrix.add(&flow, &judgement);
-            advice.add(&context, &flow, &judgement);
-        }
-        totals.flows_matching = filter.map(|_| matching);
-        let report = Report {
-            filter: filter.and_then(Chooses::in_words),
-            totals,
-            findings: collector.finish(&context, &sessions, &self.dropped_here()),
-            sites_matrix: matrix.finish(),
-            advice: advice.finish(&context),
-            sessions,
-            hints: self.hints(),
-            live: None,
-        };
-        let ground = Ground {
-            context,
-            evidence,
-            names,
-        };
-        (report, ground)
+    fn report_on(&self, filter: Option<&dyn Chooses>) -> Report {
+        let Ok((report, ..)) = look::report(&mut { self }, filter, |_, _, _| ());
+        report
     }
 
     /// Gives every flow to `sink`, in order of appearance, until it says no.
@@ -402,13 +339,13 @@ impl Engine {
         filter: Option<&Filter>,
         mut sink: impl FnMut(FlowReport) -> Result<(), E>,
     ) -> Result<(), E> {
-        let assigned = self.receiver.sessions().sequences.assign();
-        let (context, evidence) = self.context(&assigned);
+        let ground = self.ground(&self.whole_basis());
+        let context = &ground.context;
         let names = self.session_names();
-        for flow in self.observed(&evidence) {
-            let judgement = self.judge(&context, &flow);
-            if filter.is_none_or(|filter| wanted(filter, &context, &names, &flow, &judgement)) {
-                sink(FlowReport::new(&context, &names, &flow, &judgement))?;
+        for flow in self.observed(&ground) {
+            let judgement = ground.judge(&flow);
+            if filter.is_none_or(|filter| wanted(filter, context, &names, &flow, &judgement)) {
+                sink(FlowReport::new(context, &names, &flow, &judgement))?;
             }
         }
         Ok(())
@@ -425,34 +362,18 @@ impl Engine {
         session_name(&session.key, interface)
     }
 
-    /// Every flow, as its points saw it.
-    fn observed<'a>(
-        &'a self,
-        evidence: &'a [PointEvidence],
-    ) -> impl Iterator<Item = FlowObserved> + 'a {
+    /// What is known of the points and their mirrors.
+    fn facts(
+        &self,
+        assigned: &Map<SessionId, Assigned<'_>>,
+        evidence: &[PointEvidence],
+    ) -> Vec<PointFacts> {
         let points = self.receiver.points().all();
-        self.tables.tracker.flows(points, evidence)
-    }
-
-    fn judge(&self, context: &Context, flow: &FlowObserved) -> Judgement {
-        match self.time {
-            TimeSource::Arrival => context.judge(flow),
-            TimeSource::Mirror => {
-                let judgement = context.judge(&self.arrived(flow));
-                judgement.earlier(|point| self.behind(point))
-            }
-        }
-    }
-
-    /// What verdicts rest on.
-    fn context(&self, assigned: &Map<SessionId, Assigned<'_>>) -> (Context, Vec<PointEvidence>) {
-        let points = self.receiver.points().all();
-        let evidence = self.tables.tracker.evidence(points.len());
         let (lost, burst) = losses::share(assigned);
         let here = losses::Here::new(self);
         let facts = points
             .iter()
-            .zip(&evidence)
+            .zip(evidence)
             .enumerate()
             .map(|(index, (point, evidence))| {
                 let unnumbered = point.sessions.iter().any(|s| !assigned.contains_key(s));
@@ -499,20 +420,7 @@ impl Engine {
                     },
                 }
             });
-        // A run that is told the time ends in the midst of what goes on, unlike a file.
-        let under_way = !self.finished || self.clock.is_some();
-        let context = Context::new(facts.collect(), self.time_reached())
-            .under_way(under_way)
-            .of_tenants(self.tables.tracker.tenants())
-            .with_translated(self.tables.tracker.translated())
-            .with_routers(self.tables.inventory.routers())
-            .with_names(&self.names);
-        (context, evidence)
-    }
-
-    /// The flow as it arrived: the only time that all points share, and that of the mirrors' health.
-    fn arrived(&self, flow: &FlowObserved) -> FlowObserved {
-        flow.later(|point| self.behind(point))
+        facts.collect()
     }
 
     /// By how much the times of a point's packets are behind arrival.
@@ -545,8 +453,8 @@ impl Engine {
         };
         let points = self.receiver.points().all();
         let mut seen = Seen::new(points, sessions, &self.tables.inventory);
-        let evidence = self.tables.tracker.evidence(points.len());
-        for flow in self.tables.tracker.flows(points, &evidence) {
+        let ground = self.ground(&self.whole_basis());
+        for flow in self.observed(&ground) {
             seen.add(&flow);
         }
         seen.propose()
@@ -559,18 +467,7 @@ impl Engine {
 
     /// The endpoints so far, by address.
     pub fn endpoints(&self) -> Vec<EndpointReport> {
-        let points = self.receiver.points().all();
-        let endpoints = self.tables.inventory.endpoints();
-        let mut endpoints: Vec<EndpointReport> = endpoints
-            .map(|endpoint| {
-                let tenant = self.tables.tracker.tenants().name(endpoint.scope);
-                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned), &self.names)
-            })
-            .collect();
-        endpoints.sort_by_key(|endpoint| {
-            let first = endpoint.addresses.first().map(|own| own.address);
-            (first.is_none(), first, endpoint.mac.clone())
-        });
+        let Ok(endpoints) = look::endpoints(&mut { self });
         endpoints
     }
 

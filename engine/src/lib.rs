@@ -47,4 +47,4 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, OneFlow, Threaded, page};
+pub use engine::{BATCH, Config, Endpoints, Engine, Threaded, look, one, page};

@@ -88,9 +88,9 @@ pub struct Context {
     /// For each point the first point of its site, which stands for the site.
     sites: Vec<usize>,
     /// Flows that go on under other addresses, by serial: the other's key and id.
-    translated: Map<u64, (FlowKey, String)>,
+    translated: Arc<Map<u64, (FlowKey, String)>>,
     /// Stations that forward what others send.
-    routers: Set<[u8; 6]>,
+    routers: Arc<Set<[u8; 6]>>,
     /// What machines are called.
     pub names: Arc<Names>,
 }
@@ -193,8 +193,8 @@ impl Context {
             under_way: false,
             tenants: Tenants::default(),
             sites,
-            translated: Map::default(),
-            routers: Set::default(),
+            translated: Arc::default(),
+            routers: Arc::default(),
             names: Arc::default(),
         }
     }
@@ -213,8 +213,8 @@ impl Context {
 
     /// The same with the stations that forward what others send.
     #[must_use]
-    pub(crate) fn with_routers(mut self, routers: impl Iterator<Item = [u8; 6]>) -> Self {
-        self.routers = routers.collect();
+    pub(crate) fn with_routers(mut self, routers: Arc<Set<[u8; 6]>>) -> Self {
+        self.routers = routers;
         self
     }
 
@@ -245,7 +245,7 @@ impl Context {
 
     /// The same, with flows that go on under other addresses.
     #[must_use]
-    pub(crate) fn with_translated(mut self, translated: Map<u64, (FlowKey, String)>) -> Self {
+    pub(crate) fn with_translated(mut self, translated: Arc<Map<u64, (FlowKey, String)>>) -> Self {
         self.translated = translated;
         self
     }

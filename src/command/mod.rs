@@ -12,6 +12,7 @@ pub mod flows;
 pub mod follow;
 mod fragments;
 pub mod interfaces;
+mod page;
 pub mod report;
 pub mod sessions;
 pub mod sites;

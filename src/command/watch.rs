@@ -1,22 +1,24 @@
 //! `watch`: the terminal interface, over files or over what comes live.
 //!
-//! Three threads: the first draws and takes keys. One takes packets, and answers questions between them that can be
-//! answered at once. The third answers those for which packets must be fetched and taken once more.
+//! Four threads: the first draws and takes keys. One takes packets, and is never kept from it for longer than a moment. One
+//! makes what is drawn, out of many such moments. The last answers questions for which packets must be fetched and taken
+//! once more.
 
 mod analysis;
 mod export;
-mod frames;
-mod history;
+pub(super) mod frames;
+pub(super) mod history;
 mod job;
-mod ladder;
+pub(super) mod ladder;
+mod line;
 mod notices;
-mod pace;
 mod packet;
 mod rates;
-mod replay;
+pub(super) mod replay;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::env;
 use std::io::{IsTerminal, stdout};

@@ -1,4 +1,4 @@
-//! Agreement with tshark, which must be installed: `tests/compare/run`.
+//! Agreement with programs of others, which must be installed: `tests/compare/run`.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@ mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]
 mod generated;
+mod html;
 mod pcapng;
 mod streams;
 mod tcp_analysis;

@@ -1,11 +1,18 @@
 //! One flow by itself: what it is now, and what of the packets must be seen again to know it in every detail.
 
+use std::sync::Arc;
+
 use super::Engine;
-use super::page::{Digest, Ground};
+use super::look::{Desk, PLACES};
+use super::page::{Digest, Place, Words};
 use crate::firewall::OutOfState;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::report::FlowReport;
+use crate::table::Map;
+
+/// Flows whose ids are made in one moment.
+const IDS: u32 = 2048;
 
 /// A flow, and the flows without which it cannot be judged anew.
 #[derive(Clone, Debug)]
@@ -25,40 +32,128 @@ pub struct OneFlow {
     pub related: Vec<u64>,
 }
 
-impl Engine {
-    /// A flow by its id, as the moment of a digest knows points and sessions.
-    pub fn flow(&self, digest: &Digest, id: &str) -> Option<OneFlow> {
-        let Ground {
-            context,
-            evidence,
-            names,
-        } = &digest.ground;
-        let tracker = &self.tables.tracker;
-        let (serial, key) = tracker.known_as(id)?;
-        let points = self.receiver.points().all();
-        let mut flows = tracker.flows_where(points, evidence, |number| number == serial);
-        let flow = flows.next()?;
-        let judgement = self.judge(context, &flow);
-        let report = FlowReport::new(context, names, &flow, &judgement);
-        let quoted = report.quotes.iter();
-        let quoted = quoted.filter_map(|id| tracker.known_as(id));
-        let mut related = tracker.before(serial, &key);
-        for (serial, key) in quoted {
-            related.extend(tracker.before(serial, &key));
+/// Flows by their ids, judged as far as a digest was, without those that are not in the table any more.
+pub fn flows<D: Desk>(
+    desk: &mut D,
+    digest: &Digest,
+    ids: &[String],
+) -> Result<Vec<OneFlow>, D::Gone> {
+    let known = find(desk, ids)?;
+    let places = known.iter().map(|known| known.place).collect();
+    let observed = Words::new(digest).of(desk, places)?;
+    let reports = observed.iter().map(|(.., report)| report);
+    let quoted: Vec<String> = reports.flat_map(|report| report.quotes.clone()).collect();
+    let quoted = find(desk, &quoted)?;
+    let all = known.iter().chain(&quoted).cloned().collect();
+    let earlier = before(desk, all)?;
+    let flows = observed.into_iter().map(|(_, flow, report)| {
+        let before = |serial: u64| earlier.get(&serial).into_iter().flatten().copied();
+        let mut related: Vec<u64> = before(flow.serial).collect();
+        let its = quoted
+            .iter()
+            .filter(|known| report.quotes.contains(&known.id));
+        for (_, serial) in its.map(|known| known.place) {
+            related.extend(before(serial));
             related.push(serial);
         }
         related.sort_unstable();
         related.dedup();
-        Some(OneFlow {
+        OneFlow {
             report,
-            key,
+            key: flow.key,
             originator: flow.originator,
-            serial,
+            serial: flow.serial,
             points: flow.observations.iter().map(|o| o.point).collect(),
             related,
-        })
-    }
+        }
+    });
+    Ok(flows.collect())
+}
 
+/// What became of flows with these ids, as far as they are in the table still.
+pub fn reports<D: Desk>(
+    desk: &mut D,
+    digest: &Digest,
+    ids: &[String],
+) -> Result<Vec<FlowReport>, D::Gone> {
+    let known = find(desk, ids)?;
+    let places = known.into_iter().map(|known| known.place).collect();
+    let flows = Words::new(digest).of(desk, places)?;
+    Ok(flows.into_iter().map(|(_, _, report)| report).collect())
+}
+
+/// A flow that was found.
+#[derive(Clone)]
+struct Known {
+    id: String,
+    place: Place,
+    key: FlowKey,
+}
+
+/// The flows with some ids, in the order of these.
+fn find<D: Desk>(desk: &mut D, ids: &[String]) -> Result<Vec<Known>, D::Gone> {
+    let mut found: Vec<Option<Known>> = ids.iter().map(|_| None).collect();
+    let ids: Arc<[String]> = ids.into();
+    let mut next = 0;
+    while found.iter().any(Option::is_none) {
+        let ids = Arc::clone(&ids);
+        let (some, more): (Vec<_>, bool) = desk.at(move |engine| {
+            let tracker = &engine.tables.tracker;
+            let flows = tracker
+                .briefs(next..next + IDS)
+                .filter_map(|(place, flow)| {
+                    let id = flow.key.id(flow.born);
+                    let index = ids.iter().position(|sought| *sought == id)?;
+                    let place = (place, flow.serial);
+                    let key = flow.key;
+                    Some((index, Known { id, place, key }))
+                });
+            (flows.collect(), next + IDS < tracker.places())
+        })?;
+        for (index, known) in some {
+            found[index] = Some(known);
+        }
+        if !more {
+            break;
+        }
+        next += IDS;
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The numbers of flows that came before others with the same ends, by the numbers of these.
+fn before<D: Desk>(desk: &mut D, flows: Vec<Known>) -> Result<Map<u64, Vec<u64>>, D::Gone> {
+    let mut sought: Map<FlowKey, Vec<u64>> = Map::default();
+    for flow in flows {
+        let (_, serial) = flow.place;
+        sought.entry(flow.key).or_default().push(serial);
+    }
+    let sought = Arc::new(sought);
+    let mut earlier: Map<u64, Vec<u64>> = Map::default();
+    let mut next = 0;
+    loop {
+        let sought = Arc::clone(&sought);
+        let (some, more): (Vec<_>, bool) = desk.at(move |engine| {
+            let tracker = &engine.tables.tracker;
+            let flows = tracker.briefs(next..next + PLACES);
+            let some = flows.flat_map(|(_, flow)| {
+                let later = sought.get(&flow.key).into_iter().flatten();
+                let later = later.filter(move |later| flow.serial < **later);
+                later.map(move |later| (*later, flow.serial))
+            });
+            (some.collect(), next + PLACES < tracker.places())
+        })?;
+        for (later, serial) in some {
+            earlier.entry(later).or_default().push(serial);
+        }
+        if !more {
+            return Ok(earlier);
+        }
+        next += PLACES;
+    }
+}
+
+impl Engine {
     /// From now on each packet is noted that a firewall can match to no connection.
     #[must_use]
     pub fn logging_firewalls(mut self) -> Self {

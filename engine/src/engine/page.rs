@@ -4,18 +4,19 @@
 //! flow says of itself at once. Of flows that are passed over only a key is kept, and only of as many as the asked rows and
 //! those before them are; words are made for the rows alone.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::Engine;
+use super::look::{self, Basis, Desk, FLOWS, Ground, PLACES};
 use crate::filter::{Filter, Judged};
 use crate::flow::{Endpoint, Side};
 use crate::observation::{FlowObserved, Sum};
 use crate::observer::Context;
 use crate::report::{FlowReport, Report};
-use crate::table::Map;
 use crate::time::Timestamp;
-use crate::track::{Brief, PointEvidence};
+use crate::track::Brief;
 use crate::verdict::{Cause, Verdict};
 
 /// Which flows, in what order.
@@ -72,121 +73,190 @@ pub struct FlowPage {
     pub rows: Vec<FlowReport>,
 }
 
-/// What was made of all flows at a moment: of each its verdict. Flows that come later it does not know.
+/// What was made of all flows by a look at them. Flows that came later it does not know.
 #[derive(Debug)]
 pub struct Digest {
-    pub(super) ground: Ground,
-    /// By the numbers of the flows, which ascend.
-    pub(super) verdicts: Vec<(u64, Verdict, Option<Cause>)>,
+    basis: Arc<Basis>,
+    ground: Arc<Ground>,
+    verdicts: Arc<Verdicts>,
 }
 
-/// What verdicts rest on.
-#[derive(Debug)]
-pub(super) struct Ground {
-    pub context: Context,
-    pub evidence: Vec<PointEvidence>,
-    /// Names of the sessions.
-    pub names: Vec<String>,
+/// How all flows went, by their places in the flow table.
+#[derive(Debug, Default)]
+struct Verdicts {
+    flows: usize,
+    /// The number of the flow at each place, how it went, and why that is unknown.
+    places: Vec<Option<(u64, Verdict, Option<Cause>)>>,
 }
 
-impl Engine {
-    /// Everything found so far, and what pages of the flows are made of.
-    pub fn report_and_digest(&self) -> (Report, Digest) {
-        let mut verdicts = Vec::new();
-        let (report, ground) = self.report_on(None, |flow, judgement| {
-            verdicts.push((flow.serial, judgement.verdict, judgement.cause));
-        });
-        (report, Digest { ground, verdicts })
-    }
+/// A flow's place in the flow table, and its number.
+pub(super) type Place = (u32, u64);
 
-    /// A page of the flows that a digest knows.
-    pub fn page(&self, digest: &Digest, query: &FlowQuery) -> FlowPage {
-        let mut sought = Sought::new(query);
-        let mut undecided = Vec::new();
-        let mut known = digest.verdicts.iter().peekable();
-        for flow in self.tables.tracker.briefs() {
-            while known.next_if(|known| known.0 < flow.serial).is_some() {}
-            let Some(&(serial, verdict, cause)) = known.next_if(|known| known.0 == flow.serial)
-            else {
-                continue;
-            };
-            let judged = Judged {
-                context: &digest.ground.context,
-                flow: &flow,
-                verdict,
-                cause,
-            };
-            let filter = query.filter.as_ref();
-            match filter.map_or(Some(true), |filter| judged.is_wanted(filter)) {
-                Some(true) => sought.add(&flow, verdict),
-                Some(false) => {}
-                None => undecided.push(serial),
+/// Everything found so far, and what pages of the flows are made of.
+pub fn report_and_digest<D: Desk>(desk: &mut D) -> Result<(Report, Digest), D::Gone> {
+    let mut places = Vec::new();
+    let (report, basis, ground) = look::report(desk, None, |place, flow, judgement| {
+        // If all is judged anew, what was known of later places is gone.
+        places.resize_with(place as usize, || None);
+        places.push(Some((flow.serial, judgement.verdict, judgement.cause)));
+    })?;
+    let verdicts = Verdicts {
+        flows: places.iter().flatten().count(),
+        places,
+    };
+    let digest = Digest {
+        basis,
+        ground,
+        verdicts: Arc::new(verdicts),
+    };
+    Ok((report, digest))
+}
+
+/// The report of flows with these ids alone.
+pub fn report_of<D: Desk>(desk: &mut D, ids: &BTreeSet<String>) -> Result<Report, D::Gone> {
+    let (report, ..) = look::report(desk, Some(&ids), |_, _, _| ())?;
+    Ok(report)
+}
+
+/// A page of the flows that a digest knows.
+pub fn page<D: Desk>(
+    desk: &mut D,
+    digest: &Digest,
+    query: &FlowQuery,
+) -> Result<FlowPage, D::Gone> {
+    let mut search = Search::new(query);
+    let mut next = 0;
+    let mut more = true;
+    while more {
+        let (ground, verdicts) = (Arc::clone(&digest.ground), Arc::clone(&digest.verdicts));
+        (search, more) = desk.at(move |engine| {
+            let tracker = &engine.tables.tracker;
+            for (place, flow) in tracker.briefs(next..next + PLACES) {
+                if let Some((verdict, cause)) = verdicts.of((place, flow.serial)) {
+                    search.pass(&ground.context, (place, &flow), verdict, cause);
+                }
             }
-        }
-        if let Some(filter) = &query.filter {
-            for (flow, report) in self.in_words(&digest.ground, &undecided) {
+            (search, next + PLACES < tracker.places())
+        })?;
+        next += PLACES;
+    }
+    let mut words = Words::new(digest);
+    if let Some(filter) = &query.filter {
+        let undecided = std::mem::take(&mut search.undecided);
+        for places in undecided.chunks(FLOWS as usize) {
+            for (place, flow, report) in words.of(desk, places.to_vec())? {
                 if filter.decide(&report) == Some(true) {
-                    sought.add(&flow.brief(), report.verdict);
+                    search.add((place, &flow.brief()), report.verdict);
                 }
             }
         }
-        let chosen = sought.rows();
-        let mut ascending = chosen.clone();
-        ascending.sort_unstable();
-        let mut rows: Vec<FlowReport> = self
-            .in_words(&digest.ground, &ascending)
-            .map(|(_, report)| report)
-            .collect();
-        let places: Map<u64, usize> = chosen.into_iter().zip(0..).collect();
-        rows.sort_unstable_by_key(|report| places.get(&report.serial).copied());
-        FlowPage {
-            query: query.clone(),
-            matching: sought.matching,
-            total: digest.verdicts.len(),
-            rows,
+    }
+    let mut rows = Vec::new();
+    for places in search.rows().chunks(FLOWS as usize) {
+        let some = words.of(desk, places.to_vec())?;
+        rows.extend(some.into_iter().map(|(_, _, report)| report));
+    }
+    Ok(FlowPage {
+        query: query.clone(),
+        matching: search.matching,
+        total: digest.verdicts.flows,
+        rows,
+    })
+}
+
+impl Verdicts {
+    fn of(&self, (place, serial): Place) -> Option<(Verdict, Option<Cause>)> {
+        let (known, verdict, cause) = self.places.get(place as usize).copied().flatten()?;
+        (known == serial).then_some((verdict, cause))
+    }
+}
+
+/// Puts flows into words.
+pub(super) struct Words {
+    basis: Arc<Basis>,
+    /// Names of the sessions.
+    names: Vec<String>,
+}
+
+impl Words {
+    pub fn new(digest: &Digest) -> Self {
+        Self {
+            basis: Arc::clone(&digest.basis),
+            names: Vec::new(),
         }
     }
 
-    /// Flows in words; their numbers ascend.
-    fn in_words<'a>(
-        &'a self,
-        ground: &'a Ground,
-        serials: &'a [u64],
-    ) -> impl Iterator<Item = (FlowObserved, FlowReport)> + 'a {
-        let points = self.receiver.points().all();
-        let wanted = |serial| serials.binary_search(&serial).is_ok();
-        let tracker = &self.tables.tracker;
-        let flows = tracker.flows_where(points, &ground.evidence, wanted);
-        flows.map(|flow| {
-            let judgement = self.judge(&ground.context, &flow);
-            let report = FlowReport::new(&ground.context, &ground.names, &flow, &judgement);
-            (flow, report)
-        })
+    /// Some flows, as far as they are still in the table: judged by what is known of the mirrors by now, and no further than
+    /// the digest was.
+    pub fn of<D: Desk>(
+        &mut self,
+        desk: &mut D,
+        places: Vec<Place>,
+    ) -> Result<Vec<(u32, FlowObserved, FlowReport)>, D::Gone> {
+        let (basis, known) = (Arc::clone(&self.basis), self.names.len());
+        let (ground, flows, names) = desk.at(move |engine| {
+            let ground = engine.ground(&basis);
+            let flows = engine.still(&ground, &places);
+            let new = engine.receiver.sessions().iter().count() > known;
+            (ground, flows, new.then(|| engine.session_names()))
+        })?;
+        self.names = names.unwrap_or_else(|| std::mem::take(&mut self.names));
+        let words = |(place, flow): (u32, FlowObserved)| {
+            let judgement = ground.judge(&flow);
+            let report = FlowReport::new(&ground.context, &self.names, &flow, &judgement);
+            (place, flow, report)
+        };
+        Ok(flows.into_iter().map(words).collect())
     }
 }
 
-/// What a flow is sorted by, and its number.
-type Key = ([u64; 3], u64);
+/// What a flow is sorted by, its number, and its place.
+type Key = ([u64; 3], u64, u32);
 
 /// The rows of a page, while flows are passed over.
-struct Sought<'a> {
-    query: &'a FlowQuery,
+struct Search {
+    query: FlowQuery,
     /// The first so many in order; up to twice as many until they are sorted out.
     first: Vec<Key>,
     matching: usize,
+    /// Those of which only words tell whether they are wanted.
+    undecided: Vec<Place>,
 }
 
-impl<'a> Sought<'a> {
-    fn new(query: &'a FlowQuery) -> Self {
+impl Search {
+    fn new(query: &FlowQuery) -> Self {
         Self {
-            query,
+            query: query.clone(),
             first: Vec::new(),
             matching: 0,
+            undecided: Vec::new(),
+        }
+    }
+
+    /// Takes a flow and its verdict.
+    fn pass(
+        &mut self,
+        context: &Context,
+        (place, flow): (u32, &Brief<'_>),
+        verdict: Verdict,
+        cause: Option<Cause>,
+    ) {
+        let judged = Judged {
+            context,
+            flow,
+            verdict,
+            cause,
+        };
+        let filter = self.query.filter.as_ref();
+        match filter.map_or(Some(true), |filter| judged.is_wanted(filter)) {
+            Some(true) => self.add((place, flow), verdict),
+            Some(false) => {}
+            None => self.undecided.push((place, flow.serial)),
         }
     }
 
     /// Takes a flow that the filter wants.
-    fn add(&mut self, flow: &Brief<'_>, verdict: Verdict) {
+    fn add(&mut self, (place, flow): (u32, &Brief<'_>), verdict: Verdict) {
         self.matching += 1;
         let rows = self.query.window.end;
         if self.query.window.is_empty() {
@@ -196,19 +266,19 @@ impl<'a> Sought<'a> {
         if self.query.descending {
             key = key.map(|part| !part);
         }
-        self.first.push((key, flow.serial));
+        self.first.push((key, flow.serial, place));
         if self.first.len() >= rows.saturating_mul(2) {
             self.first.select_nth_unstable(rows);
             self.first.truncate(rows);
         }
     }
 
-    /// The numbers of the flows in the window, in order.
-    fn rows(&mut self) -> Vec<u64> {
+    /// The flows in the window, in order.
+    fn rows(&mut self) -> Vec<Place> {
         self.first.sort_unstable();
         let Range { start, end } = self.query.window;
         let rows = self.first.iter().take(end).skip(start);
-        rows.map(|(_, serial)| *serial).collect()
+        rows.map(|(_, serial, place)| (*place, *serial)).collect()
     }
 }
 

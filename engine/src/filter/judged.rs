@@ -1,6 +1,6 @@
 //! A flow and its verdict, asked before they are put into words: that costs more than most filters need.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::subject::has_ports;
@@ -67,7 +67,7 @@ impl Chooses for Filter {
 }
 
 /// By their ids.
-impl Chooses for &HashSet<String> {
+impl Chooses for &BTreeSet<String> {
     fn wants(&self, flow: &Judged<'_>, _in_words: &dyn Fn() -> FlowReport) -> bool {
         self.contains(&flow.flow.key.id(flow.flow.born))
     }
@@ -80,6 +80,11 @@ impl Chooses for &HashSet<String> {
 impl Subject for Judged<'_> {
     fn address(&self, end: End, test: &dyn Fn(IpAddr) -> bool) -> Option<bool> {
         Some(self.ends(end, |end| test(end.address)))
+    }
+
+    fn name(&self, end: End, test: &dyn Fn(&str) -> bool) -> Option<bool> {
+        let names = &self.context.names;
+        Some(self.ends(end, |end| names.of(end.address).is_some_and(test)))
     }
 
     fn port(&self, end: End, test: &dyn Fn(u16) -> bool) -> Option<bool> {

@@ -534,6 +534,9 @@ impl Subject for Known {
     fn address(&self, _: End, _: &dyn Fn(std::net::IpAddr) -> bool) -> Option<bool> {
         self.0[0]
     }
+    fn name(&self, _: End, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
+    }
     fn port(&self, _: End, _: &dyn Fn(u16) -> bool) -> Option<bool> {
         self.0[1]
     }

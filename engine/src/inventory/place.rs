@@ -343,32 +343,47 @@ impl Inventory {
 
     /// All stations.
     pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
-        self.sorted().into_iter().filter_map(|(key, station)| {
-            let mut stays = if station.router {
-                Vec::new()
-            } else {
-                station.lived(key, self)
-            };
-            if stays.is_empty() {
-                stays.extend(station.guess(self));
-            }
-            let own = station
-                .own
-                .iter()
-                .map(|own: &Own| (own.address, own.known.names(), own.first, own.last));
-            Some(Endpoint {
-                scope: key.scope,
-                mac: key.mac,
-                addresses: own.collect(),
-                more: station.more,
-                router: station.router,
-                group: is_virtual(key.mac),
-                period: station.period?,
-                stays,
-                announced: station.announced.clone(),
-                vlans: station.vlans.to_vec(),
-                segments: station.segments.to_vec(),
-            })
+        let stations = self.sorted().into_iter();
+        stations.filter_map(|(key, station)| self.endpoint(key, station))
+    }
+
+    /// What names all stations.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let stations = self.sorted().into_iter();
+        stations.map(|(key, _)| key).collect()
+    }
+
+    /// Some stations, as far as they are still here.
+    pub(crate) fn some(&self, keys: &[Key]) -> impl Iterator<Item = Endpoint> {
+        let stations = keys.iter();
+        stations.filter_map(|key| self.endpoint(*key, self.stations.get(key)?))
+    }
+
+    fn endpoint(&self, key: Key, station: &Station) -> Option<Endpoint> {
+        let mut stays = if station.router {
+            Vec::new()
+        } else {
+            station.lived(key, self)
+        };
+        if stays.is_empty() {
+            stays.extend(station.guess(self));
+        }
+        let own = station
+            .own
+            .iter()
+            .map(|own: &Own| (own.address, own.known.names(), own.first, own.last));
+        Some(Endpoint {
+            scope: key.scope,
+            mac: key.mac,
+            addresses: own.collect(),
+            more: station.more,
+            router: station.router,
+            group: is_virtual(key.mac),
+            period: station.period?,
+            stays,
+            announced: station.announced.clone(),
+            vlans: station.vlans.to_vec(),
+            segments: station.segments.to_vec(),
         })
     }
 

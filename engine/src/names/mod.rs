@@ -9,6 +9,7 @@ mod hosts;
 mod json;
 mod problem;
 mod record;
+mod sentence;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -118,14 +119,6 @@ impl Names {
     /// Nothing has a name.
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty() && self.macs.is_empty()
-    }
-
-    /// An address as sentences have it: with its name behind it, if it has one.
-    pub fn in_words(&self, address: IpAddr) -> String {
-        match self.of(address) {
-            Some(name) => format!("{address} ({name})"),
-            None => address.to_string(),
-        }
     }
 
     /// Reads an inventory or a hosts file: what is wrong with it is told, and the rest of it used.

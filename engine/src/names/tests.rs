@@ -195,6 +195,30 @@ fn names_are_printable_and_bounded() {
 }
 
 #[test]
+fn sentences_have_the_name_behind_the_address() {
+    let (names, _) = read("10.20.0.50 web01\n2001:db8:: net6\n10.0.0.1 gw\n");
+    let told = |text: &str| names.tell_in(text);
+    assert_eq!(
+        told("6 flows to 10.20.0.50 (TCP 80 and TCP 443): on 10.20.0.50 nothing"),
+        "6 flows to 10.20.0.50 (web01; TCP 80 and TCP 443): on 10.20.0.50 nothing"
+    );
+    assert_eq!(
+        told("10.20.0.50:443: silent"),
+        "10.20.0.50:443 (web01): silent"
+    );
+    assert_eq!(
+        told(
+            "MAC 02:00:00:00:00:50 (10.0.0.1) by erspan2-101@10.0.0.1, and 2001:db8:: or 10.0.0.10."
+        ),
+        "MAC 02:00:00:00:00:50 (10.0.0.1, gw) by erspan2-101@10.0.0.1, and 2001:db8:: (net6) or 10.0.0.10."
+    );
+    assert_eq!(
+        told("to [2001:db8::]:443, twice  blank"),
+        "to [2001:db8::]:443 (net6), twice  blank"
+    );
+}
+
+#[test]
 fn of_many_problems_the_first_are_told() {
     let lines = "10.0.0.1 web\nnonsense\n".to_owned() + &"nonsense\n".repeat(1_000);
     let mut names = Names::default();

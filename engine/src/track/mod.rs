@@ -1,5 +1,6 @@
 //! Follows every flow at every point: one record for each flow, one part for each point that saw it.
 
+mod basis;
 mod brief;
 mod coming;
 mod evidence;
@@ -11,6 +12,7 @@ mod slab;
 mod table;
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
@@ -22,9 +24,10 @@ use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visi
 use crate::point::{Point, PointId};
 use crate::receive::{Delivery, Shown};
 use crate::site::{Role, Tenant, Tenants, untenanted};
-use crate::table::{Map, Seed};
+use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
+pub(crate) use basis::Basis;
 pub(crate) use brief::Brief;
 pub(crate) use coming::{Coming, Outlook};
 pub(crate) use identity::SAMPLE;
@@ -408,40 +411,41 @@ impl Tracker {
         Some(part.unmatched(first))
     }
 
-    /// What each point's flows tell of its mirror, by point.
-    pub fn evidence(&self, points: usize) -> Vec<PointEvidence> {
-        let mut evidence = self.table.left.clone();
-        for part in self.table.all_parts() {
-            evidence.note(part);
-        }
-        evidence.0.resize(points, PointEvidence::default());
-        evidence.0
+    /// What all flows tell together, of which nothing is gathered yet.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis::new(&self.table)
     }
 
-    /// Flows of which a direction is missing somewhere, and which go on under other addresses: by serial, the other's key
-    /// and id.
-    pub fn translated(&self) -> Map<u64, (FlowKey, String)> {
-        nat::translated(&self.table)
+    /// Gathers what so many more places of the table tell; whether there are others.
+    pub(crate) fn gather(&self, basis: &mut Basis, places: u32) -> bool {
+        basis.gather(&self.table, places)
     }
 
-    /// The number of the flow with an id, and its key.
-    pub(crate) fn known_as(&self, id: &str) -> Option<(u64, FlowKey)> {
-        let mut flows = self.table.iter();
-        let flow = flows.find(|flow| flow.key.id(flow.born) == id)?;
-        Some((flow.serial, flow.key))
+    /// Places of the table, those that are free among them.
+    pub(crate) fn places(&self) -> u32 {
+        self.table.places()
     }
 
-    /// The numbers of flows that came before one with the same ends.
-    pub(crate) fn before(&self, serial: u64, key: &FlowKey) -> Vec<u64> {
-        let earlier = |flow: &&Flow| flow.serial < serial && flow.key == *key;
-        let flows = self.table.iter().filter(earlier);
-        flows.map(|flow| flow.serial).collect()
+    /// Whether a place still has the flow with that number.
+    pub(crate) fn is_still(&self, place: u32, serial: u64) -> bool {
+        self.table.still(place, serial).is_some()
     }
 
-    /// All flows in brief, in the order of their numbers.
-    pub(crate) fn briefs(&self) -> impl Iterator<Item = Brief<'_>> {
-        let flows = self.table.iter();
-        flows.map(|flow| Brief::new(&self.table, flow))
+    /// The flows at some places in brief.
+    pub(crate) fn briefs(&self, places: Range<u32>) -> impl Iterator<Item = (u32, Brief<'_>)> {
+        let flows = self.table.some(places);
+        flows.map(|(place, flow)| (place, Brief::new(&self.table, flow)))
+    }
+
+    /// What was observed of the flows at some places.
+    pub(crate) fn observed<'a>(
+        &'a self,
+        places: Range<u32>,
+        points: &'a [Point],
+        evidence: &'a [PointEvidence],
+    ) -> impl Iterator<Item = (u32, FlowObserved)> + 'a {
+        let flows = self.table.some(places);
+        flows.map(move |(place, flow)| (place, self.observe(flow, points, evidence)))
     }
 
     /// All flows with what was observed of them, in order of their first packet here.
@@ -450,44 +454,36 @@ impl Tracker {
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = FlowObserved> + 'a {
-        self.flows_where(points, evidence, |_| true)
+        let flows = self.table.iter();
+        flows.map(move |flow| self.observe(flow, points, evidence))
     }
 
-    /// The same, of those whose number is wanted.
-    pub(crate) fn flows_where<'a>(
-        &'a self,
-        points: &'a [Point],
-        evidence: &'a [PointEvidence],
-        wanted: impl Fn(u64) -> bool + 'a,
-    ) -> impl Iterator<Item = FlowObserved> + 'a {
-        let flows = self.table.iter().filter(move |flow| wanted(flow.serial));
-        flows.map(move |flow| {
-            let parts = self.table.parts(flow).map(|part| {
-                let mut observation = part.observation(flow.key);
-                let index = part.point.0 as usize;
-                if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
-                    observation.visible = visible(&observation, point, evidence);
-                }
-                observation
-            });
-            let mut observations: Vec<Observation> = parts.collect();
-            observations.sort_by_key(Observation::first);
-            let quotation = flow.quotation.as_deref();
-            FlowObserved {
-                key: flow.key,
-                serial: flow.serial,
-                born: flow.born,
-                originator: flow.originator(),
-                opening: flow.opening,
-                first: flow.first,
-                last: flow.last,
-                conversation: self.table.conversation(flow).cloned().unwrap_or_default(),
-                sums: self.table.sums(flow),
-                errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
-                quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
-                observations,
+    fn observe(&self, flow: &Flow, points: &[Point], evidence: &[PointEvidence]) -> FlowObserved {
+        let parts = self.table.parts(flow).map(|part| {
+            let mut observation = part.observation(flow.key);
+            let index = part.point.0 as usize;
+            if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
+                observation.visible = visible(&observation, point, evidence);
             }
-        })
+            observation
+        });
+        let mut observations: Vec<Observation> = parts.collect();
+        observations.sort_by_key(Observation::first);
+        let quotation = flow.quotation.as_deref();
+        FlowObserved {
+            key: flow.key,
+            serial: flow.serial,
+            born: flow.born,
+            originator: flow.originator(),
+            opening: flow.opening,
+            first: flow.first,
+            last: flow.last,
+            conversation: self.table.conversation(flow).cloned().unwrap_or_default(),
+            sums: self.table.sums(flow),
+            errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
+            quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
+            observations,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! One connection under two names: a firewall that translates addresses gives it others, but keeps its initial sequence
 //! number, unless it chooses that anew too.
 
+use std::sync::Arc;
+
 use super::table::{Flow, Table};
 use crate::flow::{FlowKey, protocol};
 use crate::table::{Map, Set};
@@ -13,34 +15,87 @@ const MAX_ALIKE: usize = 4;
 /// A SYN takes no longer through a firewall.
 const SOON: u64 = SECOND.unsigned_abs();
 
-/// Flows of which a direction is missing somewhere, and the flow that each is elsewhere: by serial, its key and id.
-pub(super) fn translated(table: &Table) -> Map<u64, (FlowKey, String)> {
-    let mut sought: Map<u32, Vec<&Flow>> = Map::default();
-    let lacking = table.iter().filter(|flow| lacks(table, flow));
-    for flow in lacking.take(MAX_SOUGHT) {
-        if let Some(number) = number(table, flow) {
-            let alike = sought.entry(number).or_default();
-            if alike.len() < MAX_ALIKE {
-                alike.push(flow);
-            }
-        }
+/// Flows of which a direction is missing somewhere, and the flow that each is elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    stage: Stage,
+    /// Flows of which a direction is missing, by place and serial; by the number of their SYN.
+    sought: Map<u32, Vec<(u32, u64)>>,
+    /// How many were considered.
+    lacking: usize,
+    found: Arc<Map<u64, (FlowKey, String)>>,
+}
+
+/// What comes next, and from which place in the table on.
+#[derive(Debug)]
+enum Stage {
+    Seeking(u32),
+    Finding(u32),
+    Done,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::Seeking(0)
     }
-    let mut found = Map::default();
-    if sought.is_empty() {
-        return found;
-    }
-    for other in table.iter() {
-        let Some(flows) = number(table, other).and_then(|number| sought.get(&number)) else {
-            continue;
+}
+
+impl Names {
+    /// Looks at so many more places of the table; whether there are others.
+    pub fn gather(&mut self, table: &Table, places: u32) -> bool {
+        let (next, end) = match self.stage {
+            Stage::Seeking(next) | Stage::Finding(next) => (next, next.saturating_add(places)),
+            Stage::Done => return false,
         };
-        for flow in flows {
-            if same(table, flow, other) {
-                let id = other.key.id(other.born);
-                found.insert(flow.serial, (other.key, id));
+        let seeking = matches!(self.stage, Stage::Seeking(_));
+        for (place, flow) in table.some(next..end) {
+            if seeking {
+                self.seek(table, place, flow);
+            } else {
+                self.find(table, flow);
+            }
+        }
+        let reached = end >= table.places();
+        self.stage = match self.stage {
+            Stage::Seeking(_) if reached && !self.sought.is_empty() => Stage::Finding(0),
+            _ if reached => Stage::Done,
+            Stage::Seeking(_) => Stage::Seeking(end),
+            Stage::Finding(_) => Stage::Finding(end),
+            Stage::Done => return false,
+        };
+        true
+    }
+
+    /// By serial, the other's key and id.
+    pub fn found(&self) -> Arc<Map<u64, (FlowKey, String)>> {
+        Arc::clone(&self.found)
+    }
+
+    fn seek(&mut self, table: &Table, place: u32, flow: &Flow) {
+        if self.lacking >= MAX_SOUGHT || !lacks(table, flow) {
+            return;
+        }
+        self.lacking += 1;
+        if let Some(number) = number(table, flow) {
+            let alike = self.sought.entry(number).or_default();
+            if alike.len() < MAX_ALIKE {
+                alike.push((place, flow.serial));
             }
         }
     }
-    found
+
+    fn find(&mut self, table: &Table, other: &Flow) {
+        let Some(flows) = number(table, other).and_then(|number| self.sought.get(&number)) else {
+            return;
+        };
+        for &(place, serial) in flows {
+            let flow = table.still(place, serial).and_then(|at| table.flow(at));
+            if flow.is_some_and(|flow| same(table, flow, other)) {
+                let id = other.key.id(other.born);
+                Arc::make_mut(&mut self.found).insert(serial, (other.key, id));
+            }
+        }
+    }
 }
 
 /// Whether some place saw one direction only.

@@ -1,5 +1,7 @@
 //! Numbered places for values, used again once they are free, that can be brought near before they are looked at.
 
+use std::ops::Range;
+
 use crate::table::{fetch, fetch_from};
 
 /// End of the list of free places.
@@ -95,6 +97,20 @@ impl<T> Slab<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.cells.iter().filter_map(|cell| cell.value.as_ref())
     }
+
+    /// Places, those that are free among them.
+    pub(super) fn places(&self) -> u32 {
+        self.cells.len() as u32
+    }
+
+    /// The values at some places, with their numbers.
+    pub(super) fn some(&self, places: Range<u32>) -> impl Iterator<Item = (u32, &T)> {
+        let end = places.end.min(self.places());
+        let start = places.start.min(end);
+        let cells = self.cells.get(start as usize..end as usize);
+        let values = (start..).zip(cells.unwrap_or_default());
+        values.filter_map(|(number, cell)| Some((number, cell.value.as_ref()?)))
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +130,10 @@ mod tests {
             slab.iter().copied().collect::<Vec<_>>(),
             ["e", "b", "d", "f"]
         );
+        assert_eq!(slab.remove(0), Some("e"));
+        assert_eq!(slab.some(0..2).collect::<Vec<_>>(), [(1, &"b")]);
+        assert_eq!(slab.some(2..9).collect::<Vec<_>>(), [(2, &"d"), (3, &"f")]);
+        assert_eq!((slab.some(4..9).count(), slab.places()), (0, 4));
         *slab.get_mut(1).unwrap() = "g";
         assert_eq!(slab.get(1), Some(&"g"));
     }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use serde::Serialize;
@@ -431,9 +432,25 @@ impl Table {
         std::iter::successors(first, |part| self.part(part.next))
     }
 
-    /// All parts of all flows.
-    pub(super) fn all_parts(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter()
+    /// So many places of parts from one on.
+    pub(super) fn parts_from(&self, first: u32, places: u32) -> impl Iterator<Item = &Part> {
+        let some = self.parts.some(first..first.saturating_add(places));
+        some.map(|(_, part)| part)
+    }
+
+    /// Places of parts.
+    pub(super) fn part_places(&self) -> u32 {
+        self.parts.places()
+    }
+
+    /// Places of flows.
+    pub(super) fn places(&self) -> u32 {
+        self.flows.places()
+    }
+
+    /// The flows at some places.
+    pub(super) fn some(&self, places: Range<u32>) -> impl Iterator<Item = (u32, &Flow)> {
+        self.flows.some(places)
     }
 
     /// All flows in order of appearance.

@@ -8,14 +8,15 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Error, Result, bail};
 use mirrorscope_capture::Files;
 use mirrorscope_capture::writer::{Format, OutputFile, Rotation};
+use mirrorscope_engine::Engine;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::flow::FlowKey;
+use mirrorscope_engine::one::OneFlow;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::Mirrored;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
-use mirrorscope_engine::{Engine, OneFlow};
 use mirrorscope_tui::data::Weight;
 
 use super::replay::Source;

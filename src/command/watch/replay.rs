@@ -1,12 +1,13 @@
 //! One flow once more: its frames through an engine of their own, so that every packet can be told of by itself.
 
 use mirrorscope_engine::flow::FlowKey;
+use mirrorscope_engine::one::OneFlow;
 use mirrorscope_engine::point::InterfaceName;
 use mirrorscope_engine::receive::{Frame, Mirrored};
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::stream::MirrorLosses;
 use mirrorscope_engine::track::{Tracked, Tracker};
-use mirrorscope_engine::{Config, Engine, OneFlow};
+use mirrorscope_engine::{Config, Engine};
 
 use super::frames::Frames;
 
