@@ -14,12 +14,15 @@ mod formats;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod html;
+<<<<<<< HEAD
 mod ipfix;
 mod logs;
 #[allow(dead_code, reason = "the lab does more with it")]
 #[path = "../lab/machine.rs"]
 mod machine;
 mod metrics;
+=======
+>>>>>>> packets
 mod pcapng;
 mod streams;
 mod tcp_analysis;
