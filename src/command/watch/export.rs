@@ -9,22 +9,24 @@ use anyhow::{Error, Result, bail};
 use mirrorscope_capture::Files;
 use mirrorscope_capture::writer::{Format, OutputFile, Rotation};
 use mirrorscope_engine::Engine;
-use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::one::OneFlow;
+use mirrorscope_engine::page::FlowPage;
 use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::Mirrored;
-use mirrorscope_engine::report::FlowReport;
+use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
 use mirrorscope_tui::data::Weight;
 
-use super::replay::Source;
+use super::ladder;
+use super::replay::{Replay, Source};
 use crate::cli::Keep;
 use crate::command::decap::Decap;
 use crate::command::decap::gate::Gate;
 use crate::command::decap::output::{Outgoing, Output, Settings};
 use crate::command::decap::verdicts::{Verdicts, comment};
+use crate::html;
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
 use crate::pipeline::{Teller, read_files};
@@ -172,24 +174,76 @@ impl Teller for Silent {
     fn tell(&mut self, _weight: Weight, _text: &str) {}
 }
 
-/// Writes a page of some flows, and the findings that they have a part in; says what was written.
-pub fn page(path: &Path, flows: &[FlowReport], findings: &[Finding]) -> Result<String> {
-    refuse_existing(path)?;
-    let screen = Screen::of_file();
-    let mut file = OutputFile::create(path)?;
-    let mut pages = detail::Pages::new(screen);
-    for flow in flows {
-        pages.add(&mut file, flow)?;
+/// Flows whose packets a page for a browser shows.
+pub const LADDERS: usize = 3;
+
+/// Whether a file is to hold a page for a browser.
+pub fn is_html(path: &Path) -> bool {
+    let endings = ["html", "htm"];
+    let ending = path.extension();
+    ending.is_some_and(|ending| endings.iter().any(|one| ending.eq_ignore_ascii_case(one)))
+}
+
+/// What is known of some flows, to be written as a page.
+pub struct Pages {
+    /// Where.
+    pub path: PathBuf,
+    /// The flows.
+    pub flows: Vec<FlowReport>,
+    /// The findings that they have a part in, and what was received.
+    pub report: Report,
+    /// How to see the packets of some of them once more.
+    pub replays: Vec<Replay>,
+}
+
+impl Pages {
+    /// Writes it: for a browser, if the name says so, else as text. Says what was written.
+    pub fn write(self) -> Result<String> {
+        refuse_existing(&self.path)?;
+        let told = format!(
+            "{}: {}",
+            printable(&self.path.to_string_lossy()),
+            count(self.flows.len() as u64, "flow")
+        );
+        let mut file = OutputFile::create(&self.path)?;
+        if is_html(&self.path) {
+            self.into_page().write(&mut file)?;
+        } else {
+            self.write_text(&mut file)?;
+        }
+        file.commit()?;
+        Ok(told)
     }
-    pages.finish(&mut file)?;
-    if !findings.is_empty() {
-        heading(&mut file, screen, "Findings")?;
-        write_findings(&mut file, screen, findings)?;
+
+    fn write_text(&self, file: &mut OutputFile) -> Result<()> {
+        let screen = Screen::of_file();
+        let mut pages = detail::Pages::new(screen);
+        for flow in &self.flows {
+            pages.add(file, flow)?;
+        }
+        pages.finish(file)?;
+        if !self.report.findings.is_empty() {
+            heading(file, screen, "Findings")?;
+            write_findings(file, screen, &self.report.findings)?;
+        }
+        Ok(())
     }
-    file.commit()?;
-    Ok(format!(
-        "{}: {}",
-        printable(&path.to_string_lossy()),
-        count(flows.len() as u64, "flow")
-    ))
+
+    fn into_page(self) -> html::Page {
+        let all = self.flows.len();
+        let mut rows = self.flows;
+        rows.truncate(html::LISTED);
+        html::Page {
+            input: Vec::new(),
+            flows: FlowPage {
+                matching: all,
+                total: all,
+                rows,
+                ..FlowPage::default()
+            },
+            report: self.report,
+            endpoints: Vec::new(),
+            ladders: self.replays.into_iter().map(ladder::ladder).collect(),
+        }
+    }
 }

@@ -1,16 +1,13 @@
 //! What takes longer than packets can wait: done by a thread of its own.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 
 use anyhow::Result;
-use mirrorscope_engine::finding::Finding;
-use mirrorscope_engine::report::FlowReport;
 use mirrorscope_tui::data::{Answer, FlowId, PacketRef};
 
-use super::export::Packets;
+use super::export::{Packets, Pages};
 use super::replay::{Replay, Source};
-use super::{export, ladder, packet, stream};
+use super::{ladder, packet, stream};
 use crate::output::error_text;
 
 /// Something to be done, with all that it needs.
@@ -24,7 +21,7 @@ pub enum Job {
     /// Packets into a file.
     Packets(Box<Packets>),
     /// Words into a file.
-    Page(PathBuf, Vec<FlowReport>, Vec<Finding>),
+    Page(Box<Pages>),
 }
 
 impl Job {
@@ -37,7 +34,7 @@ impl Job {
             Self::Stream(id, replay) => Answer::Stream(id, stream::stream(*replay)),
             Self::Packet(at, source) => Answer::Packet(at, packet::packet(*source, at)),
             Self::Packets(packets) => told(packets.write()),
-            Self::Page(path, flows, findings) => told(export::page(&path, &flows, &findings)),
+            Self::Page(pages) => told(pages.write()),
         }
     }
 }

@@ -13,7 +13,7 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Engine, one};
 use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, FlowId, Latest, Snapshot};
 
-use super::export::{Packets, Whole};
+use super::export::{LADDERS, Packets, Pages, Whole, is_html};
 use super::job::Job;
 use super::line::{Beat, Gone, Line, Moment, Spent};
 use super::notices;
@@ -287,11 +287,20 @@ impl<'a> Views<'a> {
             }
             ExportForm::Page => {
                 let ids: BTreeSet<FlowId> = export.flows.into_iter().collect();
-                let mut findings = page::report_of(&mut Asked(self), &ids)?.findings;
+                let mut report = page::report_of(&mut Asked(self), &ids)?;
                 // Those about the mirrors are of no flow.
-                findings.retain(|finding| finding.flows > 0);
-                let flows = flows.into_iter().map(|flow| flow.report).collect();
-                Job::Page(export.path, flows, findings)
+                report.findings.retain(|finding| finding.flows > 0);
+                let mut replays = Vec::new();
+                let drawn = if is_html(&export.path) { LADDERS } else { 0 };
+                for flow in flows.iter().take(drawn) {
+                    replays.extend(self.replay(&flow.report.id)?.map(|replay| *replay));
+                }
+                Job::Page(Box::new(Pages {
+                    path: export.path,
+                    flows: flows.into_iter().map(|flow| flow.report).collect(),
+                    report,
+                    replays,
+                }))
             }
         })
     }

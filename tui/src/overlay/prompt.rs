@@ -271,7 +271,7 @@ impl Prompt {
                 let [said, line] = area.layout(&Layout::vertical(rows));
                 let what = match form(self.typed.text()) {
                     ExportForm::Pcapng => "packets without encapsulation; any other ending: a page",
-                    ExportForm::Page => "a page of text; ending in .pcapng: packets",
+                    ExportForm::Page => "a page of text (.html: for a browser, .pcapng: packets)",
                 };
                 let flows = match flows.len() {
                     1 => "1 flow".to_owned(),

@@ -102,3 +102,22 @@ fn a_page_has_the_flow_and_the_findings_that_it_has_a_part_in() {
     assert!(!text.contains('\u{1b}'), "{text}");
     watched.quit().unwrap();
 }
+
+#[test]
+fn a_page_for_a_browser_has_the_ladder_of_the_flow() {
+    let (watched, snapshot) = Watched::over(&sample("asymmetric-strict.pcap"), &[]);
+    let flow = flow(&snapshot, 40006, 80);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flow.html");
+    let told = watched
+        .export(std::slice::from_ref(&flow.id), ExportForm::Page, &path)
+        .unwrap();
+    assert!(told.ends_with("flow.html: 1 flow"), "{told}");
+    let page = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        page.contains("10.20.0.50: requests pass dc1, answers leave by dc2"),
+        "{page}"
+    );
+    assert!(page.contains("✖ fw2-inside: no connection to match"));
+    assert_eq!(page.matches("<tr id=\"flow-").count(), 1);
+}
