@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Interfaces(args) => command::interfaces::run(args),
         Command::Doctor(args) => command::doctor::run(args),
         Command::Config(args) => command::config::run(args),
+        Command::Extcap(args) => command::extcap::run(args),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,

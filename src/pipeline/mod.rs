@@ -31,7 +31,7 @@ use crate::privilege::{self, Needs, Network};
 pub use config::sites_again;
 pub use files::read as read_files;
 pub use signals::Signals;
-pub use teller::{StandardError, Teller};
+pub use teller::{Complaints, StandardError, Teller};
 
 /// How long a silent interface is waited for before anything else is looked at.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -8,6 +8,7 @@
 
 mod bench;
 mod encapsulations;
+mod extcap;
 mod fields;
 mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
