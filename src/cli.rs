@@ -133,6 +133,13 @@ Examples:
     /// The configuration of the terminal interface: keys, colours, columns
     #[command(after_help = config::EXAMPLES)]
     Config(ConfigArgs),
+    /// Asks the name service, for a process that may not: addresses in, names out
+    #[command(name = crate::resolve::COMMAND, hide = true)]
+    ResolveNames {
+        /// Who asks, when started as root.
+        #[arg(long)]
+        user: Option<String>,
+    },
 }
 
 /// What every subcommand takes that reads mirrored packets.

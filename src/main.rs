@@ -8,6 +8,7 @@ mod output;
 mod pipeline;
 mod privilege;
 mod random;
+mod resolve;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => command::doctor::run(args),
         Command::Config(args) => command::config::run(args),
         Command::Extcap(args) => command::extcap::run(args),
+        Command::ResolveNames { user } => resolve::run(user.as_deref()),
     };
     match result {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,

@@ -79,6 +79,15 @@ pub fn drop(needs: &Needs) -> Result<()> {
     calls::forbid(&needs.network).context("cannot set the filter of system calls")
 }
 
+/// The same for a process that asks the name service: it reads no packets, but needs the host's files and other machines.
+pub fn drop_for_names(user: Option<&str>) -> Result<()> {
+    if let Some(user) = user::wanted(user)? {
+        user.become_it()?;
+    }
+    give_up_capabilities().context("cannot give up capabilities")?;
+    rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")
+}
+
 /// Effective, permitted, inheritable and ambient ones.
 fn give_up_capabilities() -> rustix::io::Result<()> {
     // Kernels before 4.3 have none.

@@ -186,3 +186,23 @@ fn packets_of_a_pipe_are_kept_for_the_ladder() {
     assert!(page.contains("standard input"), "{}", stderr(&output));
     assert!(page.contains("✖ fw2-inside: no connection to match"));
 }
+
+#[test]
+fn what_a_page_does_not_do_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = format!("zeek:{}", text(folder.path()));
+    let output = run(&[
+        "report",
+        "--format",
+        "html",
+        "--log",
+        &log,
+        "samples/healthy.pcap",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("--format html writes the page alone"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -152,3 +152,18 @@ fn what_powershell_writes_is_read_too() {
         .unwrap();
     assert!(stdout(&output).contains("web01"), "{}", stderr(&output));
 }
+
+#[test]
+fn who_asks_the_name_service_takes_addresses_and_gives_each_back_with_its_name() {
+    let asked = crate::support::run_with_input(&["resolve-names"], b"nonsense\n");
+    assert_eq!(
+        (stdout(&asked).as_str(), asked.status.code()),
+        ("", Some(0))
+    );
+    let both = run(&["flows", "-n", "--resolve", CAPTURE]);
+    assert_eq!(both.status.code(), Some(2));
+    // Without a name service the run is as it would be.
+    let with = run(&["flows", "--resolve", CAPTURE]);
+    assert_eq!(with.status.code(), Some(0), "{}", stderr(&with));
+    assert_eq!(stdout(&with).lines().count(), 11);
+}

@@ -7,7 +7,9 @@ pub mod one;
 pub mod page;
 mod threaded;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -165,6 +167,19 @@ impl Engine {
     /// Calls machines by these names from now on.
     pub fn set_names(&mut self, names: Arc<Names>) {
         self.names = names;
+    }
+
+    /// Addresses of the ends of flows, at most so many.
+    pub fn addresses(&self, most: usize) -> BTreeSet<IpAddr> {
+        let tracker = &self.tables.tracker;
+        let mut addresses = BTreeSet::new();
+        for (_, flow) in tracker.briefs(0..tracker.places()) {
+            if addresses.len() >= most {
+                break;
+            }
+            addresses.extend([flow.key.low.address, flow.key.high.address]);
+        }
+        addresses
     }
 
     /// Encapsulations that nobody told of, and how to read them.

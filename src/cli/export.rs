@@ -47,6 +47,12 @@ pub struct ExportArgs {
 }
 
 impl ExportArgs {
+    /// Whether anything is exported.
+    pub fn is_any(&self) -> bool {
+        !(self.log.is_empty() && self.syslog.is_empty() && self.ipfix.is_empty())
+            || self.metrics.is_some()
+    }
+
     /// Whether a log goes to standard output: then nothing else does.
     pub fn takes_stdout(&self) -> bool {
         self.log.iter().any(|log| log.target == Target::Stdout)

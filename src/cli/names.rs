@@ -14,8 +14,12 @@ pub struct NamesArgs {
     pub names: Vec<PathBuf>,
 
     /// No names: addresses alone, not even those of /etc/hosts
-    #[arg(short = 'n', long, conflicts_with = "names", help_heading = NAMES)]
+    #[arg(short = 'n', long, conflicts_with_all = ["names", "resolve"], help_heading = NAMES)]
     pub no_names: bool,
+
+    /// Ask the name service for names of addresses that no file knows (reverse DNS); it learns who you look at
+    #[arg(long, help_heading = NAMES)]
+    pub resolve: bool,
 }
 
 const INVENTORY: &str = "\

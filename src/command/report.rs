@@ -1,6 +1,6 @@
 //! `report`: summary, mirror sessions and findings.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{Outcome, analysis, page, reaches};
 use crate::cli::{ReportArgs, ReportFormat};
@@ -31,6 +31,9 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
 }
 
 fn html(args: &ReportArgs) -> Result<Outcome> {
+    if args.export.is_any() {
+        bail!("--format html writes the page alone; export with another format, in another run");
+    }
     let (page, sound) = page::page(&args.analysis)?;
     output::write(|out, _| page.write(out))?;
     let found = reaches(&page.report.findings, args.fail_on);

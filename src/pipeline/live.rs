@@ -17,6 +17,7 @@ use super::signals::Signals;
 use super::{Consumer, Course, Teller, config};
 use crate::cli::{InputArgs, LiveArgs};
 use crate::output::live::{interface_text, line};
+use crate::resolve::Resolver;
 
 /// Between two looks at counters, signals and sessions: so that what changes is told within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,7 +33,7 @@ pub fn read(
     signals: &Signals,
     registry: &Registry,
     consumer: &mut impl Consumer,
-    teller: &mut dyn Teller,
+    (teller, mut names): (&mut dyn Teller, Option<&mut Resolver>),
 ) -> Result<(LiveReport, Activity)> {
     live.start()?;
     let mut watch = Watch::new(live, teller);
@@ -52,6 +53,9 @@ pub fn read(
         clock.look();
         if clock.ticks() {
             watch.tick(live, consumer)?;
+            if let (Some(names), Some(engine)) = (&mut names, consumer.engine()) {
+                names.refresh(engine);
+            }
             watch.show_progress(&frames, registry, consumer);
             if signals.take_reload() {
                 watch.reload(args, consumer);
@@ -71,6 +75,9 @@ pub fn read(
         }
     }
     watch.tick(live, consumer)?;
+    if let (Some(names), Some(engine)) = (names, consumer.engine()) {
+        names.finish(engine, true);
+    }
     Ok(watch.finish(&frames))
 }
 

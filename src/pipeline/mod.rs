@@ -27,6 +27,7 @@ use mirrorscope_tui::data::Weight;
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
 use crate::privilege::{self, Needs, Network};
+use crate::resolve::Resolver;
 
 pub use config::sites_again;
 pub use files::read as read_files;
@@ -45,6 +46,10 @@ pub struct Input<'a> {
     signals: Arc<Signals>,
     registry: Registry,
     config: Config,
+    /// Who asks for names, if that is wanted.
+    resolver: Option<Resolver>,
+    /// It answers questions meanwhile.
+    attends: bool,
 }
 
 enum Source<'a> {
@@ -152,9 +157,16 @@ impl<'a> Input<'a> {
     /// written.
     pub fn open(args: &'a InputArgs, plan: Plan<'_>) -> Result<Self> {
         let config = config::config(args)?;
+        let user = args.user.as_deref();
+        // It is another process, which must begin before this one gives up what that takes.
+        let resolver = args
+            .naming
+            .resolve
+            .then(|| Resolver::start(&config.names, user));
+        let resolver = resolver.transpose()?;
         if !args.live.is_live() {
-            let user = args.user.as_deref();
-            return Self::open_files(&args.files, args.count, config, plan, user);
+            let input = Self::open_files(&args.files, args.count, config, plan, user)?;
+            return Ok(Self { resolver, ..input });
         }
         let signals = Arc::new(if plan.attends {
             Signals::of_screen()?
@@ -178,6 +190,8 @@ impl<'a> Input<'a> {
             signals,
             registry: Registry::default(),
             config,
+            resolver,
+            attends: plan.attends,
         })
     }
 
@@ -220,6 +234,8 @@ impl<'a> Input<'a> {
             signals,
             registry: Registry::default(),
             config,
+            resolver: None,
+            attends: plan.attends,
         })
     }
 
@@ -285,12 +301,15 @@ impl<'a> Input<'a> {
             count,
             signals,
             registry,
+            mut resolver,
+            attends,
             ..
         } = self;
         let mut files = match source {
             Source::Files(files) => files,
             Source::Live(mut live, args) => {
-                let live = live::read(&mut live, args, &signals, &registry, consumer, teller)?;
+                let with = (teller, resolver.as_mut());
+                let live = live::read(&mut live, args, &signals, &registry, consumer, with)?;
                 return Ok(Done {
                     sound: true,
                     live: Some(live),
@@ -299,6 +318,9 @@ impl<'a> Input<'a> {
         };
         let read = files::read(&mut files, count, &registry, consumer, teller)?;
         let sound = read.complain(&files, teller)?;
+        if let (Some(resolver), Some(engine)) = (&mut resolver, consumer.engine()) {
+            resolver.finish(engine, attends);
+        }
         if signals.stopped() {
             let text = format!(
                 "interrupted after {} frames; the rest was not read",
