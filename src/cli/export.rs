@@ -41,6 +41,10 @@ pub struct ExportArgs {
     #[arg(long, value_enum, default_value_t = IpfixEach::Point, requires = "ipfix", hide_short_help = true, help_heading = EXPORT)]
     pub ipfix_each: IpfixEach,
 
+    /// Tell a flow that goes on by IPFIX after this time, and again and again
+    #[arg(long, value_name = "TIME", value_parser = value::span, default_value = "1m", hide_short_help = true, help_heading = EXPORT)]
+    pub ipfix_active_timeout: i64,
+
     /// Let Prometheus read metrics here, as http://ADDRESS:PORT/metrics; without an address by programs of this host alone
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listening, help_heading = EXPORT)]
     pub metrics: Option<SocketAddr>,

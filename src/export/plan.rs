@@ -83,6 +83,16 @@ impl Way {
         }
     }
 
+    /// Whether flows go out.
+    pub fn takes_flows(&self) -> bool {
+        !matches!(self.what, What::Syslog)
+    }
+
+    /// Whether findings go out.
+    pub fn takes_findings(&self) -> bool {
+        matches!(self.what, What::Syslog | What::Log(LogFormat::Eve, _))
+    }
+
     /// Adds to whom it talks.
     pub fn needs(&self, network: &mut Network) {
         match &self.target {

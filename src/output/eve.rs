@@ -132,6 +132,8 @@ impl<'a> FlowEvent<'a> {
                 age: flow.last.since(flow.first) / 1_000_000_000,
                 state: state(flow),
                 reason: match end {
+                    End::Closed | End::Silent => "timeout",
+                    End::Evicted | End::UnderWay => "forced",
                     End::Run => "shutdown",
                 },
                 alerted: false,
