@@ -7,6 +7,7 @@ mod export;
 mod follow;
 mod host;
 mod live;
+mod names;
 mod value;
 mod watch;
 
@@ -20,7 +21,7 @@ use mirrorscope_dissectors::{Protocol, Selector};
 use mirrorscope_engine::firewall::Preset;
 
 pub use config::ConfigArgs;
-pub use decap::{DecapArgs, OutputArgs};
+pub use decap::{Comment, DecapArgs, Keep, OutputArgs, To};
 pub use encap::{
     CarrierArgs, EncapArgs, Encapsulation, Flow, Granularity, HeaderArgs, PortDirection,
     SelectArgs, Sequence, Summary,
@@ -29,6 +30,7 @@ pub use export::{ExportArgs, IpfixEach, LogFormat};
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
+pub use names::NamesArgs;
 pub use value::Host;
 pub use watch::WatchArgs;
 
@@ -68,6 +70,7 @@ Examples:
   mirrorscope report --sites sites.toml capture.pcap
   mirrorscope report --filter 'host 10.20.0.50 and not symmetric' capture.pcap
   mirrorscope report --format json capture.pcap | jq '.findings[].summary'
+  mirrorscope report --format html --sites sites.toml capture.pcap > report.html
   mirrorscope report --fail-on warning capture.pcap || echo something is wrong")]
     Report(ReportArgs),
     /// Mirror sessions with their health: loss by sequence numbers, cut packets
@@ -106,11 +109,11 @@ Examples:
 Examples:
   mirrorscope findings --sites sites.toml capture.pcap
   mirrorscope findings --filter 'site dc2 and port 443' --fail-on error capture.pcap")]
-    Findings(ReportArgs),
+    Findings(FindingsArgs),
     /// The bytes of one stream, put together from all points; or of every stream, as files
     #[command(after_help = follow::EXAMPLES)]
     Follow(FollowArgs),
-    /// Write the mirrored packets without their encapsulation
+    /// The mirrored packets without their encapsulation: into files, or onto interfaces
     #[command(after_help = decap::EXAMPLES)]
     Decap(DecapArgs),
     /// Wrap plain packets as a mirror would, with the loss and disorder of a real path if asked for
@@ -161,6 +164,10 @@ pub struct InputArgs {
     /// What firewalls are, where the sites file does not say: how they track connections
     #[arg(long, value_name = "PRESET", value_parser = value::preset, default_value = "linux")]
     pub firewall: Preset,
+
+    /// Names.
+    #[command(flatten)]
+    pub naming: NamesArgs,
 
     /// Which clock tells when packets passed
     #[arg(long, value_enum, default_value_t = Clock::Arrival)]
@@ -358,7 +365,7 @@ pub enum Scope {
     Segment,
 }
 
-/// Arguments of `report` and `findings`.
+/// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Input and how to follow flows.
@@ -370,6 +377,26 @@ pub struct ReportArgs {
     pub export: ExportArgs,
 
     /// How to write it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+
+    /// Exit with 1 if there is a finding of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, Args)]
+pub struct FindingsArgs {
+    /// Input and how to follow flows.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+
+    /// What other tools get.
+    #[command(flatten)]
+    pub export: ExportArgs,
+
+    /// How to write them
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 
@@ -458,10 +485,21 @@ pub struct FlowsArgs {
 
 /// Formats of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// For programs: one document
+    Json,
+    /// For a browser: one page with pictures that needs nothing else, to be attached to a ticket
+    Html,
+}
+
+/// Formats of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
     /// For people
     Text,
-    /// For programs: one document; findings alone are one object a line
+    /// For programs: one object a line
     Json,
 }
 

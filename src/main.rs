@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod export;
+mod html;
 mod output;
 mod pipeline;
 mod privilege;

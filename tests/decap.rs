@@ -182,3 +182,174 @@ fn pcap_takes_one_link_type_or_nothing() {
         Some(0)
     );
 }
+
+#[test]
+fn frames_that_are_kept_are_those_that_arrived() {
+    use mirrorscope_capture::Files;
+    use mirrorscope_capture::writer::PcapWriter;
+    let mut dropped = false;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (inner, wrapped) = (file("inner.pcapng"), file("wrapped.pcap"));
+    let (input, outer) = (file("input.pcap"), file("outer.pcapng"));
+    run(&["decap", "-w", text(&inner), "samples/mtu.pcap"]);
+    let wrap = [
+        "encap",
+        "--as",
+        "vxlan",
+        "--mtu",
+        "400",
+        "-w",
+        text(&wrapped),
+        text(&inner),
+    ];
+    assert_eq!(run(&wrap).status.code(), Some(0));
+    // A part that is not the first of its datagram is missing: what there is of it counts, at the end.
+    let mut files = Files::open(&[wrapped], std::sync::Arc::default()).unwrap();
+    let mut writer = PcapWriter::new(fs::File::create(&input).unwrap(), 1, 0).unwrap();
+    let mut number = 0;
+    let mut copy = |time, bytes: &[u8]| {
+        number += 1;
+        let part = bytes[20] & 0x1f != 0 || bytes[21] != 0;
+        if number < 10 || !part || std::mem::replace(&mut dropped, true) {
+            writer.write(time, bytes.len() as u32, bytes).unwrap();
+        }
+    };
+    loop {
+        let mut frames = files.next_frames(64).peekable();
+        if frames.peek().is_none() {
+            break;
+        }
+        frames.for_each(|frame| copy(frame.time, frame.bytes));
+    }
+    writer.finish().unwrap();
+    assert!(dropped);
+    let args = ["decap", "--keep", "outer", "-w", text(&outer), text(&input)];
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let before = json(&["report", "--format", "json", text(&input)]);
+    let after = json(&["report", "--format", "json", text(&outer)]);
+    for what in [
+        "frames",
+        "bytes",
+        "mirrored",
+        "fragments",
+        "reassembly",
+        "flows",
+    ] {
+        assert_eq!(after["totals"][what], before["totals"][what], "{what}");
+    }
+    assert_eq!(before["totals"]["reassembly"]["incomplete"], 1);
+    assert!(before["totals"]["reassembly"]["joined"].as_u64() > Some(50));
+}
+
+#[test]
+fn both_has_each_packet_with_and_without_its_encapsulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.pcapng");
+    let args = [
+        "decap",
+        "--keep",
+        "both",
+        "--filter",
+        "tcp",
+        "-w",
+        text(&both),
+        SAMPLE,
+    ];
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report = json(&["report", "--format", "json", text(&both)]);
+    let totals = &report["totals"];
+    assert_eq!(totals["mirrored"], totals["plain"]);
+    assert!(totals["plain"].as_u64() > Some(0));
+    let sessions = report["sessions"].as_array().unwrap();
+    let bare: Vec<&str> = sessions
+        .iter()
+        .filter_map(|s| s["name"].as_str()?.strip_prefix("both:"))
+        .collect();
+    assert!(
+        !bare.is_empty() && bare.iter().all(|name| !name.ends_with(" outer")),
+        "{bare:?}"
+    );
+}
+
+#[test]
+fn what_a_file_cannot_hold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pcap = folder.path().join("out.pcap");
+    let pcapng = folder.path().join("out.pcapng");
+    let refused = |args: &[&str], words: &str| {
+        let output = run(&[&["decap"], args].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+        assert!(!pcap.exists() && !pcapng.exists());
+    };
+    let (pcap, pcapng) = (text(&pcap), text(&pcapng));
+    refused(
+        &["--comment", "verdict", "-w", pcap, SAMPLE],
+        "no room for comments",
+    );
+    refused(&["--keep", "both", "-w", pcap, SAMPLE], "apart");
+    refused(
+        &["--comment", "verdict", "-w", pcapng, "-"],
+        "must be read twice",
+    );
+    refused(
+        &["--comment", "verdict", "-w", pcapng, "-i", "lo"],
+        "--keep outer",
+    );
+    refused(
+        &["--keep", "20", "-w", pcapng, SAMPLE],
+        "inner, outer, both",
+    );
+}
+
+#[test]
+fn interfaces_are_named_after_sites_and_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner.pcapng");
+    let sites = ["--sites", "samples/two-sites.toml"];
+    let words = [
+        "decap",
+        "-w",
+        text(&inner),
+        "samples/asymmetric-strict.pcap",
+    ];
+    let output = run(&[&words[..], &sites].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report = json(&["report", "--format", "json", text(&inner)]);
+    let sessions = report["sessions"].as_array().unwrap().iter();
+    let names: Vec<&str> = sessions.map(|s| s["name"].as_str().unwrap()).collect();
+    let expected = [
+        "inner:dc1 fw1-inside",
+        "inner:dc1 dci1",
+        "inner:dc2 dci2",
+        "inner:dc2 fw2-inside",
+        "inner:dc2 vm2",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn each_packet_is_written_once_if_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let once = folder.path().join("once.pcapng");
+    // Each point's mirror brings everything twice, and several points see it.
+    for sample in ["samples/mirrored-twice.pcap", "samples/trombone.pcap"] {
+        let output = run(&["decap", "--dedup", "-w", text(&once), sample]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("copies of packets were left out"));
+        let sums = |file: &str| -> u64 {
+            let flows = json_lines(&["flows", "--format", "json", file]);
+            let sides = flows.iter().flat_map(|flow| [&flow["orig"], &flow["resp"]]);
+            sides.map(|side| side["packets"].as_u64().unwrap()).sum()
+        };
+        let report = json(&["report", "--format", "json", text(&once)]);
+        assert_eq!(sums(text(&once)), sums(sample), "{sample}");
+        assert_eq!(report["totals"]["doubled"], 0, "{sample}");
+        let ip = report["totals"]["frames"].as_u64().unwrap();
+        // What is left besides is ARP.
+        assert!((0..40).contains(&(ip - sums(sample))), "{sample}: {ip}");
+    }
+}

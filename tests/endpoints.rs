@@ -128,7 +128,7 @@ fn the_table_shows_who_moved_and_csv_has_a_line_for_each_address() {
         .find(|line| line.starts_with("10.20.0.50,"))
         .unwrap();
     assert!(
-        line.contains(",dc2,vm2,vnic,port,") && line.ends_with(",vm1@dc1"),
+        line.contains(",dc2,vm2,vnic,port,") && line.ends_with(",vm1@dc1,,,,"),
         "{line}"
     );
 }

@@ -331,11 +331,8 @@ fn reading_once_and_reading_twice_choose_the_same_packets() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         fs::read(path).unwrap()
     };
-    let once = written("once.pcapng", "host 10.20.0.50 and port 80");
-    let twice = written(
-        "twice.pcapng",
-        "host 10.20.0.50 and port 80 and packets > 0",
-    );
+    let once = written("once.pcap", "host 10.20.0.50 and port 80");
+    let twice = written("twice.pcap", "host 10.20.0.50 and port 80 and packets > 0");
     assert_eq!(once, twice);
     assert!(once.len() > 10_000);
 }

@@ -66,7 +66,7 @@ fn the_files_of_earlier_runs_count_and_input_is_never_deleted() {
         "decap",
         "--rotate-size",
         "20K",
-        "--keep",
+        "--keep-files",
         "3",
         "-w",
         text(&out),
@@ -81,7 +81,7 @@ fn the_files_of_earlier_runs_count_and_input_is_never_deleted() {
     let output = run(&[&again[..], &[text(&kept[0])]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("is an input file, and --keep would delete it"),
+        stderr(&output).contains("is an input file, and --keep-files would delete it"),
         "{}",
         stderr(&output)
     );
@@ -107,10 +107,10 @@ fn what_cannot_rotate_is_refused() {
             &["--rotate-size", "0", "-w", "out.pcap"],
             "must be larger than nothing",
         ),
-        (&["--keep", "3", "-w", "out.pcap"], "--rotate-size"),
+        (&["--keep-files", "3", "-w", "out.pcap"], "--rotate-size"),
         (
-            &["--keep", "0", "--rotate-size", "1M", "-w", "out.pcap"],
-            "--keep",
+            &["--keep-files", "0", "--rotate-size", "1M", "-w", "out.pcap"],
+            "--keep-files",
         ),
     ] {
         let output = run(&[&["decap"], arguments, &[SAMPLE]].concat());

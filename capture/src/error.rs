@@ -205,6 +205,14 @@ pub enum Error {
         /// What is missing, and how it is granted.
         how: String,
     },
+    /// No frames can be put on an interface.
+    #[error("{interface}: {cause}")]
+    Inject {
+        /// The interface as given.
+        interface: String,
+        /// Why not, and what to do.
+        cause: String,
+    },
     /// An interface cannot be captured, for another reason.
     #[error("{interface}: {what}: {}", Plain(cause))]
     Live {

@@ -1,7 +1,8 @@
 //! Packet sources and writers.
 //!
 //! [`Files`] lends the frames of capture files – pcap and pcapng, plain or compressed, regular files
-//! and pipes – merged in time order. [`live::Live`] lends frames as they arrive. [`writer`] writes both formats.
+//! and pipes – merged in time order. [`live::Live`] lends frames as they arrive. [`writer`] writes both formats, and
+//! [`inject`] puts frames on interfaces.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -34,6 +35,7 @@ mod files;
 mod frame;
 mod gzip;
 pub mod host;
+pub mod inject;
 mod input;
 pub mod live;
 mod pcap;

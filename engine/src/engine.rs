@@ -9,6 +9,7 @@ pub mod page;
 mod threaded;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
@@ -18,6 +19,7 @@ use crate::filter::{Chooses, Filter, Judged};
 use crate::firewall::Firewalls;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
+use crate::names::Names;
 use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
@@ -60,6 +62,8 @@ pub struct Config {
     pub time: TimeSource,
     /// Bound of the inventory.
     pub endpoints: Endpoints,
+    /// What machines are called.
+    pub names: Arc<Names>,
 }
 
 /// Bound of the inventory.
@@ -94,6 +98,7 @@ pub struct Engine<T = Tables> {
     clock: Option<Timestamp>,
     /// No frame will come any more.
     finished: bool,
+    names: Arc<Names>,
 }
 
 impl<T> Engine<T> {
@@ -106,6 +111,7 @@ impl<T> Engine<T> {
             period,
             clock,
             finished,
+            names,
         } = self;
         let engine = Engine {
             receiver,
@@ -114,6 +120,7 @@ impl<T> Engine<T> {
             period,
             clock,
             finished,
+            names,
         };
         (engine, own)
     }
@@ -142,12 +149,23 @@ impl Engine {
             period: None,
             clock: None,
             finished: false,
+            names: config.names,
         }
     }
 
     /// The receiving half, to name interfaces and read counts.
     pub fn receiver(&mut self) -> &mut Receiver {
         &mut self.receiver
+    }
+
+    /// What machines are called.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Calls machines by these names from now on.
+    pub fn set_names(&mut self, names: Arc<Names>) {
+        self.names = names;
     }
 
     /// Encapsulations that nobody told of, and how to read them.

@@ -29,6 +29,7 @@ pub mod inventory;
 pub mod live;
 pub mod lost_here;
 pub mod matrix;
+pub mod names;
 pub mod observation;
 pub mod observer;
 mod pause;

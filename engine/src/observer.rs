@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::firewall::Settings;
 use crate::flow::{FlowKey, Side, protocol};
+use crate::names::Names;
 use crate::observation::{FlowObserved, Observation, Visible};
 use crate::point::PointId;
 use crate::sequence::Episode;
@@ -90,6 +91,8 @@ pub struct Context {
     translated: Arc<Map<u64, (FlowKey, String)>>,
     /// Stations that forward what others send.
     routers: Arc<Set<[u8; 6]>>,
+    /// What machines are called.
+    pub names: Arc<Names>,
 }
 
 /// Below this chance, loss is no explanation for packets that are missing.
@@ -192,6 +195,7 @@ impl Context {
             sites,
             translated: Arc::default(),
             routers: Arc::default(),
+            names: Arc::default(),
         }
     }
 
@@ -224,6 +228,13 @@ impl Context {
     #[must_use]
     pub fn of_tenants(mut self, tenants: &Tenants) -> Self {
         self.tenants = tenants.clone();
+        self
+    }
+
+    /// The same, with the names of machines.
+    #[must_use]
+    pub fn with_names(mut self, names: &Arc<Names>) -> Self {
+        self.names = Arc::clone(names);
         self
     }
 

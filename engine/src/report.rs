@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -361,6 +362,12 @@ pub struct FlowReport {
     pub dst: IpAddr,
     /// Its port; for ICMP the code.
     pub dport: u16,
+    /// What the originator is called, if anybody told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_name: Option<Arc<str>>,
+    /// What the responder is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_name: Option<Arc<str>>,
     /// ICMP queries: the identifier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp_id: Option<u16>,
@@ -659,6 +666,7 @@ impl FlowReport {
                 .then(|| Summary::new(conversation, orig))
         };
         let totals = [flow.total(0), flow.total(1)];
+        let name = |address| context.names.machine(address).map(|m| Arc::clone(&m.name));
         let points = flow.observations.iter().filter_map(|o| {
             let point = context.points.get(o.point.0 as usize)?;
             Some(AtPoint {
@@ -703,6 +711,8 @@ impl FlowReport {
                 (true, true) => 0,
                 _ => dst.port,
             },
+            src_name: name(src.address),
+            dst_name: name(dst.address),
             icmp_id: query.then_some(src.port),
             state: state(&flow.conversation, &totals),
             history: history(&flow.conversation, &totals),

@@ -10,7 +10,9 @@
 use std::fs;
 use std::path::Path;
 
-use mirrorscope_capture::writer::{InterfaceDescription, OutputFile, PcapWriter, PcapngWriter};
+use mirrorscope_capture::writer::{
+    InterfaceDescription, OutputFile, Packet, PcapWriter, PcapngWriter,
+};
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_dissectors::encap::{Outer, fragment};
 
@@ -87,12 +89,21 @@ fn captures(folder: &Path, frames: &[Vec<u8>]) {
             description: "seed",
             link_type: ethernet,
             snaplen: 0,
+            filter: "",
         })
         .unwrap();
     for (frame, time) in frames.iter().take(4).zip(1_700_000_000_000_000_000_i64..) {
         let len = frame.len() as u32;
         pcap.write(time, len, frame).unwrap();
-        pcapng.write(interface, time, len, frame, None).unwrap();
+        let packet = Packet {
+            interface,
+            time,
+            wire_len: len,
+            bytes: frame,
+            direction: None,
+            comment: None,
+        };
+        pcapng.write(&packet).unwrap();
     }
     pcap.finish().unwrap().commit().unwrap();
     pcapng.finish().unwrap().commit().unwrap();

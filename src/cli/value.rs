@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use mirrorscope_capture::inject::Pace;
 use mirrorscope_engine::firewall::Preset;
 
 /// The longest time that can be given, in nanoseconds: 31 years.
@@ -55,6 +56,28 @@ pub fn size(text: &str) -> Result<usize, &'static str> {
         return Err("more than any machine has");
     }
     Ok(size as usize)
+}
+
+/// How fast packets are sent.
+pub fn pace(text: &str) -> Result<Pace, &'static str> {
+    match text {
+        "recorded" => return Ok(Pace::Recorded),
+        "max" => return Ok(Pace::Max),
+        _ => {}
+    }
+    let (number, unit) =
+        split(text).ok_or("one of recorded, max, or a rate such as 1000pps or 50Mbit")?;
+    if number <= 0.0 {
+        return Err("must be faster than not at all");
+    }
+    Ok(match unit {
+        "pps" => Pace::Frames(number),
+        "bit" => Pace::Bits(number),
+        "kbit" | "Kbit" => Pace::Bits(number * 1e3),
+        "Mbit" => Pace::Bits(number * 1e6),
+        "Gbit" => Pace::Bits(number * 1e9),
+        _ => return Err("a rate has a unit: pps, kbit, Mbit or Gbit"),
+    })
 }
 
 /// Size as bytes, of something that cannot be empty.
@@ -144,6 +167,17 @@ mod tests {
         assert!(host("2001:db8::/64").is_ok());
         for wrong in ["", "vm1", "10.20.0", "02:aa:00:00:00", "02:aa:00:00:00:zz"] {
             assert!(host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pace_is_a_word_or_a_rate() {
+        assert_eq!(pace("recorded"), Ok(Pace::Recorded));
+        assert_eq!(pace("max"), Ok(Pace::Max));
+        assert_eq!(pace("1000pps"), Ok(Pace::Frames(1000.0)));
+        assert_eq!(pace("1.5Mbit"), pace("1500kbit"));
+        for wrong in ["", "fast", "0pps", "-1pps", "50", "50MB", "pps"] {
+            assert!(pace(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,10 +1,19 @@
-//! `decap`: the mirrored packets without their encapsulation, as a capture file.
+//! `decap`: the mirrored packets without their encapsulation, as a capture file, or on interfaces.
 
+mod copies;
+pub mod gate;
+mod injection;
+mod interfaces;
+mod outer;
 pub mod output;
+mod verdicts;
+mod way;
+mod writer;
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
@@ -12,53 +21,92 @@ use mirrorscope_engine::receive::{Frame, Mirrored, Receiver};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Tracked;
 
 use super::analysis::tell_refused;
-use super::choice::Choice;
-use super::{Outcome, refuse_own_input, tell};
-use crate::cli::DecapArgs;
-use crate::pipeline::Consumer;
+use super::choice::{Choice, Opened};
+use super::{Outcome, capture_format, refuse_own_input, tell};
+use crate::cli::{AnalysisArgs, CaptureFormat, Comment, DecapArgs, Keep};
+use crate::pipeline::{Consumer, Plan};
+use copies::Copies;
+use gate::Gate;
+use injection::{Injection, Ports};
+use outer::Outer;
 use output::Output;
+use verdicts::Verdicts;
+use way::Way;
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
-    let DecapArgs {
-        analysis,
-        output: target,
-        ..
-    } = args;
-    refuse_own_input(&target.write, &analysis.input.files)?;
+    let analysis = &args.analysis;
+    let file = args.write.as_deref();
+    if let Some(file) = file {
+        refuse_own_input(file, &analysis.input.files)?;
+        if capture_format(file, args.format) == CaptureFormat::Pcap {
+            refuse_what_pcap_cannot(args)?;
+        }
+    }
+    let ports = Ports::open(args)?;
     // A filter that cannot be used is told before anything is written.
-    let (choice, input) = Choice::open(analysis, &[&target.write])?;
-    let output = Output::create(args, input.is_live())?;
+    let writes: Vec<&Path> = file.into_iter().collect();
+    let plan = Plan {
+        writes: &writes,
+        privileged: ports.is_some(),
+        ..Plan::default()
+    };
+    let verdicts = args.comment == Some(Comment::Verdict);
+    let Opened {
+        choice,
+        input,
+        ahead,
+    } = Choice::open(analysis, plan, verdicts)?;
+    let verdicts = ahead.filter(|_| verdicts);
+    let verdicts = verdicts.map(|engine| Verdicts::of(&engine));
+    let settings = input.settings(analysis);
+    let live = input.is_live();
+    let output = file.map(|file| Output::create(file, args, settings.names, live));
+    let output = output.transpose()?;
+    let stop = input.signals().flag();
+    let injection = ports
+        .is_some()
+        .then(|| Injection::start(ports, args, live, stop));
     let stripper = match &choice {
-        Choice::All => Stripper::Receiver(Box::new(input.decapsulator())),
-        Choice::ByKey(_) | Choice::Flows(_) => Stripper::Engine(Box::new(input.engine(analysis))),
+        Choice::All if verdicts.is_none() && !args.dedup => {
+            Stripper::Receiver(Box::new(input.decapsulator()))
+        }
+        _ => Stripper::Engine(Box::new(input.engine(analysis))),
     };
     let mut decap = Decap {
         stripper,
         choice,
-        output,
+        way: Way {
+            gate: Gate::new(args.plain),
+            verdicts: verdicts.unwrap_or_default(),
+            outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
+            copies: args.dedup.then(Copies::default),
+            output,
+            injection: injection.transpose()?,
+        },
     };
     let sound = input.run(&mut decap)?.sound;
     let complete = decap.end()?;
-    let Decap {
-        mut stripper,
-        output,
-        ..
-    } = decap;
-    if let Stripper::Engine(engine) = &stripper {
-        tell_refused(engine, analysis);
-    }
-    let receiver = stripper.receiver();
-    tell(&receiver.hints());
-    output.tell_left_out(receiver.counts().frames);
-    let refused = receiver.sessions().refused;
-    if refused > 0 {
-        eprintln!("mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out");
-    }
-    output.tell_written();
+    decap.tell(analysis);
+    let refused = decap.stripper.receiver().sessions().refused;
     Ok(Outcome::new(sound && complete && refused == 0, false))
+}
+
+/// A pcap file has packets and their times, and nothing else.
+fn refuse_what_pcap_cannot(args: &DecapArgs) -> Result<()> {
+    if args.comment.is_some() {
+        bail!("--comment: a pcap file has no room for comments; write pcapng instead");
+    }
+    if args.keep == Keep::Both {
+        bail!(
+            "--keep both: a pcap file has no interfaces that would tell packets with and without encapsulation apart; write pcapng \
+             instead"
+        );
+    }
+    Ok(())
 }
 
 /// What strips the packets: an engine if it matters which flow they belong to.
@@ -75,28 +123,34 @@ impl Stripper {
         }
     }
 
-    /// Gives each packet to `sink`, and whether it is wanted; `None` if it belongs to no flow.
+    /// Gives each packet to `sink`, how it was taken, and whether it is wanted; `None` if it belongs to no flow.
     fn frame(
         &mut self,
         frame: &Frame<'_>,
         choice: &Choice,
-        mut sink: impl FnMut(&Mirrored<'_>, Option<bool>),
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, Option<bool>),
     ) {
         match self {
             Self::Receiver(receiver) => {
-                receiver.receive(frame, |mirrored| sink(mirrored, Some(true)));
+                receiver.receive(frame, |mirrored| sink(mirrored, None, Some(true)));
             }
             Self::Engine(engine) => engine.frame_with(frame, |mirrored, tracked, flows| {
-                sink(mirrored, choice.wants(tracked, flows));
+                sink(mirrored, tracked, choice.wants(tracked, flows));
             }),
         }
     }
 
-    fn finish(&mut self, choice: &Choice, mut sink: impl FnMut(&Mirrored<'_>, Option<bool>)) {
+    fn finish(
+        &mut self,
+        choice: &Choice,
+        mut sink: impl FnMut(&Mirrored<'_>, Option<Tracked>, Option<bool>),
+    ) {
         match self {
-            Self::Receiver(receiver) => receiver.finish(|mirrored| sink(mirrored, Some(true))),
+            Self::Receiver(receiver) => {
+                receiver.finish(|mirrored| sink(mirrored, None, Some(true)));
+            }
             Self::Engine(engine) => engine.finish_with(|mirrored, tracked, flows| {
-                sink(mirrored, choice.wants(tracked, flows));
+                sink(mirrored, tracked, choice.wants(tracked, flows));
             }),
         }
     }
@@ -106,7 +160,7 @@ impl Stripper {
 pub struct Decap {
     stripper: Stripper,
     choice: Choice,
-    output: Output,
+    way: Way,
 }
 
 impl Decap {
@@ -115,29 +169,45 @@ impl Decap {
         Self {
             stripper: Stripper::Engine(Box::new(engine)),
             choice: Choice::Flows(flows),
-            output,
+            way: Way::into_file(output),
         }
     }
 
     /// Ends the capture and the file; tells how many packets are in it.
     pub fn finish(mut self) -> Result<u64> {
         self.end()?;
-        Ok(self.output.written())
+        Ok(self.way.output.as_ref().map_or(0, Output::written))
     }
 
-    /// Ends the capture and the file; true if all is in it.
+    /// Ends the capture, the file and the sending; true if nothing is missing.
     fn end(&mut self) -> Result<bool> {
         let Self {
             stripper,
             choice,
-            output,
+            way,
         } = self;
         let mut result = Ok(());
-        stripper.finish(choice, |mirrored, wanted| {
-            output.keep(&mut result, mirrored, wanted);
+        stripper.finish(choice, |mirrored, tracked, wanted| {
+            way.take(&mut result, None, mirrored, tracked, wanted);
         });
         result?;
-        output.finish()
+        way.finish(stripper.receiver())
+    }
+
+    /// Tells what was left out, and what was written.
+    fn tell(&mut self, args: &AnalysisArgs) {
+        if let Stripper::Engine(engine) = &self.stripper {
+            tell_refused(engine, args);
+        }
+        let receiver = self.stripper.receiver();
+        tell(&receiver.hints());
+        let refused = receiver.sessions().refused;
+        if refused > 0 {
+            eprintln!(
+                "mirrorscope: {refused} packets of sessions beyond {MAX_SESSIONS} were left out"
+            );
+        }
+        self.way.tell(receiver.counts().frames);
     }
 }
 
@@ -150,16 +220,18 @@ impl Consumer for Decap {
         let Self {
             stripper,
             choice,
-            output,
+            way,
         } = self;
         for frame in frames {
+            way.begin(frame, stripper.receiver());
             let mut result = Ok(());
-            output.arrived(frame.time);
-            stripper.frame(frame, choice, |mirrored, wanted| {
-                output.keep(&mut result, mirrored, wanted);
+            stripper.frame(frame, choice, |mirrored, tracked, wanted| {
+                way.take(&mut result, Some(frame), mirrored, tracked, wanted);
             });
             result?;
+            way.end(frame);
         }
+        way.hand_over();
         Ok(())
     }
 
@@ -171,11 +243,13 @@ impl Consumer for Decap {
     }
 
     fn tick(&mut self) -> Result<()> {
-        self.output.tick()
+        self.way.tick(self.stripper.receiver())
     }
 
     fn interval(&mut self, _live: &LiveReport, _activity: &Activity) -> Result<()> {
-        self.output.tell_written();
+        if let Some(output) = &self.way.output {
+            output.tell_written();
+        }
         Ok(())
     }
 
@@ -186,6 +260,7 @@ impl Consumer for Decap {
             }
             Stripper::Engine(engine) => engine.reload(sites),
         }
+        self.way.reload();
     }
 
     fn flows(&self) -> usize {

@@ -8,7 +8,9 @@ mod select;
 use std::io;
 
 use anyhow::{Context, Result};
-use mirrorscope_capture::writer::{InterfaceDescription, OutputFile, PcapWriter, PcapngWriter};
+use mirrorscope_capture::writer::{
+    InterfaceDescription, OutputFile, Packet, PcapWriter, PcapngWriter,
+};
 use mirrorscope_dissectors::{LinkType, Options, decapsulate};
 use mirrorscope_engine::receive::Frame;
 use serde::Serialize;
@@ -204,26 +206,34 @@ impl Sink {
     fn open(args: &EncapArgs, encapsulation: &str) -> Result<Self> {
         let link_type = LinkType::Ethernet.number();
         let file = OutputFile::create(&args.output.write)?;
-        Ok(match capture_format(&args.output) {
-            CaptureFormat::Pcapng => {
-                let mut writer = PcapngWriter::new(file, APPLICATION)?;
-                let interface = writer.add_interface(&InterfaceDescription {
-                    name: encapsulation,
-                    description: "packets wrapped by mirrorscope encap",
-                    link_type,
-                    snaplen: 0,
-                })?;
-                Self::Pcapng(writer, interface)
-            }
-            CaptureFormat::Pcap => Self::Pcap(PcapWriter::new(file, link_type, 0)?),
-        })
+        Ok(
+            match capture_format(&args.output.write, args.output.format) {
+                CaptureFormat::Pcapng => {
+                    let mut writer = PcapngWriter::new(file, APPLICATION)?;
+                    let interface = writer.add_interface(&InterfaceDescription {
+                        name: encapsulation,
+                        description: "packets wrapped by mirrorscope encap",
+                        link_type,
+                        snaplen: 0,
+                        filter: "",
+                    })?;
+                    Self::Pcapng(writer, interface)
+                }
+                CaptureFormat::Pcap => Self::Pcap(PcapWriter::new(file, link_type, 0)?),
+            },
+        )
     }
 
     fn write(&mut self, time: i64, wire: &Wire) -> io::Result<()> {
         match self {
-            Self::Pcapng(writer, interface) => {
-                writer.write(*interface, time, wire.len, &wire.bytes, None)
-            }
+            Self::Pcapng(writer, interface) => writer.write(&Packet {
+                interface: *interface,
+                time,
+                wire_len: wire.len,
+                bytes: &wire.bytes,
+                direction: None,
+                comment: None,
+            }),
             Self::Pcap(writer) => writer.write(time, wire.len, &wire.bytes),
         }
     }

@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::{Outcome, analysis, reaches};
-use crate::cli::{ReportArgs, TextFormat};
+use crate::cli::{FindingsArgs, TextFormat};
 use crate::output::{self, text};
 
 /// Runs the command.
-pub fn run(args: &ReportArgs) -> Result<Outcome> {
+pub fn run(args: &FindingsArgs) -> Result<Outcome> {
     let mut found = false;
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         view.tell_hints();

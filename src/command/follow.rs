@@ -16,11 +16,12 @@ use mirrorscope_engine::finding::protocol_name;
 use mirrorscope_engine::point::PointId;
 use mirrorscope_engine::stream::{Gap, MirrorLosses, Overlap, Policy};
 
-use super::choice::Choice;
+use super::choice::{Choice, Opened};
 use super::{Outcome, refuse_own_input, tell};
 use crate::cli::{self, FollowArgs, FollowFormat, Gaps};
 use crate::output::follow::{Conversation, Item, Replay, WAYS, ascii, because, end, hex, yaml};
 use crate::output::{self, Screen};
+use crate::pipeline::Plan;
 use collect::{Collected, Collector, Store};
 use spool::Spools;
 
@@ -68,7 +69,11 @@ fn collect<S: Store>(
 ) -> Result<(Collected<S>, bool)> {
     let writes = [args.write.as_deref(), args.save_all.as_deref()];
     let writes: Vec<&Path> = writes.into_iter().flatten().collect();
-    let (choice, input) = Choice::open(&args.analysis, &writes)?;
+    let plan = Plan {
+        writes: &writes,
+        ..Plan::default()
+    };
+    let Opened { choice, input, .. } = Choice::open(&args.analysis, plan, false)?;
     let store = store()?;
     let engine = input.engine(&args.analysis);
     let mut collector = Collector::new(engine, (args.flow.clone(), choice), policy(args), store);

@@ -10,7 +10,9 @@ pub mod endpoints;
 pub mod findings;
 pub mod flows;
 pub mod follow;
+mod fragments;
 pub mod interfaces;
+mod page;
 pub mod report;
 pub mod sessions;
 pub mod sites;
@@ -23,7 +25,7 @@ use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::hint::Hint;
 
-use crate::cli::{AnalysisArgs, CaptureFormat, OutputArgs, Severity};
+use crate::cli::{AnalysisArgs, CaptureFormat, Severity};
 
 /// What pcapng files say of who wrote them.
 const APPLICATION: &str = concat!("mirrorscope ", env!("CARGO_PKG_VERSION"));
@@ -76,12 +78,10 @@ fn reaches(findings: &[Finding], fail_on: Option<Severity>) -> bool {
 }
 
 /// The format that was asked for, or that the file's name tells.
-fn capture_format(output: &OutputArgs) -> CaptureFormat {
-    let named_pcap = output
-        .write
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("pcap"));
-    output.format.unwrap_or(if named_pcap {
+fn capture_format(path: &Path, asked: Option<CaptureFormat>) -> CaptureFormat {
+    let ending = path.extension();
+    let named_pcap = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("pcap"));
+    asked.unwrap_or(if named_pcap {
         CaptureFormat::Pcap
     } else {
         CaptureFormat::Pcapng

@@ -2,12 +2,15 @@
 
 use anyhow::Result;
 
-use super::{Outcome, analysis, reaches};
-use crate::cli::{ReportArgs, TextFormat};
+use super::{Outcome, analysis, page, reaches};
+use crate::cli::{ReportArgs, ReportFormat};
 use crate::output::{self, text};
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
+    if args.format == ReportFormat::Html {
+        return html(args);
+    }
     let mut found = false;
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
         let report = view.report();
@@ -16,13 +19,20 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
             return Ok(());
         }
         output::write(|out, screen| match args.format {
-            TextFormat::Text => {
+            ReportFormat::Text => {
                 output::moment(out, screen, view.at())?;
                 text::report(out, screen, &report)
             }
-            TextFormat::Json if view.at().is_some() => output::line(out, &report),
-            TextFormat::Json => output::document(out, &report),
+            ReportFormat::Json if view.at().is_some() => output::line(out, &report),
+            _ => output::document(out, &report),
         })
     })?;
+    Ok(Outcome::new(sound, found))
+}
+
+fn html(args: &ReportArgs) -> Result<Outcome> {
+    let (page, sound) = page::page(&args.analysis)?;
+    output::write(|out, _| page.write(out))?;
+    let found = reaches(&page.report.findings, args.fail_on);
     Ok(Outcome::new(sound, found))
 }

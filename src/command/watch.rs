@@ -6,15 +6,15 @@
 
 mod analysis;
 mod export;
-mod frames;
-mod history;
+pub(super) mod frames;
+pub(super) mod history;
 mod job;
-mod ladder;
+pub(super) mod ladder;
 mod line;
 mod notices;
 mod packet;
 mod rates;
-mod replay;
+pub(super) mod replay;
 mod stream;
 #[cfg(test)]
 mod tests;

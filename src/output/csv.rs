@@ -6,6 +6,7 @@ use ::csv::{Terminator, Writer, WriterBuilder};
 use anyhow::Result;
 use mirrorscope_engine::flow::Side;
 use mirrorscope_engine::inventory::{EndpointReport, PlaceReport};
+use mirrorscope_engine::names::Machine;
 use mirrorscope_engine::report::{FlowReport, SessionReport};
 use mirrorscope_engine::stream::{Gap, Note};
 
@@ -71,8 +72,26 @@ pub fn sessions(out: &mut dyn Write, sessions: &[SessionReport]) -> Result<()> {
 pub fn endpoints(out: &mut dyn Write, endpoints: &[EndpointReport]) -> Result<()> {
     let mut writer = writer(out);
     writer.write_record([
-        "address", "mac", "kind", "tenant", "site", "point", "role", "placed", "since", "until",
-        "known", "vlans", "segments", "first", "last", "before",
+        "address",
+        "mac",
+        "kind",
+        "tenant",
+        "site",
+        "point",
+        "role",
+        "placed",
+        "since",
+        "until",
+        "known",
+        "vlans",
+        "segments",
+        "first",
+        "last",
+        "before",
+        "name",
+        "host",
+        "port_group",
+        "inventory_site",
     ])?;
     for endpoint in endpoints {
         let place = |part: fn(&PlaceReport) -> String| {
@@ -85,6 +104,10 @@ pub fn endpoints(out: &mut dyn Write, endpoints: &[EndpointReport]) -> Result<()
             .map(|place| format!("{}@{}", place.point, place.site))
             .collect();
         let numbers = |numbers: Vec<String>| numbers.join(" ");
+        let told = |part: fn(&Machine) -> Option<&str>| {
+            let inventory = endpoint.inventory.as_ref();
+            cell(inventory.and_then(|i| part(&i.machine)).unwrap_or_default())
+        };
         let mut line = |address: String, known: String, first: String, last: String| {
             writer.write_record([
                 address,
@@ -103,6 +126,10 @@ pub fn endpoints(out: &mut dyn Write, endpoints: &[EndpointReport]) -> Result<()
                 first,
                 last,
                 cell(&before.join(" ")),
+                cell(endpoint.name.as_deref().unwrap_or_default()),
+                told(|machine| machine.host.as_deref()),
+                told(|machine| machine.port_group.as_deref()),
+                told(|machine| machine.site.as_deref()),
             ])
         };
         for own in &endpoint.addresses {
@@ -164,6 +191,8 @@ impl<'a> Flows<'a> {
             "points",
             "tenant",
             "out_of_state",
+            "src_name",
+            "dst_name",
         ])?;
         Ok(Self { writer })
     }
@@ -215,6 +244,8 @@ impl<'a> Flows<'a> {
             cell(&points.join(" ")),
             cell(flow.tenant.as_deref().unwrap_or_default()),
             cell(&out_of_state.join(" ")),
+            cell(flow.src_name.as_deref().unwrap_or_default()),
+            cell(flow.dst_name.as_deref().unwrap_or_default()),
         ])?;
         Ok(())
     }

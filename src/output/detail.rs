@@ -46,8 +46,15 @@ impl Pages {
 
 fn page(out: &mut dyn Write, screen: Screen, flow: &FlowReport) -> Result<()> {
     let theme = screen.theme;
-    let [orig, resp] = [(flow.src, flow.sport), (flow.dst, flow.dport)]
-        .map(|(address, port)| table::endpoint(flow, address, port));
+    let ends = [
+        (flow.src, flow.sport, &flow.src_name),
+        (flow.dst, flow.dport, &flow.dst_name),
+    ];
+    let [orig, resp] = ends.map(|(address, port, name)| {
+        let end = table::endpoint(flow, address, port);
+        let name = name.as_ref().map(|name| format!(" ({name})"));
+        end + &name.unwrap_or_default()
+    });
     let head = format!("{}  {} {orig} > {resp}", flow.id, flow.proto);
     writeln!(out, "{}", theme.paint(Meaning::Heading, &head))?;
     let verdict = format!(

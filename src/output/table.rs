@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
@@ -231,13 +232,31 @@ const ENDPOINTS: &[Column<EndpointReport>] = &[
     }),
 ];
 
-/// Writes endpoints, and where each was before.
+/// What an inventory tells.
+const INVENTORY: &[Column<EndpointReport>] = &[
+    Column::new("name", 0, |e| or_dash(e.name.as_ref())),
+    Column::new("host", MIDDLE, |e| {
+        or_dash(e.inventory.as_ref().and_then(|i| i.machine.host.as_ref()))
+    }),
+    Column::new("port group", WIDE, |e| {
+        or_dash(
+            e.inventory
+                .as_ref()
+                .and_then(|i| i.machine.port_group.as_ref()),
+        )
+    }),
+];
+
+/// Writes endpoints, where each was before, and where the inventory has those that it has elsewhere.
 pub fn endpoints(out: &mut dyn Write, screen: Screen, endpoints: &[EndpointReport]) -> Result<()> {
     if endpoints.is_empty() {
         writeln!(out, "no endpoint")?;
         return Ok(());
     }
-    let mut table = Fitted::new(screen, ENDPOINTS);
+    let named = endpoints.iter().any(|endpoint| endpoint.name.is_some());
+    let inventory = INVENTORY.iter().filter(|_| named);
+    let (address, rest) = ENDPOINTS.split_at(1);
+    let mut table = Fitted::of(screen, address.iter().chain(inventory).chain(rest));
     let longest = endpoints
         .iter()
         .flat_map(|endpoint| &endpoint.addresses)
@@ -268,14 +287,36 @@ pub fn endpoints(out: &mut dyn Write, screen: Screen, endpoints: &[EndpointRepor
         let note = format!("{name} moved: {}", places.join(", then "));
         text::paragraph(out, screen, "", "  ", &note)?;
     }
+    for endpoint in endpoints {
+        if let Some(note) = elsewhere(endpoint) {
+            text::paragraph(out, screen, "", "  ", &note)?;
+        }
+    }
     Ok(())
+}
+
+/// That an endpoint is not where the inventory has it.
+fn elsewhere(endpoint: &EndpointReport) -> Option<String> {
+    let inventory = endpoint.inventory.as_ref().filter(|i| i.elsewhere)?;
+    let (name, place) = (endpoint.name.as_ref()?, endpoint.place.as_ref()?);
+    let told = inventory.machine.site.as_ref()?;
+    let host = inventory.machine.host.as_ref();
+    let host = host.map(|host| format!(" on {host}")).unwrap_or_default();
+    Some(format!(
+        "{name} is at {} ({}); the inventory has it at {told}{host}",
+        place.site, place.point
+    ))
 }
 
 const FLOWS: &[Column<FlowReport>] = &[
     Column::new("flow", 0, |f| f.id.clone()),
     Column::new("proto", 0, |f| f.proto.clone()),
-    Column::new("originator", 0, |f| endpoint(f, f.src, f.sport)),
-    Column::new("responder", 0, |f| endpoint(f, f.dst, f.dport)),
+    Column::new("originator", 0, |f| {
+        named(f, f.src_name.as_ref(), f.src, f.sport)
+    }),
+    Column::new("responder", 0, |f| {
+        named(f, f.dst_name.as_ref(), f.dst, f.dport)
+    }),
     Column::figures("packets", 0, |f| {
         format!("{}/{}", f.orig.packets, f.resp.packets)
     }),
@@ -400,6 +441,15 @@ pub(super) fn endpoint(flow: &FlowReport, address: IpAddr, port: u16) -> String 
     match flow.proto.as_str() {
         "tcp" | "udp" | "sctp" => SocketAddr::new(address, port).to_string(),
         _ => address.to_string(),
+    }
+}
+
+/// The same by name, if the end has one.
+fn named(flow: &FlowReport, name: Option<&Arc<str>>, address: IpAddr, port: u16) -> String {
+    match (name, flow.proto.as_str()) {
+        (None, _) => endpoint(flow, address, port),
+        (Some(name), "tcp" | "udp" | "sctp") => format!("{name}:{port}"),
+        (Some(name), _) => name.to_string(),
     }
 }
 

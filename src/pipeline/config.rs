@@ -10,6 +10,7 @@ use mirrorscope_engine::point::printable;
 use mirrorscope_engine::receive::TimeSource;
 use mirrorscope_engine::site::Sites;
 
+use super::names::names;
 use crate::cli::{self, InputArgs, LiveArgs};
 use crate::output::error_text;
 
@@ -77,6 +78,7 @@ pub fn config(args: &InputArgs) -> Result<Config> {
             cli::Clock::Mirror => TimeSource::Mirror,
             cli::Clock::Arrival => TimeSource::Arrival,
         },
+        names: names(&args.naming)?,
         ..Config::default()
     })
 }

@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod frames;
 mod live;
+mod names;
 mod signals;
 mod teller;
 
@@ -68,6 +69,8 @@ pub struct Plan<'a> {
     pub writes: &'a [&'a Path],
     /// Folders that it may be asked to write to.
     pub may_write: &'a [PathBuf],
+    /// It holds what took privileges to open, so that they must be given up before packets are read from files, too.
+    pub privileged: bool,
     /// Who it talks to meanwhile.
     pub network: Option<&'a Network>,
     /// It answers questions meanwhile: no silent pipe holds it up, and signals leave it the time to give the terminal back.
@@ -201,7 +204,7 @@ impl<'a> Input<'a> {
         if plan.attends {
             files.return_when_idle();
         }
-        if privilege::is_sudo() || user.is_some() {
+        if privilege::is_sudo() || user.is_some() || plan.privileged {
             privilege::drop(&Needs {
                 user: user.map(str::to_owned),
                 write: plan.writes.iter().map(PathBuf::from).collect(),

@@ -1,4 +1,4 @@
-//! Agreement with tshark, which must be installed: `tests/compare/run`.
+//! Agreement with programs of others, which must be installed: `tests/compare/run`.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,12 +13,14 @@ mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
 #[path = "../generated/mod.rs"]
 mod generated;
+mod html;
 mod ipfix;
 mod logs;
 #[allow(dead_code, reason = "the lab does more with it")]
 #[path = "../lab/machine.rs"]
 mod machine;
 mod metrics;
+mod pcapng;
 mod streams;
 mod tcp_analysis;
 mod zeek;

@@ -298,7 +298,7 @@ pub const ACTIONS: &[Info] = &[
         Action::Names,
         "names",
         "",
-        "names or numbers of services",
+        "names or numbers: machines and services",
         &["n"],
     ),
     everywhere(

@@ -16,6 +16,7 @@ pub mod keys;
 mod latest;
 pub mod look;
 mod overlay;
+pub mod picture;
 pub mod progress;
 mod screens;
 mod status;

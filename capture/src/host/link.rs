@@ -57,7 +57,7 @@ pub struct Link {
     pub counters: Counters,
 }
 
-/// What a device received since it was made, in packets.
+/// What a device received and lost since it was made, in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Received.
@@ -72,6 +72,8 @@ pub struct Counters {
     pub missed: u64,
     /// Dropped by the card's own buffer.
     pub overrun: u64,
+    /// To be sent, and dropped.
+    pub unsent: u64,
 }
 
 impl Link {
@@ -189,6 +191,7 @@ fn counters(data: &[u8]) -> Counters {
         bytes: at(2),
         errors: at(4),
         dropped: at(6),
+        unsent: at(7),
         overrun: at(14),
         missed: at(15),
     }
@@ -290,6 +293,7 @@ mod tests {
                 dropped: 7,
                 overrun: 15,
                 missed: 16,
+                unsent: 8,
             },
         };
         assert_eq!(links, [expected]);

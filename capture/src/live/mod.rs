@@ -17,7 +17,7 @@ mod opened;
 mod options;
 mod outer;
 mod portable;
-mod ring;
+pub(crate) mod ring;
 mod socket;
 mod statistics;
 mod tap;

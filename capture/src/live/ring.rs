@@ -7,7 +7,7 @@
 mod block;
 mod mapping;
 mod origins;
-mod socket;
+pub(crate) mod socket;
 mod target;
 
 use std::io;

@@ -12,7 +12,7 @@ mod series;
 pub use encoder::{Format, Packet};
 pub use output::OutputFile;
 pub use pcap::PcapWriter;
-pub use pcapng::{Direction, InterfaceDescription, PcapngWriter};
+pub use pcapng::{Direction, InterfaceDescription, PcapngWriter, Statistics};
 pub use queue::Queue;
 pub use series::{Options, Rotation, Series, Totals};
 

@@ -1,7 +1,11 @@
 //! pcapng files: one section, little-endian, times in nanoseconds.
 
+mod block;
+mod statistics;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::ENHANCED_PACKET_BLOCK;
@@ -11,14 +15,21 @@ use pcap_file::pcapng::blocks::interface_description::{
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness};
 
-use super::{captured, io_error, since_epoch};
+use super::{Packet, captured, io_error, since_epoch};
+use block::{Block, cut, fitting};
+pub(super) use statistics::MOST as STATISTICS;
+pub use statistics::Statistics;
 
-/// Length of a packet block's fields before the data.
-const HEAD: usize = 28;
-/// Option with the direction of a packet: code 2, length 4.
-const FLAGS: [u8; 4] = [2, 0, 4, 0];
-/// The end of options.
-const END: [u8; 4] = [0; 4];
+/// Name resolution block.
+const NAMES: u32 = 4;
+/// Its records: the end, an IPv4 address, an IPv6 address.
+const RECORDS: [u16; 3] = [0, 1, 2];
+/// Bytes of a name, as the domain name system has them at most.
+const NAME: usize = 255;
+/// Option with the direction of a packet.
+const FLAGS: u16 = 2;
+/// What begins a filter that is a text.
+const TEXT: u8 = 0;
 
 /// Which way a frame went through the interface that saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +52,19 @@ pub struct InterfaceDescription<'a> {
     pub link_type: u16,
     /// Bytes that frames are cut to, 0 if they are not.
     pub snaplen: u32,
+    /// Which packets were chosen, if not all.
+    pub filter: &'a str,
 }
 
 /// Writes a pcapng file.
 ///
-/// Makes several small writes a frame, so give it a buffered `W`, as [`OutputFile`] is.
+/// Makes a small write for each frame, so give it a buffered `W`, as [`OutputFile`] is.
 ///
 /// [`OutputFile`]: super::OutputFile
 pub struct PcapngWriter<W: Write> {
     inner: PcapNgWriter<W>,
+    /// The block at hand.
+    block: Vec<u8>,
 }
 
 impl<W: Write> PcapngWriter<W> {
@@ -66,7 +81,10 @@ impl<W: Write> PcapngWriter<W> {
             ..SectionHeaderBlock::default()
         };
         let inner = PcapNgWriter::with_section_header(writer, section).map_err(io_error)?;
-        Ok(Self { inner })
+        Ok(Self {
+            inner,
+            block: Vec::new(),
+        })
     }
 
     /// Declares an interface; returns the number that its frames are written with.
@@ -85,6 +103,11 @@ impl<W: Write> PcapngWriter<W> {
             options.push(InterfaceDescriptionOption::IfDescription(description));
         }
         options.push(InterfaceDescriptionOption::IfTsResol(9));
+        if !interface.filter.is_empty() {
+            let text = cut(interface.filter, usize::from(u16::MAX) - 1);
+            let bytes = [&[TEXT], text.as_bytes()].concat();
+            options.push(InterfaceDescriptionOption::IfFilter(Cow::Owned(bytes)));
+        }
         let number = self.inner.interfaces().len() as u32;
         let block = InterfaceDescriptionBlock {
             linktype: DataLink::from(u32::from(interface.link_type)),
@@ -95,60 +118,78 @@ impl<W: Write> PcapngWriter<W> {
         Ok(number)
     }
 
-    /// Writes a frame of an interface: its time in nanoseconds since the Unix epoch, its length on
-    /// the wire in bytes, and what was captured of it.
+    /// Writes a packet of an interface, whose number is that of [`add_interface`](Self::add_interface).
     ///
     /// A time before 1970 becomes 1970.
     ///
     /// # Errors
     ///
     /// Those of `writer`, an interface that was not added, and frames of nearly 4 GiB or more.
-    pub fn write(
-        &mut self,
-        interface: u32,
-        time: i64,
-        wire_len: u32,
-        bytes: &[u8],
-        direction: Option<Direction>,
-    ) -> io::Result<()> {
-        let invalid = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-        if interface as usize >= self.inner.interfaces().len() {
-            return Err(invalid("frame of an interface that was not added"));
-        }
-        let captured = captured(bytes)?;
-        let padding = bytes.len().next_multiple_of(4) - bytes.len();
-        let options = if direction.is_some() { 12 } else { 0 };
-        let len = u32::try_from(HEAD + bytes.len() + padding + options + 4)
-            .map_err(|_| invalid("frame of nearly 4 GiB or more"))?;
-        let time = since_epoch(time);
-        let fields = [
-            ENHANCED_PACKET_BLOCK,
-            len,
-            interface,
-            (time >> 32) as u32,
-            time as u32,
-            captured,
-            wire_len.max(captured),
-        ];
-        let mut head = [0; HEAD];
-        for (room, field) in head.chunks_exact_mut(4).zip(fields) {
-            room.copy_from_slice(&field.to_le_bytes());
-        }
-        // `pcap-file` would format each packet twice, and allocate for the direction.
-        let writer = self.inner.get_mut();
-        writer.write_all(&head)?;
-        writer.write_all(bytes)?;
-        writer.write_all(&[0; 3][..padding])?;
-        if let Some(direction) = direction {
-            let flags: u32 = match direction {
+    pub fn write(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+        self.check(packet.interface)?;
+        let captured = captured(packet.bytes)?;
+        // `pcap-file` would format each packet twice, and allocate for its options.
+        let mut block = Block::new(&mut self.block, ENHANCED_PACKET_BLOCK);
+        block.field(packet.interface);
+        block.time(since_epoch(packet.time));
+        block.field(captured);
+        block.field(packet.wire_len.max(captured));
+        block.padded(packet.bytes);
+        block.comment(packet.comment.unwrap_or_default());
+        if let Some(direction) = packet.direction {
+            let flags = match direction {
                 Direction::Inbound => 1,
                 Direction::Outbound => 2,
             };
-            writer.write_all(&FLAGS)?;
-            writer.write_all(&flags.to_le_bytes())?;
-            writer.write_all(&END)?;
+            block.number(FLAGS, flags);
         }
-        writer.write_all(&len.to_le_bytes())
+        block.finish()?;
+        self.inner.get_mut().write_all(&self.block)
+    }
+
+    /// Writes names of addresses, for packets that come behind. Names end at a zero byte, and after 255 bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `writer`.
+    pub fn add_names<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = (IpAddr, &'a str)>,
+    ) -> io::Result<()> {
+        let [end, v4, v6] = RECORDS;
+        let mut block = Block::new(&mut self.block, NAMES);
+        for (address, name) in names {
+            let name = cut(name.split('\0').next().unwrap_or_default(), NAME).as_bytes();
+            match address {
+                _ if name.is_empty() => {}
+                IpAddr::V4(address) => block.entry(v4, &[&address.octets(), name, &[0]]),
+                IpAddr::V6(address) => block.entry(v6, &[&address.octets(), name, &[0]]),
+            }
+        }
+        block.entry(end, &[]);
+        block.finish()?;
+        self.inner.get_mut().write_all(&self.block)
+    }
+
+    /// Writes the counters of an interface.
+    ///
+    /// # Errors
+    ///
+    /// Those of `writer`, and an interface that was not added.
+    pub fn add_statistics(&mut self, interface: u32, statistics: &Statistics) -> io::Result<()> {
+        self.check(interface)?;
+        let mut block = Block::new(&mut self.block, statistics::KIND);
+        statistics.write(&mut block, interface);
+        block.finish()?;
+        self.inner.get_mut().write_all(&self.block)
+    }
+
+    fn check(&self, interface: u32) -> io::Result<()> {
+        if (interface as usize) < self.inner.interfaces().len() {
+            return Ok(());
+        }
+        let text = "frame of an interface that was not added";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
     }
 
     /// What is written to.
@@ -166,9 +207,4 @@ impl<W: Write> PcapngWriter<W> {
         writer.flush()?;
         Ok(writer)
     }
-}
-
-/// As much of a text as an option holds.
-fn fitting(text: &str) -> &str {
-    &text[..text.floor_char_boundary(usize::from(u16::MAX))]
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::mem;
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::encoder::Interface;
-use super::{Direction, InterfaceDescription, Packet, Series, Totals};
+use super::encoder::{Interface, Name};
+use super::{Direction, InterfaceDescription, Packet, Series, Statistics, Totals};
 
 /// Bytes that are handed over together.
 const BATCH: usize = 256 * 1024;
@@ -30,6 +31,9 @@ pub struct Queue {
 struct Batch {
     /// Interfaces that are new.
     interfaces: Vec<Interface>,
+    names: Vec<Name>,
+    /// Counters by interface.
+    statistics: Vec<(u32, Statistics)>,
     packets: Vec<Waiting>,
     bytes: Vec<u8>,
     /// Behind the packets: a second is over.
@@ -45,8 +49,10 @@ struct Waiting {
     interface: u32,
     wire_len: u32,
     direction: Option<Direction>,
-    /// Where its bytes end; they begin where those before end.
+    /// Where its bytes end; they begin where what is before them ends.
     end: usize,
+    /// Its comment is behind them, up to here.
+    comment: usize,
 }
 
 impl Batch {
@@ -56,6 +62,8 @@ impl Batch {
 
     fn clear(&mut self) {
         self.interfaces.clear();
+        self.names.clear();
+        self.statistics.clear();
         self.packets.clear();
         self.bytes.clear();
         self.tick = None;
@@ -90,6 +98,19 @@ impl Queue {
         self.interfaces - 1
     }
 
+    /// Tells the counters of an interface, as [`Series::tell`].
+    pub fn tell(&mut self, interface: u32, statistics: Statistics) {
+        let told = &mut self.batch.statistics;
+        // What waits already is of no interest any more.
+        told.retain(|(known, _)| *known != interface);
+        told.push((interface, statistics));
+    }
+
+    /// Names an address, as [`Series::name`].
+    pub fn name(&mut self, address: IpAddr, name: &str) {
+        self.batch.names.push((address, name.to_owned()));
+    }
+
     /// Hands a packet over, or counts it if there is no room.
     ///
     /// # Errors
@@ -100,14 +121,18 @@ impl Queue {
             self.dropped += 1;
             return Ok(());
         }
-        self.batch.bytes.extend_from_slice(packet.bytes);
+        let bytes = &mut self.batch.bytes;
+        bytes.extend_from_slice(packet.bytes);
+        let end = bytes.len();
+        bytes.extend_from_slice(packet.comment.unwrap_or_default().as_bytes());
         self.batch.packets.push(Waiting {
             now,
             time: packet.time,
             interface: packet.interface,
             wire_len: packet.wire_len,
             direction: packet.direction,
-            end: self.batch.bytes.len(),
+            end,
+            comment: self.batch.bytes.len(),
         });
         Ok(())
     }
@@ -181,6 +206,9 @@ fn write(
         for interface in batch.interfaces.drain(..) {
             series.add(interface);
         }
+        for (address, name) in batch.names.drain(..) {
+            series.name(address, &name);
+        }
         let mut start = 0;
         for packet in &batch.packets {
             series.write(
@@ -191,9 +219,13 @@ fn write(
                     wire_len: packet.wire_len,
                     bytes: &batch.bytes[start..packet.end],
                     direction: packet.direction,
+                    comment: str::from_utf8(&batch.bytes[packet.end..packet.comment]).ok(),
                 },
             )?;
-            start = packet.end;
+            start = packet.comment;
+        }
+        for (interface, statistics) in batch.statistics.drain(..) {
+            series.tell(interface, statistics);
         }
         if let Some(now) = batch.tick {
             series.tick(now)?;

@@ -5,12 +5,13 @@ mod options;
 
 use std::io;
 use std::mem;
+use std::net::IpAddr;
 use std::path::Path;
 
-use super::encoder::{Encoder, Interface};
+use super::encoder::{Encoder, Interface, Name};
 use super::names::Names;
 use super::own::{Cut, OwnFile};
-use super::{Format, InterfaceDescription, OutputFile, Packet};
+use super::{Format, InterfaceDescription, OutputFile, Packet, Statistics};
 use crate::Error;
 use file::{Failed, Open, Target, named};
 pub use options::{Options, Rotation, Totals};
@@ -19,6 +20,8 @@ pub use options::{Options, Rotation, Totals};
 const ROOM: usize = 256 * 1024;
 /// Free bytes of a disk that was full before anything is written again: otherwise each freed block would become a file.
 const ENOUGH: u64 = 1024 * 1024;
+/// Bytes that may be written at once: a datagram of the greatest length, as it is and as it arrived in parts.
+const NEXT: u64 = 256 * 1024;
 /// LINKTYPE number of Ethernet.
 const ETHERNET: u16 = 1;
 
@@ -32,6 +35,7 @@ pub struct Series {
     /// With rotation.
     names: Option<Names>,
     interfaces: Vec<Interface>,
+    addresses: Vec<Name>,
     /// The link type of all packets, with pcap.
     link_type: Option<u16>,
     state: State,
@@ -59,6 +63,7 @@ impl Series {
         let mut series = Self {
             names: None,
             interfaces: Vec::new(),
+            addresses: Vec::new(),
             link_type: None,
             state: State::Between,
             totals: Totals::default(),
@@ -104,6 +109,30 @@ impl Series {
         self.interfaces.len() as u32 - 1
     }
 
+    /// Tells the counters of an interface. Each file has at its end what was told last.
+    pub fn tell(&mut self, interface: u32, statistics: Statistics) {
+        if let Some(interface) = self.interfaces.get_mut(interface as usize) {
+            interface.statistics = Some(statistics);
+        }
+    }
+
+    /// Whether the file may end before the next packets are written: then it is time to tell counters.
+    pub fn may_end(&mut self, now: i64) -> bool {
+        let limit = self.options.rotation.size;
+        let is_full = match &mut self.state {
+            State::Open(open) => {
+                limit.is_some_and(|limit| open.size().saturating_add(NEXT) > limit)
+            }
+            _ => false,
+        };
+        is_full || self.is_over(now)
+    }
+
+    /// Names an address, once. Every file that a packet is written to from now on has it before.
+    pub fn name(&mut self, address: IpAddr, name: &str) {
+        self.addresses.push((address, name.to_owned()));
+    }
+
     /// Writes a packet that arrived at `now`, in nanoseconds since the epoch.
     ///
     /// # Errors
@@ -132,7 +161,8 @@ impl Series {
                 return Ok(());
             };
             let interface = &self.interfaces[packet.interface as usize];
-            if open.encode(packet, interface, self.options.rotation.size)? {
+            let limit = self.options.rotation.size;
+            if open.encode(packet, interface, &self.addresses, limit)? {
                 break;
             }
             self.close()?;
@@ -410,6 +440,9 @@ impl Series {
     }
 
     fn close(&mut self) -> io::Result<()> {
+        if let State::Open(open) = &mut self.state {
+            open.encoder.finish(&self.interfaces)?;
+        }
         self.push()?;
         if let State::Blocked(_) = self.state {
             return Ok(());

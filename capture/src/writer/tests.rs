@@ -4,10 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use pcap_file::pcap::PcapParser;
+use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
+use pcap_file::pcapng::blocks::name_resolution::Record;
 use pcap_file::pcapng::{Block, PcapNgParser};
 use proptest::prelude::*;
 
-use super::{Direction, InterfaceDescription, OutputFile, PcapWriter, PcapngWriter};
+use super::{
+    Direction, InterfaceDescription, OutputFile, Packet, PcapWriter, PcapngWriter, Statistics,
+};
 use crate::testing::read;
 
 const INSIDE: InterfaceDescription<'_> = InterfaceDescription {
@@ -15,6 +19,17 @@ const INSIDE: InterfaceDescription<'_> = InterfaceDescription {
     description: "dc1/fw1-inside",
     link_type: 1,
     snaplen: 0,
+    filter: "",
+};
+
+/// A packet of the first interface, without any bytes.
+const EMPTY: Packet<'_> = Packet {
+    interface: 0,
+    time: 0,
+    wire_len: 0,
+    bytes: &[],
+    direction: None,
+    comment: None,
 };
 
 /// A frame as the writers take it: time, length on the wire, bytes.
@@ -56,7 +71,15 @@ proptest! {
         let directions = [None, Some(Direction::Inbound), Some(Direction::Outbound)];
         for (index, (time, wire_len, bytes)) in frames.iter().enumerate() {
             let direction = directions[index % 3];
-            writer.write(index as u32 % 2, *time, *wire_len, bytes, direction).unwrap();
+            let packet = Packet {
+                interface: index as u32 % 2,
+                time: *time,
+                wire_len: *wire_len,
+                bytes,
+                direction,
+                comment: [None, Some("asymmetric")][index % 2],
+            };
+            writer.write(&packet).unwrap();
         }
         let file = writer.finish().unwrap();
 
@@ -80,7 +103,8 @@ proptest! {
             let (behind, block) = parser.next_block(rest).unwrap();
             rest = behind;
             if let Block::EnhancedPacket(packet) = block {
-                prop_assert_eq!(packet.options.len(), usize::from(packets % 3 != 0));
+                let options = usize::from(packets % 3 != 0) + packets % 2;
+                prop_assert_eq!(packet.options.len(), options);
                 prop_assert_eq!(&packet.data[..], &frames[packets].2[..]);
                 packets += 1;
             }
@@ -100,8 +124,9 @@ fn times_outside_a_format_become_the_nearest_inside() {
 
     let mut writer = PcapngWriter::new(Vec::new(), "").unwrap();
     writer.add_interface(&INSIDE).unwrap();
-    writer.write(0, -1, 0, &[], None).unwrap();
-    writer.write(0, i64::MAX, 0, &[], None).unwrap();
+    for time in [-1, i64::MAX] {
+        writer.write(&Packet { time, ..EMPTY }).unwrap();
+    }
     let file = writer.finish().unwrap();
     assert_eq!(read(&file).unwrap().times(), [0, i64::MAX]);
 }
@@ -120,7 +145,11 @@ fn the_wire_length_is_never_below_the_captured() {
 #[test]
 fn an_interface_that_was_not_added_is_an_error() {
     let mut writer = PcapngWriter::new(Vec::new(), "mirrorscope").unwrap();
-    let error = writer.write(0, 0, 0, &[], None).unwrap_err();
+    let error = writer.write(&EMPTY).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let error = writer
+        .add_statistics(0, &Statistics::default())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
@@ -130,13 +159,92 @@ fn texts_too_long_for_an_option_are_cut_between_letters() {
     let mut writer = PcapngWriter::new(Vec::new(), &long).unwrap();
     let interface = InterfaceDescription {
         name: &long,
+        filter: &long,
         ..INSIDE
     };
     writer.add_interface(&interface).unwrap();
-    writer.write(0, 1, 4, &[1, 2, 3, 4], None).unwrap();
+    let packet = Packet {
+        time: 1,
+        wire_len: 4,
+        bytes: &[1, 2, 3, 4],
+        comment: Some(&long),
+        ..EMPTY
+    };
+    writer.write(&packet).unwrap();
     let outcome = read(&writer.finish().unwrap()).unwrap();
     assert_eq!(outcome.frames.len(), 1);
     assert!(outcome.problems.is_empty());
+}
+
+#[test]
+fn names_and_counters_come_back_as_written() {
+    let mut writer = PcapngWriter::new(Vec::new(), "").unwrap();
+    let v6 = "2001:db8::50".parse().unwrap();
+    let long = "n".repeat(300);
+    let names = [
+        ([10, 20, 0, 50].into(), "web-1"),
+        (v6, "web\0-1"),
+        ([10, 20, 0, 51].into(), ""),
+        ([10, 20, 0, 52].into(), &long),
+    ];
+    writer.add_names(names).unwrap();
+    writer.add_interface(&INSIDE).unwrap();
+    // Beyond 32 bits, so that exchanged halves would show.
+    let time = 1_795_296_479_123_456_789;
+    let statistics = Statistics {
+        time,
+        period: (time - 7, time - 5),
+        received: 1 << 33,
+        accepted: 4,
+        missing: Some(3),
+        dropped: None,
+        comment: "x".repeat(1000),
+    };
+    writer.add_statistics(0, &statistics).unwrap();
+    let file = writer.finish().unwrap();
+    assert!(read(&file).unwrap().problems.is_empty());
+
+    let (mut rest, mut parser) = PcapNgParser::new(&file).unwrap();
+    let (behind, block) = parser.next_block(rest).unwrap();
+    rest = behind;
+    let Block::NameResolution(names) = block else {
+        panic!("no names: {block:?}");
+    };
+    assert_eq!(names.records.len(), 3);
+    let Record::Ipv4(first) = &names.records[0] else {
+        panic!("{names:?}");
+    };
+    assert_eq!(first.ip_addr[..], [10, 20, 0, 50]);
+    assert_eq!(first.names, ["web-1"]);
+    let Record::Ipv6(second) = &names.records[1] else {
+        panic!("{names:?}");
+    };
+    assert_eq!(second.names, ["web"], "a zero byte would end the name");
+    rest = parser.next_block(rest).unwrap().0;
+    let before = rest.len();
+    let (behind, block) = parser.next_block(rest).unwrap();
+    assert_eq!(
+        (before - behind.len()) as u64,
+        super::pcapng::STATISTICS - 12
+    );
+    let Block::InterfaceStatistics(read) = block else {
+        panic!("no counters: {block:?}");
+    };
+    // Its times have their upper halves first; `pcap-file` reads them the other way round.
+    assert_eq!(read.timestamp.rotate_left(32), time as u64);
+    let [_, InterfaceStatisticsOption::IsbStartTime(start), ..] = read.options[..] else {
+        panic!("{read:?}");
+    };
+    assert_eq!(start.rotate_left(32), time as u64 - 7);
+    assert!(
+        read.options
+            .contains(&InterfaceStatisticsOption::IsbIfRecv(1 << 33))
+    );
+    assert!(
+        read.options
+            .contains(&InterfaceStatisticsOption::IsbIfDrop(3))
+    );
+    assert_eq!(read.options.len(), 6);
 }
 
 /// The names in a folder.

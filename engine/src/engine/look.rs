@@ -168,7 +168,8 @@ impl Engine {
             .under_way(basis.under_way)
             .of_tenants(self.tables.tracker.tenants())
             .with_translated(basis.flows.translated())
-            .with_routers(Arc::clone(&basis.routers));
+            .with_routers(Arc::clone(&basis.routers))
+            .with_names(&self.names);
         let mirrors_tell = self.time == TimeSource::Mirror;
         let ids = || (0..points.len()).map(|index| PointId(index as u32));
         Ground {
@@ -361,7 +362,7 @@ pub fn endpoints<D: Desk>(desk: &mut D) -> Result<Vec<EndpointReport>, D::Gone> 
             let points = engine.receiver.points().all();
             let reports = inventory.some(&some).map(|endpoint| {
                 let tenant = tracker.tenants().name(endpoint.scope);
-                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned))
+                EndpointReport::new(&endpoint, points, tenant.map(str::to_owned), &engine.names)
             });
             reports.collect::<Vec<_>>()
         })?);

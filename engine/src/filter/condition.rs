@@ -10,7 +10,8 @@ use super::subject::{End, NumberField, Subject, TextField};
 /// One thing that is asked of a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Condition {
-    Address(End, Vec<IpNet>),
+    /// Addresses, or names of machines.
+    Address(End, Vec<IpNet>, Vec<Pattern>),
     Port(End, Vec<RangeInclusive<u64>>),
     Protocol(Vec<RangeInclusive<u64>>),
     Text(TextField, Vec<Pattern>),
@@ -21,7 +22,8 @@ impl Condition {
     /// Whether a flow's first packet decides it.
     pub fn is_static(&self) -> bool {
         match self {
-            Self::Address(end, _) | Self::Port(end, _) => *end == End::Either,
+            Self::Address(end, _, names) => *end == End::Either && names.is_empty(),
+            Self::Port(end, _) => *end == End::Either,
             Self::Protocol(_) => true,
             Self::Text(..) | Self::Number(..) => false,
         }
@@ -29,9 +31,13 @@ impl Condition {
 
     fn decide(&self, subject: &impl Subject) -> Option<bool> {
         match self {
-            Self::Address(end, prefixes) => {
+            Self::Address(end, prefixes, names) => {
                 let test = |address: IpAddr| prefixes.iter().any(|p| p.contains(&address));
-                subject.address(*end, &test)
+                let found = subject.address(*end, &test);
+                if names.is_empty() || found == Some(true) {
+                    return found;
+                }
+                subject.name(*end, &|text| names.iter().any(|p| p.matches(text)))
             }
             Self::Port(end, ranges) => subject.port(*end, &|port| within(ranges, port.into())),
             Self::Protocol(ranges) => subject.protocol(&|number| within(ranges, number.into())),

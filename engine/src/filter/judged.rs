@@ -82,6 +82,11 @@ impl Subject for Judged<'_> {
         Some(self.ends(end, |end| test(end.address)))
     }
 
+    fn name(&self, end: End, test: &dyn Fn(&str) -> bool) -> Option<bool> {
+        let names = &self.context.names;
+        Some(self.ends(end, |end| names.of(end.address).is_some_and(test)))
+    }
+
     fn port(&self, end: End, test: &dyn Fn(u16) -> bool) -> Option<bool> {
         let ports = has_ports(self.flow.key.protocol);
         Some(ports && self.ends(end, |end| test(end.port)))

@@ -170,7 +170,7 @@ impl Parser {
                 } else {
                     IpNet::V6(Ipv6Net::default())
                 };
-                self.qualified(Condition::Address(End::Either, vec![all]))
+                self.qualified(Condition::Address(End::Either, vec![all], Vec::new()))
             }
             Word::Verdict(verdict) => {
                 let exactly = Pattern::Exact(verdict.as_str().to_owned());
@@ -297,8 +297,11 @@ impl Parser {
         let values = values.iter();
         let condition = match head.field {
             Field::Address => {
-                let prefixes = values.map(Value::prefix).collect::<Result<_, _>>();
-                Condition::Address(head.end, prefixes?)
+                let (names, addresses): (Vec<&Value>, _) =
+                    values.partition(|value| value.is_name());
+                let prefixes = addresses.into_iter().map(Value::prefix);
+                let names = names.into_iter().map(Value::name).collect();
+                Condition::Address(head.end, prefixes.collect::<Result<_, _>>()?, names)
             }
             Field::Port => {
                 let ranges = values.map(Value::ports).collect::<Result<_, _>>();

@@ -69,6 +69,8 @@ pub enum NumberField {
 pub trait Subject {
     /// Addresses.
     fn address(&self, end: End, test: &dyn Fn(IpAddr) -> bool) -> Option<bool>;
+    /// What its ends are called.
+    fn name(&self, end: End, test: &dyn Fn(&str) -> bool) -> Option<bool>;
     /// Ports.
     fn port(&self, end: End, test: &dyn Fn(u16) -> bool) -> Option<bool>;
     /// The number of the IP protocol.
@@ -83,6 +85,10 @@ pub trait Subject {
 impl Subject for FlowKey {
     fn address(&self, end: End, test: &dyn Fn(IpAddr) -> bool) -> Option<bool> {
         (end == End::Either).then(|| test(self.low.address) || test(self.high.address))
+    }
+
+    fn name(&self, _: End, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
     }
 
     fn port(&self, end: End, test: &dyn Fn(u16) -> bool) -> Option<bool> {
@@ -111,6 +117,16 @@ impl Subject for FlowReport {
             End::Either => test(self.src) || test(self.dst),
             End::Originator => test(self.src),
             End::Responder => test(self.dst),
+        })
+    }
+
+    fn name(&self, end: End, test: &dyn Fn(&str) -> bool) -> Option<bool> {
+        let [orig, resp] =
+            [&self.src_name, &self.dst_name].map(|name| name.as_deref().is_some_and(test));
+        Some(match end {
+            End::Either => orig || resp,
+            End::Originator => orig,
+            End::Responder => resp,
         })
     }
 

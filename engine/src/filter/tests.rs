@@ -35,6 +35,8 @@ fn web() -> FlowReport {
         sport: 40_000,
         dst: "10.20.0.50".parse().unwrap(),
         dport: 443,
+        src_name: None,
+        dst_name: None,
         icmp_id: None,
         state: "S1",
         history: "ShADr".to_owned(),
@@ -531,6 +533,9 @@ struct Known([Option<bool>; 3]);
 impl Subject for Known {
     fn address(&self, _: End, _: &dyn Fn(std::net::IpAddr) -> bool) -> Option<bool> {
         self.0[0]
+    }
+    fn name(&self, _: End, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
     }
     fn port(&self, _: End, _: &dyn Fn(u16) -> bool) -> Option<bool> {
         self.0[1]

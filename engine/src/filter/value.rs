@@ -26,7 +26,7 @@ impl Value {
     pub fn form(field: Field) -> String {
         let example = match field {
             Field::Address => {
-                "an address or a prefix such as 10.0.0.1, 10.20.0.0/16 or 2001:db8::/32"
+                "an address, a prefix or a machine's name such as 10.0.0.1, 10.20.0.0/16, 2001:db8::/32 or web01"
             }
             Field::Port => "a port such as 443, 8000-8999 or https",
             Field::Protocol => {
@@ -60,6 +60,24 @@ impl Value {
     /// Whether it begins with a digit.
     pub fn is_numeric(&self) -> bool {
         self.text.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// Whether it is meant as a machine's name, not as an address; `*` stands for anything.
+    pub fn is_name(&self) -> bool {
+        let mut characters = self.text.chars();
+        let first = characters
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '*');
+        first && self.prefix().is_err() && !self.text.contains(['/', ':'])
+    }
+
+    /// A machine's name.
+    pub fn name(&self) -> Pattern {
+        Pattern::Name(self.lower())
+    }
+
+    fn lower(&self) -> Vec<char> {
+        self.text.chars().flat_map(char::to_lowercase).collect()
     }
 
     /// An address or a prefix.
@@ -119,10 +137,9 @@ impl Value {
 
     /// What a field of words is compared with.
     pub fn pattern(&self, field: TextField) -> Result<Pattern, Fault> {
-        let lower = || self.text.chars().flat_map(char::to_lowercase).collect();
         Ok(match field {
-            TextField::Site | TextField::Point | TextField::Tenant => Pattern::Name(lower()),
-            TextField::Session => Pattern::Session(lower(), number(&self.text)),
+            TextField::Site | TextField::Point | TextField::Tenant => self.name(),
+            TextField::Session => Pattern::Session(self.lower(), number(&self.text)),
             TextField::Role => self.one_of("role", field, vocabulary::ROLES)?,
             TextField::Verdict => self.one_of("verdict", field, vocabulary::VERDICT_NAMES)?,
             TextField::Cause => {

@@ -32,6 +32,7 @@ use serde::Serialize;
 use crate::correlate::Judgement;
 use crate::flow::{Endpoint, Side, protocol};
 use crate::inventory::{Change, Conflict};
+use crate::names::Names;
 use crate::observation::FlowObserved;
 use crate::observer::Context;
 use crate::point::PointId;
@@ -272,7 +273,30 @@ impl Collector {
                 f.first,
             )
         });
+        if !context.names.is_empty() {
+            for finding in &mut findings {
+                finding.name(&context.names);
+            }
+        }
         findings
+    }
+}
+
+impl Finding {
+    /// Tells the names of machines where their addresses stand. Next steps are left alone: they hold commands.
+    fn name(&mut self, names: &Names) {
+        let story = self.story.iter_mut();
+        let story = story.flat_map(|story| {
+            let lines = story.lines.iter_mut().filter(|(label, _)| label != "check");
+            std::iter::once(&mut story.headline).chain(lines.map(|(_, text)| text))
+        });
+        let sentences = self
+            .evidence
+            .iter_mut()
+            .chain(std::iter::once(&mut self.summary));
+        for sentence in sentences.chain(story) {
+            *sentence = names.tell_in(sentence);
+        }
     }
 }
 

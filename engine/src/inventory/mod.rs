@@ -47,7 +47,7 @@ pub(crate) use place::announcement_in_words;
 pub use activity::Turns;
 pub use neighbour::Announcement;
 pub use place::{Change, Conflict, ConflictOf, Endpoint, Overlap, Stay};
-pub use report::{AddressReport, AnnouncedReport, EndpointReport, PlaceReport};
+pub use report::{AddressReport, AnnouncedReport, EndpointReport, InventoryReport, PlaceReport};
 pub use station::{Announced, Strength};
 
 /// Stations whose claims of one address are told apart.

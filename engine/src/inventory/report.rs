@@ -1,6 +1,7 @@
 //! Endpoints as views show them: names in place of numbers.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::neighbour::Announcement;
 use super::place::{Endpoint, Stay};
 use super::station::Strength;
 use crate::finding::mac;
+use crate::names::{Machine, Names};
 use crate::point::Point;
 use crate::time::Timestamp;
 
@@ -16,6 +18,12 @@ use crate::time::Timestamp;
 pub struct EndpointReport {
     /// Its own addresses, in the order of appearance; empty where none is known.
     pub addresses: Vec<AddressReport>,
+    /// What it is called, if anybody told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// What the inventory tells of it besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryReport>,
     /// It has more than are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more_addresses: bool,
@@ -42,6 +50,17 @@ pub struct EndpointReport {
     /// What it announced unasked: where RARP or gratuitous ARP came from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub announced: Vec<AnnouncedReport>,
+}
+
+/// What the inventory tells of an endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct InventoryReport {
+    /// Host, port group and site.
+    #[serde(flatten)]
+    pub machine: Machine,
+    /// It was seen at another site than this one, which mirrors as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// An address of an endpoint.
@@ -102,7 +121,12 @@ impl Strength {
 
 impl EndpointReport {
     /// Puts an endpoint into words.
-    pub fn new(endpoint: &Endpoint, points: &[Point], tenant: Option<String>) -> Self {
+    pub fn new(
+        endpoint: &Endpoint,
+        points: &[Point],
+        tenant: Option<String>,
+        names: &Names,
+    ) -> Self {
         let point = |id: crate::point::PointId| points.get(id.0 as usize);
         let place = |stay: &Stay| {
             let point = point(stay.point)?;
@@ -117,6 +141,13 @@ impl EndpointReport {
         };
         let places: Vec<PlaceReport> = endpoint.stays.iter().filter_map(place).collect();
         let addresses = endpoint.addresses.iter();
+        let own = addresses.clone().find_map(|own| names.machine(own.0));
+        let machine = own.or_else(|| names.machine_of_mac(endpoint.mac));
+        let inventory = machine.filter(|machine| machine.has_details());
+        let inventory = inventory.map(|machine| InventoryReport {
+            elsewhere: is_elsewhere(machine, places.last(), points),
+            machine: machine.clone(),
+        });
         let announced = endpoint.announced.iter().filter_map(|announced| {
             Some(AnnouncedReport {
                 kind: announced.kind,
@@ -134,6 +165,8 @@ impl EndpointReport {
                     last: *last,
                 })
                 .collect(),
+            name: machine.map(|machine| Arc::clone(&machine.name)),
+            inventory,
             more_addresses: endpoint.more,
             mac: mac(endpoint.mac),
             kind: match (endpoint.group, endpoint.router) {
@@ -164,4 +197,16 @@ impl EndpointReport {
         }
         names.join(", ")
     }
+}
+
+/// Whether the inventory tells another site than the one where the endpoint is, as far as both are known: its place must be sure, and
+/// the other site must be one that is mirrored, under the same name.
+fn is_elsewhere(machine: &Machine, place: Option<&PlaceReport>, points: &[Point]) -> bool {
+    let (Some(told), Some(place)) = (&machine.site, place) else {
+        return false;
+    };
+    let sure = place.placed != Strength::Seen.as_str();
+    let mut sites = points.iter().map(|point| &point.site);
+    sure && !told.eq_ignore_ascii_case(&place.site)
+        && sites.any(|site| site.eq_ignore_ascii_case(told))
 }

@@ -13,14 +13,17 @@ use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::one::OneFlow;
 use mirrorscope_engine::point::printable;
+use mirrorscope_engine::receive::Mirrored;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
 use mirrorscope_tui::data::Weight;
 
 use super::replay::Source;
+use crate::cli::Keep;
 use crate::command::decap::Decap;
-use crate::command::decap::output::{Output, Settings};
+use crate::command::decap::gate::Gate;
+use crate::command::decap::output::{Outgoing, Output, Settings};
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
 use crate::pipeline::{Teller, read_files};
@@ -64,7 +67,9 @@ impl Packets {
             format: Format::Pcapng,
             rotation: Rotation::default(),
             snaplen: None,
-            plain: true,
+            keep: Keep::Inner,
+            filter: String::new(),
+            names: Arc::clone(&self.source.config.names),
             live: None,
         };
         let output = Output::new(&settings, &[])?;
@@ -102,23 +107,37 @@ impl Packets {
             let flow = flows.flow(taken?)?;
             Some(keys.contains(&flow.key))
         };
+        let mut gate = Gate::new(true);
         let mut result = Ok(());
         let frames = &mut self.source.frames;
         for number in frames.of(&serials) {
             let taken = frames.fetch(number, |frame| {
                 output.arrived(frame.time);
                 engine.frame_with(frame, |mirrored, taken, flows| {
-                    output.keep(&mut result, mirrored, wanted(taken, flows));
+                    if gate.admits(mirrored, wanted(taken, flows)) {
+                        output.keep(&mut result, &inner(mirrored));
+                    }
                 });
             });
             taken.map_err(Error::msg)?;
         }
         engine.finish_with(|mirrored, taken, flows| {
-            output.keep(&mut result, mirrored, wanted(taken, flows));
+            if gate.admits(mirrored, wanted(taken, flows)) {
+                output.keep(&mut result, &inner(mirrored));
+            }
         });
         result?;
         output.finish()?;
         Ok(output.written())
+    }
+}
+
+/// A packet as it is, without the frame that brought it.
+fn inner<'a>(mirrored: &'a Mirrored<'a>) -> Outgoing<'a> {
+    Outgoing {
+        mirrored,
+        frames: &[],
+        comment: None,
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod batch;
 mod block;
-mod fragments;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +15,9 @@ use mirrorscope_capture::Place;
 use mirrorscope_dissectors::Options;
 use mirrorscope_engine::receive::Frame;
 
+use crate::command::fragments::Fragments;
 pub use batch::Batch;
 pub use block::{Block, Spot};
-use fragments::Fragments;
 
 /// Bytes that the entries may take.
 const ENTRIES: usize = 512 << 20;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::bench::Bench;
 use super::listener::{Heard, Listener};
+use crate::machine::run;
 
 const FRAMES: u64 = 24_000;
 const RATE: u64 = 8_000;
@@ -87,6 +88,34 @@ fn of_the_rings_of_several_threads() {
 fn of_endpoint_sockets() {
     let heard = overrun("report --format json --via endpoint --buffer 1M");
     add_up(&heard.document(), "socket");
+}
+
+/// The counters at the end of a file, as tshark reads them.
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn of_the_ring_in_the_counters_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.pcapng");
+    let file = file.to_str().unwrap();
+    overrun(&format!("decap -i eth0 --buffer 1M -w {file}"));
+    let blocks = run(
+        "tshark",
+        &["-X", "read_format:MIME Files Format", "-V", "-r", file],
+    );
+    let numbers = |name: &str| -> Vec<u64> {
+        let lines = blocks
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(name));
+        lines.map(|number| number.parse().unwrap()).collect()
+    };
+    let dropped = numbers("Number of Dropped Packets by OS: ");
+    let received: u64 = numbers("Number of Received Packets: ").iter().sum();
+    let missing: u64 = numbers("Number of Dropped Packets: ").iter().sum();
+    // Nobody knows whose packets they were, so both sessions have all of them; their numbers tell how many were each one's.
+    assert_eq!(dropped, [dropped[0]; 2]);
+    assert!(dropped[0] > RATE / 4);
+    assert_eq!(received + dropped[0], FRAMES);
+    assert_eq!(missing, dropped[0]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod counts;
 mod disk;
 mod drops;
 mod filter;
+mod inject;
 mod kill;
 mod privileges;
 mod quiet;

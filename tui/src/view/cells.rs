@@ -1,6 +1,6 @@
 //! What cells of several tables say.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use mirrorscope_engine::filter::service_name;
 use mirrorscope_engine::report::FlowReport;
@@ -32,16 +32,22 @@ pub fn alarming(number: u64, text: String, cx: &Context<'_>) -> Line<'static> {
     styled(text, role, cx)
 }
 
-/// Address and port of one end; the port by its name, if that is asked for.
-pub fn end(flow: &FlowReport, address: IpAddr, port: u16, cx: &Context<'_>) -> String {
+/// The end of a flow that opened it, or the other one: address and port, by their names if these are asked for.
+pub fn end(flow: &FlowReport, originator: bool, cx: &Context<'_>) -> String {
+    let (address, port, name) = if originator {
+        (flow.src, flow.sport, &flow.src_name)
+    } else {
+        (flow.dst, flow.dport, &flow.dst_name)
+    };
+    let name = name.as_deref().filter(|_| cx.names);
     if !matches!(flow.proto.as_str(), "tcp" | "udp" | "sctp") {
-        return address.to_string();
+        return name.map_or_else(|| address.to_string(), str::to_owned);
     }
-    match service_name(port).filter(|_| cx.names) {
-        Some(name) => match address {
-            IpAddr::V4(address) => format!("{address}:{name}"),
-            IpAddr::V6(address) => format!("[{address}]:{name}"),
-        },
-        None => SocketAddr::new(address, port).to_string(),
+    let service = service_name(port).filter(|_| cx.names);
+    let service = service.map_or_else(|| port.to_string(), str::to_owned);
+    match (name, address) {
+        (Some(name), _) => format!("{name}:{service}"),
+        (None, IpAddr::V4(address)) => format!("{address}:{service}"),
+        (None, IpAddr::V6(address)) => format!("[{address}]:{service}"),
     }
 }

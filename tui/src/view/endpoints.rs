@@ -1,9 +1,9 @@
 //! Endpoints: who they are, and where.
 
-use mirrorscope_engine::inventory::EndpointReport;
-use ratatui::text::Line;
+use mirrorscope_engine::inventory::{EndpointReport, InventoryReport};
+use ratatui::text::{Line, Span};
 
-use super::cells::or_dash;
+use super::cells::{or_dash, styled};
 use super::list::{List, Listed};
 use super::{Context, Page};
 use crate::data::Snapshot;
@@ -27,6 +27,24 @@ fn site(endpoint: &EndpointReport) -> Option<(&String, &String)> {
     Some((&place.site, &place.point))
 }
 
+/// Host, port group and site, as the inventory has them.
+fn told(inventory: &InventoryReport) -> String {
+    let machine = &inventory.machine;
+    let parts = [
+        ("host", &machine.host),
+        ("port group", &machine.port_group),
+        ("site", &machine.site),
+    ];
+    let parts = parts
+        .into_iter()
+        .filter_map(|(label, part)| Some(format!("{label} {}", part.as_ref()?)));
+    let mut text = parts.collect::<Vec<_>>().join(", ");
+    if inventory.elsewhere {
+        text.push_str(", where it is not");
+    }
+    text
+}
+
 impl Listed for Stations {
     type Row = EndpointReport;
     const TITLE: &'static str = "Endpoints";
@@ -34,12 +52,22 @@ impl Listed for Stations {
     const EMPTY: &'static str = "no endpoint yet";
     const ORDER: (&'static str, bool) = ("address", false);
     const COLUMNS: &'static [Column<EndpointReport>] = &[
-        Column::<EndpointReport>::new("address", (15, 39), 0, |e, cx| {
-            match e.addresses.as_slice() {
-                [] => or_dash(None::<u8>, cx),
-                [one] => one.address.to_string().into(),
-                [one, more @ ..] => format!("{} +{}", one.address, more.len()).into(),
+        Column::<EndpointReport>::new("address", (15, 64), 0, |e, cx| {
+            let address = match e.addresses.as_slice() {
+                [] => "-".to_owned(),
+                [one] => one.address.to_string(),
+                [one, more @ ..] => format!("{} +{}", one.address, more.len()),
+            };
+            let role = if e.addresses.is_empty() {
+                Role::Faint
+            } else {
+                Role::Text
+            };
+            let mut line = styled(address, role, cx);
+            if let Some(name) = e.name.as_ref().filter(|_| cx.names) {
+                line.push_span(Span::styled(format!(" {name}"), cx.look.style(Role::Faint)));
             }
+            line
         })
         .by(|a, b| address(a).cmp(&address(b))),
         Column::<EndpointReport>::new("mac", (17, 17), 2, |e, _| e.mac.clone().into())
@@ -112,6 +140,17 @@ impl Listed for Stations {
         for own in &row.addresses {
             let text = format!("{}, known by {}", own.address, own.known.join(", "));
             add("address", &text, Role::Text);
+        }
+        if let Some(name) = &row.name {
+            add("name", name, Role::Text);
+        }
+        if let Some(inventory) = &row.inventory {
+            let role = if inventory.elsewhere {
+                Role::Warning
+            } else {
+                Role::Text
+            };
+            add("inventory", &told(inventory), role);
         }
         let moved = row.places.len() > 1;
         for (index, place) in row.places.iter().enumerate() {

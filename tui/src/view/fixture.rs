@@ -113,6 +113,8 @@ pub(super) fn flow() -> FlowReport {
         sport: 40000,
         dst: [10, 20, 0, 50].into(),
         dport: 80,
+        src_name: None,
+        dst_name: None,
         icmp_id: None,
         state: "S1",
         history: "Sh".to_owned(),

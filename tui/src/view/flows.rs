@@ -71,11 +71,11 @@ const COLUMNS: &[Column<FlowReport>] = &[
     Column::<FlowReport>::new("proto", (5, 5), 4, |f, _| f.proto.clone().into())
         .asked(FlowSort::Protocol),
     Column::<FlowReport>::new("originator", (15, 47), 0, |f, cx| {
-        Span::styled(end(f, f.src, f.sport, cx), cx.look.style(Role::Originator)).into()
+        Span::styled(end(f, true, cx), cx.look.style(Role::Originator)).into()
     })
     .asked(FlowSort::Source),
     Column::<FlowReport>::new("responder", (15, 47), 0, |f, cx| {
-        Span::styled(end(f, f.dst, f.dport, cx), cx.look.style(Role::Responder)).into()
+        Span::styled(end(f, false, cx), cx.look.style(Role::Responder)).into()
     })
     .asked(FlowSort::Destination),
     Column::<FlowReport>::new("packets", (7, 13), 2, |f, cx| {

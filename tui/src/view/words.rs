@@ -17,11 +17,15 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 
 /// Who spoke with whom: `tcp 10.0.0.1:40000 > 10.0.0.2:443`.
 pub(super) fn flow(flow: &FlowReport) -> String {
-    let end = |address: std::net::IpAddr, port: u16| match flow.proto.as_str() {
-        "tcp" | "udp" | "sctp" => std::net::SocketAddr::new(address, port).to_string(),
-        _ => address.to_string(),
+    let end = |address: std::net::IpAddr, port: u16, name: Option<&str>| {
+        let end = match flow.proto.as_str() {
+            "tcp" | "udp" | "sctp" => std::net::SocketAddr::new(address, port).to_string(),
+            _ => address.to_string(),
+        };
+        end + &name.map(|name| format!(" ({name})")).unwrap_or_default()
     };
-    let (source, destination) = (end(flow.src, flow.sport), end(flow.dst, flow.dport));
+    let source = end(flow.src, flow.sport, flow.src_name.as_deref());
+    let destination = end(flow.dst, flow.dport, flow.dst_name.as_deref());
     format!("{} {source} > {destination}", flow.proto)
 }
 

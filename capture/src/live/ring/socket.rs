@@ -121,9 +121,18 @@ impl Socket {
 
     /// Receives all packets of an interface, of all interfaces for 0. Needs no capability, also when done anew.
     pub fn bind(&self, interface: i32) -> io::Result<()> {
+        self.bind_for(interface, libc::ETH_P_ALL as u16)
+    }
+
+    /// Sends by an interface, and receives nothing. Needs no capability, also when done anew.
+    pub fn bind_to_send(&self, interface: i32) -> io::Result<()> {
+        self.bind_for(interface, 0)
+    }
+
+    fn bind_for(&self, interface: i32, protocol: u16) -> io::Result<()> {
         let address = sockaddr_ll {
             sll_family: libc::AF_PACKET as u16,
-            sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+            sll_protocol: protocol.to_be(),
             sll_ifindex: interface,
             sll_hatype: 0,
             sll_pkttype: 0,

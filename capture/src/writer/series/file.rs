@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::Error;
-use crate::writer::encoder::{Encoder, Interface};
+use crate::writer::encoder::{Encoder, Interface, Name};
 use crate::writer::own::{Cut, OwnFile};
 use crate::writer::{OutputFile, Packet};
 
@@ -40,18 +40,29 @@ impl Open {
         &mut self,
         packet: &Packet<'_>,
         interface: &Interface,
+        names: &[Name],
         limit: Option<u64>,
     ) -> io::Result<bool> {
         let before = self.encoder.bytes().len();
-        self.encoder.packet(packet, interface)?;
+        let known = self.encoder.knows(packet.interface);
+        self.encoder.packet(packet, interface, names)?;
         let after = self.encoder.bytes().len();
-        if self.packets > 0 && limit.is_some_and(|limit| self.len + after as u64 > limit) {
+        let size = self.size();
+        if self.packets > 0 && limit.is_some_and(|limit| size > limit) {
             self.encoder.bytes().truncate(before);
+            if !known {
+                self.encoder.forget(packet.interface);
+            }
             return Ok(false);
         }
         self.ends.push(after);
         self.packets += 1;
         Ok(true)
+    }
+
+    /// Bytes of the file if it ended now.
+    pub fn size(&mut self) -> u64 {
+        self.len + self.encoder.bytes().len() as u64 + self.encoder.rest()
     }
 
     pub fn push(&mut self) -> Result<(), Failed> {

@@ -16,6 +16,7 @@ const INSIDE: InterfaceDescription<'_> = InterfaceDescription {
     description: "dc1/fw1-inside",
     link_type: ETHERNET,
     snaplen: 0,
+    filter: "",
 };
 
 fn options(path: &Path, rotation: Rotation, live: bool) -> Options {
@@ -37,6 +38,7 @@ fn packet(interface: u32, time: i64) -> Packet<'static> {
         wire_len: 1000,
         bytes: &[7; 1000],
         direction: None,
+        comment: None,
     }
 }
 
@@ -94,6 +96,55 @@ fn no_file_is_larger_than_asked_for_and_each_can_be_read_alone() {
             assert!(fs::metadata(folder.path().join(name)).unwrap().len() <= limit);
         }
     }
+}
+
+#[test]
+fn every_file_has_the_names_before_its_packets_and_the_counters_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 6000;
+    let rotation = Rotation {
+        size: Some(limit),
+        ..Rotation::default()
+    };
+    let path = folder.path().join("out.pcapng");
+    let mut series = Series::create(options(&path, rotation, false), START).unwrap();
+    let interfaces = [INSIDE, INSIDE].map(|interface| series.add_interface(&interface));
+    series.name([10, 20, 0, 50].into(), "web-1");
+    for number in 0..12 {
+        let statistics = Statistics {
+            received: number,
+            comment: "c".repeat(500),
+            ..Statistics::default()
+        };
+        for interface in interfaces {
+            series.tell(interface, statistics.clone());
+        }
+        // The second interface has packets in the later files only.
+        let interface = interfaces[usize::from(number > 5)];
+        series.write(START, &packet(interface, START)).unwrap();
+    }
+    series.finish(START).unwrap();
+    let mut told = Vec::new();
+    for (name, _) in files(folder.path()) {
+        let bytes = fs::read(folder.path().join(name)).unwrap();
+        assert!(bytes.len() as u64 <= limit, "{}", bytes.len());
+        assert!(read(&bytes).unwrap().problems.is_empty());
+        let mut kinds = String::new();
+        let mut at = &bytes[..];
+        while let [a, b, c, d, e, f, g, h, ..] = *at {
+            let (kind, len) = ([a, b, c, d], u32::from_le_bytes([e, f, g, h]));
+            kinds.push(match u32::from_le_bytes(kind) {
+                1 => 'i',
+                4 => 'n',
+                5 => 's',
+                6 => 'p',
+                _ => 'h',
+            });
+            at = &at[len as usize..];
+        }
+        told.push(kinds);
+    }
+    assert_eq!(told, ["hnippppps", "hnipippppss", "hnipps"]);
 }
 
 #[test]

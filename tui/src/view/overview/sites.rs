@@ -1,7 +1,5 @@
 //! The sites as a picture: a box for each with its points, what passes them, and what goes in by one and out by another.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::matrix::WaysRow;
 use ratatui::Frame;
@@ -11,6 +9,7 @@ use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::look::Role;
+use crate::picture::{self, Place, Site};
 use crate::view::Context;
 use crate::widget::figure;
 use crate::widget::text::{clean, fit};
@@ -19,35 +18,10 @@ use crate::widget::text::{clean, fit};
 const BOX: (u16, u16) = (32, 46);
 /// Columns between two boxes.
 const BETWEEN: u16 = 10;
-/// Sites that are drawn.
-const SITES: usize = 64;
-/// Points of a site that are drawn.
-const POINTS: usize = 6;
-/// Ways that are listed.
-const WAYS: usize = 6;
 
-/// A point in its box.
-struct Place {
-    name: String,
-    role: &'static str,
-    requests: bool,
-    answers: bool,
-}
-
-/// A box.
-struct Site {
-    name: String,
-    places: Vec<Place>,
-    /// Points beyond those that are drawn.
-    more: usize,
-    /// Flows whose requests, and whose answers, pass here.
-    flows: Option<(u64, u64)>,
-}
-
-/// The picture, before it is known how much room it gets.
+/// The picture with the room that it gets.
 pub struct Picture {
-    sites: Vec<Site>,
-    ways: Vec<WaysRow>,
+    model: picture::Picture,
     /// Boxes side by side.
     across: usize,
     width: u16,
@@ -56,51 +30,12 @@ pub struct Picture {
 impl Picture {
     /// The picture of all sites, in so many columns; with the way of a finding's flows.
     pub fn new(finding: Option<&Finding>, columns: u16, cx: &Context<'_>) -> Self {
-        let report = &cx.snapshot.report;
-        let story = finding.and_then(|finding| finding.story.as_ref());
-        let passed = |label: &str| -> Vec<String> {
-            let lines = story.map_or(&[][..], |story| &story.lines);
-            let line = lines.iter().find(|(name, _)| name == label);
-            line.map_or_else(Vec::new, |(_, text)| points(text))
-        };
-        let (requests, answers) = (passed("requests"), passed("answers"));
-        // In the order of their names; points from the outside inwards. There may be thousands.
-        let mut met: BTreeMap<&str, BTreeSet<(u8, &str, &'static str)>> = BTreeMap::new();
-        for session in &report.sessions {
-            let points = met.entry(&session.site).or_default();
-            points.insert((inwards(session.role), &session.point, session.role));
-        }
-        let mut sites = Vec::new();
-        for (name, points) in met {
-            let of_site = report
-                .sites_matrix
-                .sites
-                .iter()
-                .find(|row| row.site == name);
-            let places = points.iter().take(POINTS).map(|&(_, name, role)| Place {
-                name: name.to_owned(),
-                role,
-                requests: requests.iter().any(|point| point == name),
-                answers: answers.iter().any(|point| point == name),
-            });
-            sites.push(Site {
-                name: name.to_owned(),
-                places: places.collect(),
-                more: points.len().saturating_sub(POINTS),
-                flows: of_site.map(|row| (row.requests.flows, row.answers.flows)),
-            });
-        }
-        sites.truncate(SITES);
-        let mut ways = report.sites_matrix.ways.clone();
-        // What goes different ways comes first.
-        ways.sort_by_key(|way| (way.requests == way.answers, std::cmp::Reverse(way.flows)));
-        ways.truncate(WAYS);
-        let across =
-            usize::from((columns + BETWEEN) / (BOX.0 + BETWEEN)).clamp(1, sites.len().max(1));
+        let model = picture::Picture::new(&cx.snapshot.report, finding);
+        let most = model.sites.len().max(1);
+        let across = usize::from((columns + BETWEEN) / (BOX.0 + BETWEEN)).clamp(1, most);
         let each = (columns + BETWEEN) / across.max(1) as u16;
         Self {
-            sites,
-            ways,
+            model,
             across,
             width: each.saturating_sub(BETWEEN).min(BOX.1).min(columns),
         }
@@ -115,20 +50,25 @@ impl Picture {
 
     /// Rows that all of it takes.
     pub fn height(&self) -> u16 {
-        let boxes: u16 = self.sites.chunks(self.across).map(Self::box_height).sum();
-        boxes + self.ways.len() as u16
+        let boxes: u16 = self
+            .model
+            .sites
+            .chunks(self.across)
+            .map(Self::box_height)
+            .sum();
+        boxes + self.model.ways.len() as u16
     }
 
     /// Rows below which it is not worth to begin.
     pub fn least(&self) -> u16 {
-        let first = self.sites.chunks(self.across).next();
+        let first = self.model.sites.chunks(self.across).next();
         first.map_or(u16::MAX - 1, Self::box_height)
     }
 
     /// Draws as much of it as there is room for.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, cx: &Context<'_>) {
         let mut y = area.y;
-        for row in self.sites.chunks(self.across) {
+        for row in self.model.sites.chunks(self.across) {
             let height = Self::box_height(row);
             if y + height > area.bottom() {
                 break;
@@ -144,7 +84,7 @@ impl Picture {
             }
             y += height;
         }
-        for (way, y) in self.ways.iter().zip(y..area.bottom()) {
+        for (way, y) in self.model.ways.iter().zip(y..area.bottom()) {
             let place = Rect {
                 y,
                 height: 1,
@@ -163,7 +103,7 @@ impl Picture {
         cx: &Context<'_>,
     ) {
         let flows = |from: &Site, to: &Site| {
-            let mut ways = self.ways.iter();
+            let mut ways = self.model.ways.iter();
             let way = ways.find(|way| {
                 way.requests.as_ref() == Some(&from.name) && way.answers.as_ref() == Some(&to.name)
             });
@@ -200,24 +140,6 @@ impl Picture {
             }
         }
     }
-}
-
-/// Where a role stands, from the outside inwards.
-fn inwards(role: &str) -> u8 {
-    match role {
-        "uplink" => 0,
-        "router" => 1,
-        "firewall" => 2,
-        "dci" => 3,
-        "switch" => 4,
-        _ => 5,
-    }
-}
-
-/// The points of a way as a story tells it: `fw1 (dc1) > dci1 (dc1)`.
-fn points(way: &str) -> Vec<String> {
-    let parts = way.split(" > ").filter_map(|part| part.rsplit_once(" ("));
-    parts.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn draw_site(frame: &mut Frame<'_>, area: Rect, site: &Site, cx: &Context<'_>) {
@@ -307,16 +229,4 @@ fn in_words<'a>(way: &WaysRow, cx: &Context<'_>) -> Line<'a> {
         Span::styled(format!("{sign} "), cx.look.style(role)),
         Span::raw(format!("{:>6} {unit}  {text}", figure::number(way.flows))),
     ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_points_of_a_way_are_read_from_the_story() {
-        let way = "fw1-inside (dc1) > dci (east) (dc1) > vm2 (dc2)";
-        assert_eq!(points(way), ["fw1-inside", "dci (east)", "vm2"]);
-        assert_eq!(points("nobody saw them"), [""; 0]);
-    }
 }
