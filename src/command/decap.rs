@@ -6,11 +6,10 @@ mod injection;
 mod interfaces;
 mod outer;
 pub mod output;
-mod verdicts;
+pub mod verdicts;
 mod way;
 mod writer;
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -85,6 +84,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
             outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
             copies: args.dedup.then(Copies::default),
             output,
+            counts: true,
             injection: injection.transpose()?,
         },
     };
@@ -164,12 +164,12 @@ pub struct Decap {
 }
 
 impl Decap {
-    /// Writes the packets of flows with these numbers, as an engine finds them.
-    pub fn of_flows(engine: Engine, flows: HashSet<u64>, output: Output) -> Self {
+    /// Writes the packets of flows with these numbers, as an engine finds them, with what is said of them.
+    pub fn of_flows(engine: Engine, verdicts: Verdicts, output: Output) -> Self {
         Self {
             stripper: Stripper::Engine(Box::new(engine)),
-            choice: Choice::Flows(flows),
-            way: Way::into_file(output),
+            choice: Choice::Flows(verdicts.flows().collect()),
+            way: Way::into_file(output, verdicts),
         }
     }
 

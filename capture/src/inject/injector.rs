@@ -45,9 +45,8 @@ impl Injector {
         let thread = thread::Builder::new()
             .name("injector".to_owned())
             .spawn(move || {
-                let totals = send(ports, pace, &from, &tell, &stop);
-                from.leave();
-                totals
+                let from = Leaving(from);
+                send(ports, pace, &from.0, &tell, &stop)
             })?;
         Ok(Self {
             queue,
@@ -106,6 +105,15 @@ impl Injector {
         let thread = self.thread.take();
         let totals = thread.map(JoinHandle::join);
         totals.and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+/// The thread's end of the queue: nobody waits for a thread that is gone, however it went.
+struct Leaving(Arc<Queue>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

@@ -13,12 +13,23 @@ pub struct Verdicts(HashMap<u64, Box<str>>);
 impl Verdicts {
     /// Those of a capture that was read to its end.
     pub fn of(engine: &Engine) -> Self {
-        let mut comments = HashMap::new();
+        let mut verdicts = Self::default();
         let Ok(()) = engine.flows::<Infallible>(|flow| {
-            comments.insert(flow.serial, comment(&flow).into_boxed_str());
+            verdicts.add(&flow);
             Ok(())
         });
-        Self(comments)
+        verdicts
+    }
+
+    /// Adds that of a flow.
+    pub fn add(&mut self, flow: &FlowReport) {
+        let comment = comment(flow).into_boxed_str();
+        self.0.insert(flow.serial, comment);
+    }
+
+    /// The numbers of the flows.
+    pub fn flows(&self) -> impl Iterator<Item = u64> {
+        self.0.keys().copied()
     }
 
     /// What to say of a flow's packets.
@@ -28,7 +39,7 @@ impl Verdicts {
 }
 
 /// The verdict comes first: a column of a packet list is narrow.
-fn comment(flow: &FlowReport) -> String {
+pub fn comment(flow: &FlowReport) -> String {
     let FlowReport {
         verdict, why, id, ..
     } = flow;

@@ -23,19 +23,22 @@ pub struct Way {
     pub copies: Option<Copies>,
     /// Into files.
     pub output: Option<Output>,
+    /// Files tell what came of each session, and what is missing: not if they have some chosen flows of it.
+    pub counts: bool,
     /// Onto interfaces.
     pub injection: Option<Injection>,
 }
 
 impl Way {
     /// All of them go into files, as they are.
-    pub fn into_file(output: Output) -> Self {
+    pub fn into_file(output: Output, verdicts: Verdicts) -> Self {
         Self {
             gate: Gate::new(true),
-            verdicts: Verdicts::default(),
+            verdicts,
             outer: None,
             copies: None,
             output: Some(output),
+            counts: false,
             injection: None,
         }
     }
@@ -44,7 +47,7 @@ impl Way {
     pub fn begin(&mut self, frame: &Frame<'_>, receiver: &Receiver) {
         if let Some(output) = &mut self.output {
             output.arrived(frame.time);
-            if output.may_end() {
+            if self.counts && output.may_end() {
                 output.count(receiver);
             }
         }
@@ -125,7 +128,9 @@ impl Way {
         let mut complete = true;
         // The file first: it has to wait for nothing.
         if let Some(output) = &mut self.output {
-            output.count(receiver);
+            if self.counts {
+                output.count(receiver);
+            }
             complete &= output.finish()?;
         }
         if let Some(injection) = &mut self.injection {

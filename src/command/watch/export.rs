@@ -1,6 +1,6 @@
 //! Flows into files: their packets without encapsulation, or a page of what is known of them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,6 +24,7 @@ use crate::cli::Keep;
 use crate::command::decap::Decap;
 use crate::command::decap::gate::Gate;
 use crate::command::decap::output::{Outgoing, Output, Settings};
+use crate::command::decap::verdicts::{Verdicts, comment};
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
 use crate::pipeline::{Teller, read_files};
@@ -73,14 +74,17 @@ impl Packets {
             live: None,
         };
         let output = Output::new(&settings, &[])?;
-        let serials: HashSet<u64> = self.flows.iter().map(|flow| flow.serial).collect();
+        let mut verdicts = Verdicts::default();
+        for flow in &self.flows {
+            verdicts.add(&flow.report);
+        }
         let incomplete = self.whole.is_some();
         let again = self.whole.take().filter(Whole::can_be_read);
         let gone = incomplete && again.is_none();
         let written = if let Some(whole) = again {
             let registry = Registry::default();
             let engine = Engine::new(self.source.config.clone(), Arc::clone(&registry));
-            let mut decap = Decap::of_flows(engine, serials, output);
+            let mut decap = Decap::of_flows(engine, verdicts, output);
             whole.read(&registry, &mut decap)?;
             decap.finish()?
         } else {
@@ -102,11 +106,15 @@ impl Packets {
     fn write_kept(&mut self, mut output: Output) -> Result<u64> {
         let mut engine = self.source.engine();
         let serials: Vec<u64> = self.flows.iter().map(|flow| flow.serial).collect();
-        let keys: HashSet<FlowKey> = self.flows.iter().map(|flow| flow.key).collect();
-        let wanted = |taken: Option<Tracked>, flows: &Tracker| {
-            let flow = flows.flow(taken?)?;
-            Some(keys.contains(&flow.key))
-        };
+        // The numbers of flows are others here. Of two with the same ends nobody knows whose a packet is.
+        let mut comments: HashMap<FlowKey, Option<String>> = HashMap::new();
+        for flow in &self.flows {
+            let comment = Some(comment(&flow.report));
+            let known = comments.entry(flow.key);
+            known.and_modify(|known| *known = None).or_insert(comment);
+        }
+        let wanted =
+            |taken: Option<Tracked>, flows: &Tracker| comments.get(&flows.flow(taken?)?.key);
         let mut gate = Gate::new(true);
         let mut result = Ok(());
         let frames = &mut self.source.frames;
@@ -114,16 +122,18 @@ impl Packets {
             let taken = frames.fetch(number, |frame| {
                 output.arrived(frame.time);
                 engine.frame_with(frame, |mirrored, taken, flows| {
-                    if gate.admits(mirrored, wanted(taken, flows)) {
-                        output.keep(&mut result, &inner(mirrored));
+                    let wanted = wanted(taken, flows);
+                    if gate.admits(mirrored, Some(wanted.is_some())) {
+                        output.keep(&mut result, &inner(mirrored, wanted));
                     }
                 });
             });
             taken.map_err(Error::msg)?;
         }
         engine.finish_with(|mirrored, taken, flows| {
-            if gate.admits(mirrored, wanted(taken, flows)) {
-                output.keep(&mut result, &inner(mirrored));
+            let wanted = wanted(taken, flows);
+            if gate.admits(mirrored, Some(wanted.is_some())) {
+                output.keep(&mut result, &inner(mirrored, wanted));
             }
         });
         result?;
@@ -132,12 +142,12 @@ impl Packets {
     }
 }
 
-/// A packet as it is, without the frame that brought it.
-fn inner<'a>(mirrored: &'a Mirrored<'a>) -> Outgoing<'a> {
+/// A packet without the frame that brought it, and what is said of its flow.
+fn inner<'a>(mirrored: &'a Mirrored<'a>, comment: Option<&'a Option<String>>) -> Outgoing<'a> {
     Outgoing {
         mirrored,
         frames: &[],
-        comment: None,
+        comment: comment.and_then(Option::as_deref),
     }
 }
 

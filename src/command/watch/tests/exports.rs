@@ -17,6 +17,15 @@ fn exported_packets_are_those_flows_again() {
         "{told}"
     );
 
+    // Each packet says what became of its flow.
+    let bytes = std::fs::read(&path).unwrap();
+    for flow in &flows {
+        let comment = format!("{}: {} (flow {})", flow.verdict.as_str(), flow.why, flow.id);
+        let places = bytes.windows(comment.len());
+        let told = places.filter(|bytes| *bytes == comment.as_bytes()).count();
+        assert!(told > 9, "{comment}: {told}");
+    }
+
     let again = Watched::start(&[path.to_str().unwrap()]);
     let query = mirrorscope_engine::page::FlowQuery {
         window: 0..10,
