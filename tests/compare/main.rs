@@ -24,6 +24,7 @@ mod metrics;
 mod pcapng;
 mod streams;
 mod tcp_analysis;
+mod tls;
 mod zeek;
 
 use std::collections::BTreeMap;
