@@ -4,6 +4,7 @@ mod config;
 mod decap;
 mod encap;
 mod export;
+mod extcap;
 mod follow;
 mod host;
 mod live;
@@ -27,6 +28,7 @@ pub use encap::{
     SelectArgs, Sequence, Summary,
 };
 pub use export::{ExportArgs, IpfixEach, LogFormat};
+pub use extcap::ExtcapArgs;
 pub use follow::{FollowArgs, FollowFormat, Gaps, Overlap};
 pub use host::{DoctorArgs, DoctorFormat, HostFormat, InterfacesArgs};
 pub use live::{LiveArgs, Via};
@@ -125,6 +127,9 @@ Examples:
     /// What is wrong with this host as a collector, with the commands that mend it
     #[command(after_help = host::DOCTOR)]
     Doctor(DoctorArgs),
+    /// A capture source in Wireshark's own list of interfaces
+    #[command(after_help = extcap::EXAMPLES)]
+    Extcap(ExtcapArgs),
     /// The configuration of the terminal interface: keys, colours, columns
     #[command(after_help = config::EXAMPLES)]
     Config(ConfigArgs),

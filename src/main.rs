@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Interfaces(args) => command::interfaces::run(args),
         Command::Doctor(args) => command::doctor::run(args),
         Command::Config(args) => command::config::run(args),
+        Command::Extcap(args) => command::extcap::run(args),
         Command::ResolveNames { user } => resolve::run(user.as_deref()),
     };
     match result {

@@ -155,6 +155,41 @@ mod tests {
     }
 
     #[test]
+    fn what_feeds_others_may_call_its_port_and_be_called_at_its_own() {
+        let (collector, other) = (
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let (port, elsewhere) = (collector.local_addr().unwrap(), other.local_addr().unwrap());
+        thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                let network = Network {
+                    serves: true,
+                    calls: vec![port.port()],
+                    ..Network::default()
+                };
+                drop(&Needs {
+                    network,
+                    ..Needs::default()
+                })
+                .unwrap();
+                let call = TcpStream::connect(port).unwrap();
+                let (called, _) = collector.accept().unwrap();
+                assert_eq!(called.peer_addr().unwrap(), call.local_addr().unwrap());
+                let denied = |result: std::io::Result<()>| {
+                    result.is_err_and(|cause| cause.kind() == ErrorKind::PermissionDenied)
+                };
+                let other = denied(TcpStream::connect(elsewhere).map(std::mem::drop));
+                let bound = denied(TcpListener::bind("127.0.0.1:0").map(std::mem::drop));
+                // Older kernels than 6.7 know no ports.
+                let ports = files::confine(&[], &[], &[]).unwrap() == RulesetStatus::FullyEnforced;
+                assert!(!ports || other && bound);
+            });
+            confined.join().unwrap();
+        });
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_is_told_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let refused = thread::scope(|scope| {

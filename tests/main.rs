@@ -10,6 +10,7 @@ mod agreement;
 mod config;
 mod decap;
 mod decoding;
+mod departed;
 mod detail;
 mod encap;
 mod endpoints;

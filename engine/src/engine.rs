@@ -1,5 +1,6 @@
 //! The pieces put together: frames in, report out.
 
+pub mod depart;
 mod live;
 pub mod look;
 mod losses;

@@ -1,7 +1,7 @@
 //! Feeding other tools on the command line: what goes where while the command runs.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -41,6 +41,14 @@ pub struct ExportArgs {
     #[arg(long, value_enum, default_value_t = IpfixEach::Point, requires = "ipfix", hide_short_help = true, help_heading = EXPORT)]
     pub ipfix_each: IpfixEach,
 
+    /// Tell a flow that goes on by IPFIX after this time, and again and again
+    #[arg(long, value_name = "TIME", value_parser = value::span, default_value = "1m", hide_short_help = true, help_heading = EXPORT)]
+    pub ipfix_active_timeout: i64,
+
+    /// Certificates of those who vouch for the hosts of tls:// (PEM) [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = EXPORT)]
+    pub tls_ca: Option<PathBuf>,
+
     /// Let Prometheus read metrics here, as http://ADDRESS:PORT/metrics; without an address by programs of this host alone
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listening, help_heading = EXPORT)]
     pub metrics: Option<SocketAddr>,
@@ -65,8 +73,8 @@ FORMAT is one of
   zeek       Zeek's conn.log
   zeek-json  the same as JSON, an object a line
   eve        Suricata's EVE: flow records, and findings as alerts
-TARGET is a file, a folder (conn.log or eve.json in it), tcp://HOST:PORT, unix:PATH of a socket, or - for standard output in
-place of the command's own. Flows are logged when they are over, and all others at the end:
+TARGET is a file, a folder (conn.log or eve.json in it), tcp://HOST:PORT, tls://HOST:PORT, unix:PATH of a socket, or - for
+standard output in place of the command's own. Flows are logged when they are over, and all others at the end:
   --log eve:/var/log/mirrorscope/eve.json --log-rotate-size 100M --log-keep 10
   --log zeek-json:tcp://10.0.0.5:5170
   --log eve:- | jq 'select(.event_type == \"alert\")'
@@ -74,11 +82,13 @@ docs/logs.md has the fields.";
 
 const SYSLOG: &str = "\
 Tell findings to syslog (RFC 5424) when they appear, and when they have grown; may be repeated.
-TARGET is one of udp://HOST[:514], tcp://HOST[:601] (each message with its length in front, RFC 6587), unix:/dev/log.";
+TARGET is one of udp://HOST[:514], tcp://HOST[:601] (each message with its length in front, RFC 6587),
+tls://HOST[:6514], unix:/dev/log.";
 
 const IPFIX: &str = "\
 Send flows to a collector of IPFIX (RFC 7011); may be repeated.
-HOST[:PORT] over UDP, tcp://HOST[:PORT] over a connection; the port is 4739 if none is told. Each point tells what it saw of a
+HOST[:PORT] over UDP, tcp://HOST[:PORT] over a connection, tls://HOST[:PORT] with TLS; the port is 4739 (4740 with TLS) if none
+is told. Each point tells what it saw of a
 flow, in the observation domain of its site; both directions are one record (RFC 5103), one direction is a record of its own:
   --ipfix 10.0.0.5:4739
   --ipfix tcp://10.0.0.5 --ipfix-each flow
@@ -138,13 +148,19 @@ fn log(text: &str) -> Result<LogTo, String> {
 }
 
 fn syslog(text: &str) -> Result<Target, String> {
-    let default = if text.starts_with("tcp:") { 601 } else { 514 };
-    Target::socket(text, Some(default))?
-        .ok_or_else(|| "one of udp://HOST:PORT, tcp://HOST:PORT, unix:/dev/log".to_owned())
+    let default = match text.split_once(':') {
+        Some(("tcp", _)) => 601,
+        Some(("tls", _)) => 6514,
+        _ => 514,
+    };
+    Target::socket(text, Some(default))?.ok_or_else(|| {
+        "one of udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, unix:/dev/log".to_owned()
+    })
 }
 
 fn ipfix(text: &str) -> Result<Target, String> {
-    match Target::socket(text, Some(4739))? {
+    let default = if text.starts_with("tls:") { 4740 } else { 4739 };
+    match Target::socket(text, Some(default))? {
         Some(Target::Unix(_)) => {
             Err("IPFIX goes to a host: udp://HOST:PORT or tcp://HOST:PORT".to_owned())
         }

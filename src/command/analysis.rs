@@ -1,5 +1,7 @@
 //! What the analysing commands share: input through an engine, and views of it at the end or, live, every so often.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::filter::Filter;
@@ -16,7 +18,7 @@ use mirrorscope_engine::{Engine, Threaded};
 use super::{filter, tell};
 use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
 use crate::export::{Exports, Feed};
-use crate::pipeline::{Consumer, Course, Input, Plan};
+use crate::pipeline::{Consumer, Course, Input, PATIENCE, Plan};
 
 /// What is said if a thread of the analysis fails; why, it has said itself.
 const BROKEN: &str = "the thread that follows flows failed";
@@ -120,7 +122,7 @@ pub fn run(
     show: impl FnMut(&View<'_>) -> Result<()>,
 ) -> Result<bool> {
     let filter = filter(args)?;
-    let exports = export.map(Exports::open).transpose()?;
+    let exports = export.map(Exports::open).transpose()?.flatten();
     let files = exports.as_ref().map(Exports::files).unwrap_or_default();
     let plan = Plan {
         writes: &files,
@@ -128,7 +130,8 @@ pub fn run(
         ..Plan::default()
     };
     let input = Input::open(&args.input, plan)?;
-    let feed = exports.map(|exports| exports.start(args.table.max_flows));
+    let feed =
+        exports.map(|exports| exports.start(args.table.max_flows, filter.clone(), input.is_live()));
     let mut analysis = Analysis {
         feed: feed.transpose()?,
         engine: Threaded::new(input.engine(args), args.threads())
@@ -158,7 +161,7 @@ pub fn run(
         },
     })?;
     let arrived = match feed {
-        Some(feed) => feed.finish(&engine, filter.as_ref())?,
+        Some(feed) => feed.finish(&mut engine)?,
         None => true,
     };
     Ok(done.sound && arrived)
@@ -201,13 +204,14 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
     }
 
     fn look(&mut self, course: &Course<'_>) -> Result<()> {
-        if let Some(feed) = &mut self.feed
-            && feed.is_due()
-        {
-            let engine = self.engine.engine().context(BROKEN)?;
-            feed.look(engine, course, self.filter.as_ref())?;
+        match &mut self.feed {
+            Some(feed) => feed.lend(&mut self.engine, course),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        self.feed.as_ref().map_or(PATIENCE, Feed::patience)
     }
 
     fn reload(&mut self, sites: Sites, _now: Timestamp) {

@@ -6,6 +6,7 @@ mod injection;
 mod interfaces;
 mod outer;
 pub mod output;
+pub mod sessions;
 pub mod verdicts;
 mod way;
 mod writer;
@@ -26,17 +27,34 @@ use super::analysis::tell_refused;
 use super::choice::{Choice, Opened};
 use super::{Outcome, capture_format, refuse_own_input, tell};
 use crate::cli::{AnalysisArgs, CaptureFormat, Comment, DecapArgs, Keep};
-use crate::pipeline::{Consumer, Plan};
+use crate::pipeline::{Complaints, Consumer, Input, Plan};
 use copies::Copies;
 use gate::Gate;
 use injection::{Injection, Ports};
 use outer::Outer;
 use output::Output;
+use sessions::Chosen;
 use verdicts::Verdicts;
 use way::Way;
 
 /// Runs the command.
 pub fn run(args: &DecapArgs) -> Result<Outcome> {
+    let (mut decap, input) = prepare(args, None)?;
+    let sound = input.run(&mut decap)?.sound;
+    let complete = decap.end()?;
+    decap.tell(&args.analysis);
+    Ok(decap.outcome(sound && complete))
+}
+
+/// The same for another program, which lets somebody choose whose packets are to be seen.
+pub fn run_for_another(args: &DecapArgs, chosen: Option<Chosen>) -> Result<Outcome> {
+    let (mut decap, input) = prepare(args, chosen)?;
+    let sound = input.run_with(&mut decap, &mut Complaints)?.sound;
+    let complete = decap.end()?;
+    Ok(decap.outcome(sound && complete))
+}
+
+fn prepare(args: &DecapArgs, chosen: Option<Chosen>) -> Result<(Decap, Input<'_>)> {
     let analysis = &args.analysis;
     let file = args.write.as_deref();
     if let Some(file) = file {
@@ -75,11 +93,12 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
         }
         _ => Stripper::Engine(Box::new(input.engine(analysis))),
     };
-    let mut decap = Decap {
+    let decap = Decap {
         stripper,
         choice,
         way: Way {
             gate: Gate::new(args.plain),
+            chosen,
             verdicts: verdicts.unwrap_or_default(),
             outer: (args.keep != Keep::Inner).then(|| Outer::new(settings.dissect)),
             copies: args.dedup.then(Copies::default),
@@ -88,11 +107,7 @@ pub fn run(args: &DecapArgs) -> Result<Outcome> {
             injection: injection.transpose()?,
         },
     };
-    let sound = input.run(&mut decap)?.sound;
-    let complete = decap.end()?;
-    decap.tell(analysis);
-    let refused = decap.stripper.receiver().sessions().refused;
-    Ok(Outcome::new(sound && complete && refused == 0, false))
+    Ok((decap, input))
 }
 
 /// A pcap file has packets and their times, and nothing else.
@@ -192,6 +207,12 @@ impl Decap {
         });
         result?;
         way.finish(stripper.receiver())
+    }
+
+    /// How it ended, if that is what became of the input and the output.
+    fn outcome(&mut self, sound: bool) -> Outcome {
+        let refused = self.stripper.receiver().sessions().refused;
+        Outcome::new(sound && refused == 0, false)
     }
 
     /// Tells what was left out, and what was written.

@@ -7,6 +7,7 @@ pub mod decap;
 pub mod doctor;
 pub mod encap;
 pub mod endpoints;
+pub mod extcap;
 pub mod findings;
 pub mod flows;
 pub mod follow;

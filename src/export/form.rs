@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
+use mirrorscope_engine::report::FlowReport;
+use mirrorscope_engine::time::Timestamp;
 use serde::Serialize;
 
 use super::chunk::Chunk;
-use super::news::News;
+use super::news::{End, News};
 use super::outlet::Form;
 use crate::output::{eve, syslog, zeek};
 
@@ -16,7 +18,7 @@ impl Form for Eve {
     fn put(&mut self, news: &News, chunk: &mut Chunk) {
         match news {
             News::Flows(flows) => {
-                for (flow, end) in flows {
+                for (flow, end) in over(flows) {
                     line(chunk, &eve::FlowEvent::new(flow, *end));
                 }
             }
@@ -27,6 +29,11 @@ impl Form for Eve {
             }
         }
     }
+}
+
+/// Those that are logged: once, when they are over.
+fn over(flows: &[(FlowReport, End)]) -> impl Iterator<Item = &(FlowReport, End)> {
+    flows.iter().filter(|(_, end)| *end != End::UnderWay)
 }
 
 fn line(chunk: &mut Chunk, value: &impl Serialize) {
@@ -50,7 +57,7 @@ impl Form for ZeekLog {
 
     fn put(&mut self, news: &News, chunk: &mut Chunk) {
         let News::Flows(flows) = news else { return };
-        for (flow, _) in flows {
+        for (flow, _) in over(flows) {
             let mut row = Vec::new();
             if zeek::row(&mut row, flow).is_ok() {
                 chunk.add(&row);
@@ -66,8 +73,8 @@ impl Form for ZeekLog {
     }
 }
 
-fn now() -> mirrorscope_engine::time::Timestamp {
-    mirrorscope_engine::time::Timestamp(mirrorscope_capture::live::now())
+fn now() -> Timestamp {
+    Timestamp(mirrorscope_capture::live::now())
 }
 
 /// The same as JSON.
@@ -76,7 +83,7 @@ pub struct ZeekJson;
 impl Form for ZeekJson {
     fn put(&mut self, news: &News, chunk: &mut Chunk) {
         let News::Flows(flows) = news else { return };
-        for (flow, _) in flows {
+        for (flow, _) in over(flows) {
             let mut row = Vec::new();
             if zeek::line(&mut row, flow).is_ok() {
                 chunk.add(&row);

@@ -1,56 +1,62 @@
 //! Other tools are fed while the command runs, and when it ends.
 //!
-//! What leaves the process has a thread of its own. The thread that takes packets makes what is to be told, about once a
-//! second, and hands it over; it waits for nobody. At the end there are no packets to wait for it.
+//! The thread that takes packets lends the engine for a moment at a time, and waits for nobody. Another one makes what is to
+//! be told. Each way out has a thread and a queue of its own behind it. At the end there are no packets that would have to wait.
 
 mod chunk;
+mod feeder;
 mod findings;
 mod form;
 mod ipfix;
+mod line;
 mod metrics;
 pub mod news;
 mod outlet;
-mod pace;
 mod plan;
 mod sink;
 mod target;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use mirrorscope_engine::Engine;
+use anyhow::{Context as _, Result, anyhow};
+use mirrorscope_engine::depart::UnderWay;
 use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::live::LiveReport;
-use mirrorscope_engine::report::{FlowReport, Report};
+use mirrorscope_engine::{Engine, Threaded};
 
 use crate::cli::ExportArgs;
 use crate::pipeline::Course;
 use crate::privilege::Network;
+use feeder::Feeder;
 use findings::Findings;
-use metrics::{Metrics, Picture, Port, Way as OutletState};
-use news::{End, News};
+use line::{Desk, Line, Moment};
+use metrics::Port;
 use outlet::Outlet;
-use pace::Pace;
 use plan::Way;
 pub use target::{Place, Target};
 
-/// Flows that are handed over at once.
-const HANDFUL: usize = 256;
+/// How long others look while no packets came, before it is asked whether some do now.
+const WHILE: Duration = Duration::from_millis(2);
+/// How long another moment is waited for meanwhile.
+const NEXT: Duration = Duration::from_millis(1);
+/// How long somebody who wants a moment may wait while no packets come.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// The thread failed.
+const BROKEN: &str = "the thread that feeds others failed";
 
 /// All that was asked for: ports are taken and names asked for while that may still be done.
 pub struct Exports {
     metrics: Option<Port>,
     ways: Vec<Way>,
+    active: i64,
     host: String,
     network: Network,
 }
 
 impl Exports {
-    /// Makes ready. Nothing is served, written or sent yet.
-    pub fn open(args: &ExportArgs) -> Result<Self> {
+    /// Makes ready; `None` if there is nobody to feed. Nothing is served, written or sent yet.
+    pub fn open(args: &ExportArgs) -> Result<Option<Self>> {
         let metrics = args.metrics.map(Port::open).transpose()?;
         let ways = Way::all(args)?;
         let mut network = Network {
@@ -60,12 +66,18 @@ impl Exports {
         for way in &ways {
             way.needs(&mut network);
         }
-        Ok(Self {
+        let any = metrics.is_some() || !ways.is_empty();
+        Ok(any.then(|| Self {
             host: plan::host(),
+            active: if args.ipfix.is_empty() {
+                0
+            } else {
+                args.ipfix_active_timeout
+            },
             network,
             metrics,
             ways,
-        })
+        }))
     }
 
     /// Who is talked to.
@@ -78,160 +90,100 @@ impl Exports {
         self.ways.iter().filter_map(Way::file).collect()
     }
 
-    /// Starts the threads. The table of flows has room for so many.
-    pub fn start(self, max_flows: usize) -> Result<Feed> {
+    /// Starts the threads. The table of flows has room for `max_flows`; packets come live or from files.
+    pub fn start(self, max_flows: usize, filter: Option<Filter>, is_live: bool) -> Result<Feed> {
         if let Some(port) = &self.metrics {
             eprintln!("mirrorscope: {}", port.told()?);
         }
+        let flows = self.ways.iter().any(Way::takes_flows);
+        let findings = self.ways.iter().any(Way::takes_findings);
         let ways = self.ways.into_iter();
         let outlets: Result<Vec<Outlet>> = ways.map(|way| way.start(&self.host)).collect();
-        Ok(Feed {
+        let feeder = Feeder {
             outlets: outlets?,
             metrics: self.metrics.map(Port::start).transpose()?,
-            findings: Findings::default(),
+            filter,
+            flows,
+            findings: findings.then(Findings::default),
+            live: is_live,
+            under_way: UnderWay::every(self.active),
             max_flows,
-            pace: Pace::default(),
+            ticked: Instant::now(),
+            report: None,
+            missed: 0,
+        };
+        let (line, desk) = Line::new();
+        let thread = Builder::new().name("feeder".to_owned());
+        let thread = thread.spawn(move || feeder.run(&line));
+        Ok(Feed {
+            desk,
+            thread: Some(thread.context("no thread to feed others")?),
+            frames: 0,
+            asked: false,
         })
     }
 }
 
-/// What feeds the others.
+/// The side of the packets.
 pub struct Feed {
-    outlets: Vec<Outlet>,
-    metrics: Option<Metrics>,
-    findings: Findings,
-    max_flows: usize,
-    pace: Pace,
+    desk: Desk,
+    thread: Option<JoinHandle<Result<Feeder>>>,
+    /// Frames at the last moment.
+    frames: u64,
+    /// Somebody looks, and will look again at once.
+    asked: bool,
 }
 
 impl Feed {
-    /// Whether it is time to look at the engine.
-    pub fn is_due(&self) -> bool {
-        (self.metrics.is_some() || !self.outlets.is_empty()) && self.pace.ticks()
-    }
-
-    /// Looks at the engine, and tells what is new. Fails if a way out is closed for good.
-    pub fn look(
-        &mut self,
-        engine: &mut Engine,
-        course: &Course<'_>,
-        filter: Option<&Filter>,
-    ) -> Result<()> {
-        let begin = Instant::now();
-        self.pace.looked(begin);
-        self.tell_notes();
-        if let Some(over) = self.outlets.iter().position(Outlet::is_over) {
-            self.outlets.swap_remove(over).finish()?;
+    /// Lets the other thread look at the engine: for one moment while packets come, for some while none do. Fails if there is
+    /// nobody to feed any more.
+    pub fn lend(&mut self, engine: &mut Threaded, course: &Course<'_>) -> Result<()> {
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.join()?;
         }
-        let report = self.pace.is_due().then(|| {
-            let report = report(engine, filter);
-            self.pace.done(begin);
-            report
-        });
-        let live = match course {
-            Course::Live { report, .. } => Some(report()),
-            Course::Files(_) | Course::Read(_) => None,
-        };
-        // Of files, what is told is the same in every run: all at the end.
-        if let (Some(report), Some(_)) = (&report, &live) {
-            self.tell_findings(engine, report, false);
-        }
-        if let Some(metrics) = &self.metrics {
-            let report = report.map(|mut report| {
-                if let Course::Live { activity, .. } = course {
-                    activity.annotate(&mut report.sessions);
-                }
-                report
+        let frames = engine
+            .receiver()
+            .map_or(0, |receiver| receiver.counts().frames);
+        let busy = frames != self.frames;
+        self.frames = frames;
+        let until = Instant::now() + if busy { Duration::ZERO } else { WHILE };
+        self.asked = false;
+        loop {
+            let work = match self.desk.work.try_recv() {
+                Ok(work) => work,
+                Err(_) if busy => return Ok(()),
+                Err(_) => match self.desk.work.recv_timeout(NEXT) {
+                    Ok(work) => work,
+                    Err(_) => return Ok(()),
+                },
+            };
+            let engine = engine.engine().context(BROKEN)?;
+            work(&mut Moment {
+                engine,
+                course,
+                busy,
             });
-            metrics.show(self.picture(engine, live, report));
-        }
-        Ok(())
-    }
-
-    fn picture(
-        &self,
-        engine: &Engine,
-        live: Option<LiveReport>,
-        report: Option<Report>,
-    ) -> Picture {
-        let outlets = self.outlets.iter().map(|outlet| OutletState {
-            name: outlet.name.clone(),
-            delivered: outlet.counts.delivered.load(Ordering::Relaxed),
-            lost: outlet.counts.lost.load(Ordering::Relaxed),
-            reached: outlet.counts.reached.load(Ordering::Relaxed),
-        });
-        Picture {
-            live,
-            report: report.map(|report| (engine.time_reached(), report.into())),
-            flows: engine.flow_count(),
-            flow_bytes: engine.flow_bytes(),
-            max_flows: self.max_flows,
-            outlets: outlets.collect(),
-            ..Picture::default()
+            self.asked = true;
+            if Instant::now() >= until {
+                return Ok(());
+            }
         }
     }
 
-    fn tell_findings(&mut self, engine: &Engine, report: &Report, patient: bool) {
-        let news = self.findings.news(&report.findings, engine.time_reached());
-        if !news.is_empty() {
-            self.give(News::Findings(news), patient);
-        }
+    /// How long packets may be waited for.
+    pub fn patience(&self) -> Duration {
+        if self.asked { Duration::ZERO } else { PATIENCE }
     }
 
-    fn give(&self, news: News, patient: bool) {
-        let news = Arc::new(news);
-        for outlet in &self.outlets {
-            outlet.give(&news, patient);
-        }
-    }
-
-    fn tell_notes(&self) {
-        for note in self.outlets.iter().flat_map(Outlet::take_notes) {
-            eprintln!("mirrorscope: {note}");
-        }
+    fn join(&mut self) -> Result<Feeder> {
+        let thread = self.thread.take().context(BROKEN)?;
+        thread.join().map_err(|_| anyhow!(BROKEN))?
     }
 
     /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
-    pub fn finish(mut self, engine: &Engine, filter: Option<&Filter>) -> Result<bool> {
-        if self.outlets.is_empty() {
-            return Ok(true);
-        }
-        let mut handful = Vec::with_capacity(HANDFUL);
-        flows(engine, filter, |flow| {
-            handful.push((flow, End::Run));
-            if handful.len() == HANDFUL {
-                self.give(News::Flows(std::mem::take(&mut handful)), true);
-            }
-        });
-        self.give(News::Flows(handful), true);
-        self.tell_findings(engine, &report(engine, filter), true);
-        let mut whole = true;
-        for outlet in self.outlets {
-            let name = outlet.name.clone();
-            let lost = outlet.finish()?;
-            if lost > 0 {
-                eprintln!("mirrorscope: {name}: {lost} records were lost");
-            }
-            whole &= lost == 0;
-        }
-        Ok(whole)
+    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+        // The other thread looks no more when nobody lends.
+        self.desk = Line::new().1;
+        self.join()?.finish(engine)
     }
-}
-
-fn report(engine: &Engine, filter: Option<&Filter>) -> Report {
-    match filter {
-        Some(filter) => engine.report_matching(filter),
-        None => engine.report(),
-    }
-}
-
-fn flows(engine: &Engine, filter: Option<&Filter>, mut sink: impl FnMut(FlowReport)) {
-    let sink = |flow| {
-        sink(flow);
-        Ok::<(), std::convert::Infallible>(())
-    };
-    let Ok(()) = match filter {
-        Some(filter) => engine.flows_matching(filter, sink),
-        None => engine.flows(sink),
-    };
 }

@@ -1,5 +1,6 @@
 //! What is told to others.
 
+pub use mirrorscope_engine::depart::End;
 use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::time::Timestamp;
@@ -21,13 +22,6 @@ impl News {
             Self::Findings(findings) => findings.len(),
         }
     }
-}
-
-/// Why a flow is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The run ended.
-    Run,
 }
 
 /// A finding as it is told.

@@ -10,6 +10,8 @@ use mirrorscope_engine::point::printable;
 use super::form::{Eve, Syslog, ZeekJson, ZeekLog};
 use super::ipfix::{Each, Ipfix};
 use super::outlet::{Form, Outlet};
+#[cfg(feature = "tls")]
+use super::sink::tls;
 use super::sink::{Datagrams, LogFile, Rotation, Sink, Stdout, Stream};
 use super::target::Target;
 use crate::cli::{ExportArgs, IpfixEach, LogFormat};
@@ -21,6 +23,9 @@ pub struct Way {
     target: Target,
     /// Addresses of the target's host: names cannot be asked for later.
     addresses: Vec<SocketAddr>,
+    /// Who must be there, with TLS.
+    #[cfg(feature = "tls")]
+    peer: Option<tls::Peer>,
 }
 
 /// What goes out.
@@ -57,18 +62,27 @@ impl Way {
             }
         }
         let ways = ways.into_iter();
-        ways.map(|(what, target)| Self::new(what, target.clone()))
+        ways.map(|(what, target)| Self::new(what, target.clone(), args.tls_ca.as_deref()))
             .collect()
     }
 
-    fn new(what: What, target: Target) -> Result<Self> {
+    fn new(what: What, target: Target, authorities: Option<&Path>) -> Result<Self> {
         let addresses = match &target {
-            Target::Tcp(place) | Target::Udp(place) => {
+            Target::Tcp(place) | Target::Tls(place) | Target::Udp(place) => {
                 place.resolve().with_context(|| target.to_string())?
             }
             Target::Stdout | Target::File(_) | Target::Unix(_) => Vec::new(),
         };
+        #[cfg(not(feature = "tls"))]
+        let _ = authorities;
         Ok(Self {
+            #[cfg(feature = "tls")]
+            peer: match &target {
+                Target::Tls(place) => Some(
+                    tls::Peer::new(&place.host, authorities).with_context(|| target.to_string())?,
+                ),
+                _ => None,
+            },
             what,
             target,
             addresses,
@@ -83,10 +97,20 @@ impl Way {
         }
     }
 
+    /// Whether flows go out.
+    pub fn takes_flows(&self) -> bool {
+        !matches!(self.what, What::Syslog)
+    }
+
+    /// Whether findings go out.
+    pub fn takes_findings(&self) -> bool {
+        matches!(self.what, What::Syslog | What::Log(LogFormat::Eve, _))
+    }
+
     /// Adds to whom it talks.
     pub fn needs(&self, network: &mut Network) {
         match &self.target {
-            Target::Tcp(place) => network.calls.push(place.port),
+            Target::Tcp(place) | Target::Tls(place) => network.calls.push(place.port),
             Target::Udp(_) | Target::Unix(_) => network.reconnects = true,
             Target::Stdout | Target::File(_) => {}
         }
@@ -105,7 +129,7 @@ impl Way {
             }
             What::Syslog => Box::new(Syslog {
                 host: host.to_owned(),
-                counted: matches!(self.target, Target::Tcp(_)),
+                counted: matches!(self.target, Target::Tcp(_) | Target::Tls(_)),
             }),
         };
         let sink = self.sink().with_context(|| name.clone())?;
@@ -122,6 +146,13 @@ impl Way {
             (Target::Unix(path), What::Syslog) => Box::new(Datagrams::unix(path)?),
             (Target::Unix(path), _) => Box::new(Stream::unix(path)),
             (Target::Tcp(_), _) => Box::new(Stream::tcp(self.addresses)),
+            #[cfg(feature = "tls")]
+            (Target::Tls(_), _) => {
+                let peer = self.peer.context("TLS was not made ready")?;
+                Box::new(Stream::tls(self.addresses, peer))
+            }
+            #[cfg(not(feature = "tls"))]
+            (Target::Tls(_), _) => bail!("is not in this build"),
             (Target::Udp(_), _) => {
                 let first = self.addresses.first().context("has no address")?;
                 Box::new(Datagrams::udp(*first)?)

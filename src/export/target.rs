@@ -17,6 +17,8 @@ pub enum Target {
     Unix(PathBuf),
     /// A connection.
     Tcp(Place),
+    /// A connection with TLS.
+    Tls(Place),
     /// Datagrams.
     Udp(Place),
 }
@@ -24,13 +26,14 @@ pub enum Target {
 /// A host and a port, by name or address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    host: String,
+    /// Its name or address.
+    pub host: String,
     /// The port.
     pub port: u16,
 }
 
 impl Target {
-    /// Reads `tcp://HOST:PORT`, `udp://HOST:PORT` or `unix:PATH`; `None` if it is none of them.
+    /// Reads `tcp://HOST:PORT`, `tls://…`, `udp://…` or `unix:PATH`; `None` if it is none of them.
     pub fn socket(text: &str, default_port: Option<u16>) -> Result<Option<Self>, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -46,8 +49,10 @@ impl Target {
         match kind {
             "tcp" => Ok(Some(Self::Tcp(place?))),
             "udp" => Ok(Some(Self::Udp(place?))),
+            "tls" if cfg!(feature = "tls") => Ok(Some(Self::Tls(place?))),
+            "tls" => Err("tls:// is not in this build: cargo build --features tls".to_owned()),
             _ => Err(format!(
-                "{kind}:// is not known; tcp://, udp:// and unix: are"
+                "{kind}:// is not known; tcp://, tls://, udp:// and unix: are"
             )),
         }
     }
@@ -60,6 +65,7 @@ impl fmt::Display for Target {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Tls(place) => write!(f, "tls://{place}"),
             Self::Udp(place) => write!(f, "udp://{place}"),
         }
     }

@@ -77,6 +77,10 @@ struct Own<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_name: Option<&'a str>,
     verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
@@ -132,6 +136,8 @@ impl<'a> FlowEvent<'a> {
                 age: flow.last.since(flow.first) / 1_000_000_000,
                 state: state(flow),
                 reason: match end {
+                    End::Closed | End::Silent => "timeout",
+                    End::Evicted | End::UnderWay => "forced",
                     End::Run => "shutdown",
                 },
                 alerted: false,
@@ -141,6 +147,8 @@ impl<'a> FlowEvent<'a> {
             mirrorscope: Own {
                 id: &flow.id,
                 tenant: flow.tenant.as_deref(),
+                src_name: flow.src_name.as_deref(),
+                dest_name: flow.dst_name.as_deref(),
                 verdict: flow.verdict,
                 cause: flow.cause,
                 confidence: flow.confidence,

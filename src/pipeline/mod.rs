@@ -32,10 +32,10 @@ use crate::resolve::Resolver;
 pub use config::sites_again;
 pub use files::read as read_files;
 pub use signals::Signals;
-pub use teller::{StandardError, Teller};
+pub use teller::{Complaints, StandardError, Teller};
 
 /// How long a silent interface is waited for before anything else is looked at.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Open input with the settings that go with it.
 pub struct Input<'a> {

@@ -47,3 +47,14 @@ impl Teller for StandardError {
         self.0.clear();
     }
 }
+
+/// Standard error, for a program that shows all of it as an error: told is what is one.
+pub struct Complaints;
+
+impl Teller for Complaints {
+    fn tell(&mut self, weight: Weight, text: &str) {
+        if weight == Weight::Error {
+            eprintln!("mirrorscope: {text}");
+        }
+    }
+}

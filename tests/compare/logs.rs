@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Command};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::bench::until;
+use crate::bench::{Bench, until};
 use crate::{run, text};
 
 const MIRRORSCOPE: &str = env!("CARGO_BIN_EXE_mirrorscope");
@@ -53,7 +56,7 @@ action(type="omfile" file="{out}" template="out")
 
 /// A port that is free now.
 fn port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port()
 }
 
@@ -77,7 +80,7 @@ fn rsyslog_takes_findings_apart_whichever_way_they_come() {
         .spawn();
     let _daemon = Daemon(daemon.unwrap());
     until("its socket", || fs::metadata(at("log")).ok());
-    std::thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(500));
     let (udp, tcp, unix) = (
         format!("udp://127.0.0.1:{udp}"),
         format!("tcp://127.0.0.1:{tcp}"),
@@ -250,4 +253,61 @@ fn readers_of_zeek_logs_read_files_that_were_put_aside() {
     assert!(files >= 3, "{files}");
     assert_eq!(read.len(), 2 * ids.len());
     assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), ids);
+}
+
+#[test]
+#[ignore = "needs root: tests/compare/run"]
+fn a_listener_that_gave_up_its_privileges_calls_again_and_tells_flows_when_they_are_over() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let log = format!("zeek:{}/", text(folder.path()));
+    let words = format!(
+        "findings -i eth0 --sites {SITES} --tcp-half-open-timeout 6s --tcp-timeout 6s --log {log} --log eve:tcp://127.0.0.1:7000"
+    );
+    let mirrorscope = bench.listen(&words);
+    bench.send(SAMPLE, Duration::from_millis(1));
+    let flows = lines(&run(
+        MIRRORSCOPE,
+        &["flows", "--format", "json", "--sites", SITES, SAMPLE],
+    ));
+    // It is called again, though nothing but that port may be.
+    thread::sleep(Duration::from_secs(2));
+    let reader = bench.machine.spawn(|| {
+        let listener = TcpListener::bind("127.0.0.1:7000").unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        BufReader::new(stream)
+            .lines()
+            .map(|line| line.unwrap())
+            .collect::<Vec<_>>()
+    });
+    // All while it still listens.
+    let conn = folder.path().join("conn.log");
+    until("all flows", || {
+        let log = fs::read_to_string(&conn).ok()?;
+        let rows = log.lines().filter(|line| !line.starts_with('#')).count();
+        (rows == flows.len()).then_some(())
+    });
+    mirrorscope.interrupt();
+    let events = lines(&reader.join().unwrap().join("\n"));
+    let of = |kind: &'static str| {
+        events
+            .iter()
+            .filter(move |event| event["event_type"] == kind)
+    };
+    assert_eq!(of("flow").count(), flows.len());
+    assert!(of("flow").all(|event| event["flow"]["reason"] == "timeout"));
+    let asymmetric = |flow: &&Value| flow["verdict"] == "asymmetric";
+    let told = of("flow")
+        .map(|event| &event["mirrorscope"])
+        .filter(asymmetric);
+    assert_eq!(told.count(), flows.iter().filter(asymmetric).count());
+    let mut kinds: Vec<&str> = of("alert")
+        .map(|event| event["mirrorscope"]["kind"].as_str().unwrap())
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert!(
+        kinds.contains(&"asymmetric-path") && kinds.contains(&"firewall-out-of-state"),
+        "{kinds:?}"
+    );
 }

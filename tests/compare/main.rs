@@ -8,6 +8,7 @@
 
 mod bench;
 mod encapsulations;
+mod extcap;
 mod fields;
 mod formats;
 #[allow(dead_code, reason = "other tests look at all of them")]
@@ -23,6 +24,7 @@ mod metrics;
 mod pcapng;
 mod streams;
 mod tcp_analysis;
+mod tls;
 mod zeek;
 
 use std::collections::BTreeMap;

@@ -72,11 +72,11 @@ impl Desk for &Engine {
 #[derive(Debug)]
 pub(super) struct Basis {
     /// That moment: what came later is not judged yet.
-    at: Timestamp,
+    pub at: Timestamp,
     /// Packets still come.
     under_way: bool,
     /// The sites as they were described then.
-    edition: u64,
+    pub edition: u64,
     flows: track::Basis,
     routers: Arc<Set<[u8; 6]>>,
 }
@@ -85,7 +85,7 @@ pub(super) struct Basis {
 #[derive(Clone, Debug)]
 pub(super) struct Ground {
     pub context: Context,
-    evidence: Vec<PointEvidence>,
+    pub evidence: Vec<PointEvidence>,
     /// By how much the times of each point's packets are behind arrival, if mirrors tell the time.
     behind: Option<Vec<i64>>,
 }
@@ -155,7 +155,7 @@ impl Engine {
         basis
     }
 
-    fn gather(&self, basis: &mut Basis) -> bool {
+    pub(super) fn gather(&self, basis: &mut Basis) -> bool {
         self.tables.tracker.gather(&mut basis.flows, PLACES)
     }
 

@@ -3,6 +3,7 @@
 mod basis;
 mod brief;
 mod coming;
+mod departed;
 mod evidence;
 mod identity;
 mod nat;
@@ -30,6 +31,9 @@ use crate::time::{SECOND, Timestamp};
 pub(crate) use basis::Basis;
 pub(crate) use brief::Brief;
 pub(crate) use coming::{Coming, Outlook};
+use departed::Departed;
+pub use departed::End;
+pub(crate) use departed::Gone;
 pub(crate) use identity::SAMPLE;
 use identity::{Identity, Known, Look, Recent, is_copy};
 use part::Part;
@@ -459,31 +463,116 @@ impl Tracker {
     }
 
     fn observe(&self, flow: &Flow, points: &[Point], evidence: &[PointEvidence]) -> FlowObserved {
-        let parts = self.table.parts(flow).map(|part| {
-            let mut observation = part.observation(flow.key);
-            let index = part.point.0 as usize;
-            if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
-                observation.visible = visible(&observation, point, evidence);
-            }
-            observation
+        let parts = self.table.parts(flow);
+        let conversation = self.table.conversation(flow).cloned();
+        let sums = self.table.sums(flow);
+        observed(
+            flow,
+            parts,
+            (conversation.unwrap_or_default(), sums),
+            points,
+            evidence,
+        )
+    }
+
+    /// From now on flows that give way before they were told are kept: so many at most.
+    pub(crate) fn keep_departed(&mut self, room: usize) {
+        self.table.departed = Departed::new(room);
+    }
+
+    /// Those that were kept, and the number of those for which there was no room.
+    pub(crate) fn take_departed(&mut self) -> (Vec<Gone>, u64) {
+        self.table.departed.take()
+    }
+
+    /// What was observed of a flow that left the table.
+    pub(crate) fn observe_gone(
+        gone: &Gone,
+        points: &[Point],
+        evidence: &[PointEvidence],
+    ) -> FlowObserved {
+        let flow = &gone.flow;
+        let sums = match (&flow.union, gone.parts.first()) {
+            (Some(union), _) => union.sums,
+            (None, Some(part)) => part.sides.map(Sum::from),
+            (None, None) => Default::default(),
+        };
+        let conversation = gone.conversation().cloned().unwrap_or_default();
+        observed(
+            flow,
+            gone.parts.iter(),
+            (conversation, sums),
+            points,
+            evidence,
+        )
+    }
+
+    /// Flows at some places that are over at a time, and those that go on as `goes_on` says of when they began and had their last
+    /// packet, each with its place: so many at most.
+    pub(crate) fn to_tell(
+        &self,
+        places: Range<u32>,
+        most: usize,
+        now: Timestamp,
+        goes_on: impl Fn(Timestamp, Timestamp) -> bool,
+    ) -> Vec<(u32, End)> {
+        let flows = self.table.some(places).filter(|(_, flow)| !flow.told);
+        let due = flows.filter_map(|(place, flow)| {
+            let end = self.table.end_of(flow, now);
+            let end = end.or_else(|| goes_on(flow.born, flow.touched).then_some(End::UnderWay));
+            Some((place, end?))
         });
-        let mut observations: Vec<Observation> = parts.collect();
-        observations.sort_by_key(Observation::first);
-        let quotation = flow.quotation.as_deref();
-        FlowObserved {
-            key: flow.key,
-            serial: flow.serial,
-            born: flow.born,
-            originator: flow.originator(),
-            opening: flow.opening,
-            first: flow.first,
-            last: flow.last,
-            conversation: self.table.conversation(flow).cloned().unwrap_or_default(),
-            sums: self.table.sums(flow),
-            errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
-            quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
-            observations,
+        due.take(most).collect()
+    }
+
+    /// Notes that the flow at a place was told to be over.
+    pub(crate) fn note_told(&mut self, place: u32) {
+        self.table.note_told(place);
+    }
+
+    /// Flows that were not told to be over, with what was observed of them, in order of their first packet here.
+    pub(crate) fn untold<'a>(
+        &'a self,
+        points: &'a [Point],
+        evidence: &'a [PointEvidence],
+    ) -> impl Iterator<Item = FlowObserved> + 'a {
+        let flows = self.table.iter().filter(|flow| !flow.told);
+        flows.map(move |flow| self.observe(flow, points, evidence))
+    }
+}
+
+/// What was observed of a flow: its parts, and what all points together saw.
+fn observed<'a>(
+    flow: &Flow,
+    parts: impl Iterator<Item = &'a Part>,
+    (conversation, sums): (Conversation, [Sum; 2]),
+    points: &[Point],
+    evidence: &[PointEvidence],
+) -> FlowObserved {
+    let parts = parts.map(|part| {
+        let mut observation = part.observation(flow.key);
+        let index = part.point.0 as usize;
+        if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
+            observation.visible = visible(&observation, point, evidence);
         }
+        observation
+    });
+    let mut observations: Vec<Observation> = parts.collect();
+    observations.sort_by_key(Observation::first);
+    let quotation = flow.quotation.as_deref();
+    FlowObserved {
+        key: flow.key,
+        serial: flow.serial,
+        born: flow.born,
+        originator: flow.originator(),
+        opening: flow.opening,
+        first: flow.first,
+        last: flow.last,
+        conversation,
+        sums,
+        errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
+        quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
+        observations,
     }
 }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use hashbrown::HashTable;
 use serde::Serialize;
 
+use super::departed::Departed;
 use super::evidence::Evidence;
 use super::part::Part;
 use super::slab::Slab;
@@ -52,6 +53,8 @@ pub(super) struct Flow {
     pub coarse: bool,
     /// It has segments longer than any link takes, that other points may see in parts.
     pub super_frames: bool,
+    /// It was told that it is over.
+    pub told: bool,
     life: Life,
     /// First of its parts.
     head: u32,
@@ -145,6 +148,8 @@ pub(super) struct Table {
     pub evicted: Evicted,
     /// What the flows that gave way told of the points' mirrors.
     pub left: Evidence,
+    /// Those of them that are to be told.
+    pub departed: Departed,
 }
 
 impl Table {
@@ -167,6 +172,7 @@ impl Table {
             over: VecDeque::new(),
             evicted: Evicted::default(),
             left: Evidence::default(),
+            departed: Departed::default(),
         }
     }
 
@@ -299,6 +305,7 @@ impl Table {
             opening,
             coarse: false,
             super_frames: false,
+            told: false,
             life: Life::Alive,
             head: NONE,
             second: NONE,
@@ -356,7 +363,8 @@ impl Table {
         })
     }
 
-    fn timeout(&self, flow: &Flow) -> i64 {
+    /// How long a flow may be silent.
+    pub(super) fn timeout(&self, flow: &Flow) -> i64 {
         let timeouts = &self.timeouts;
         match flow.key.protocol {
             protocol::TCP => match self.conversation(flow).map(Conversation::phase) {
@@ -446,6 +454,13 @@ impl Table {
     /// Places of flows.
     pub(super) fn places(&self) -> u32 {
         self.flows.places()
+    }
+
+    /// Notes that a flow was told.
+    pub(super) fn note_told(&mut self, place: u32) {
+        if let Some(flow) = self.flows.get_mut(place) {
+            flow.told = true;
+        }
     }
 
     /// The flows at some places.
@@ -607,11 +622,19 @@ impl Table {
         let sums = self.sums(&flow);
         self.evicted.packets += sums[0].packets + sums[1].packets;
         self.heap -= flow.heap_size();
+        let keeps = self.departed.wants(&flow);
+        let mut kept = Vec::new();
         let mut current = flow.head;
         while let Some(part) = self.parts.remove(current) {
             self.left.note(&part);
             self.heap -= part.heap_size();
             current = part.next;
+            if keeps {
+                kept.push(part);
+            }
+        }
+        if keeps {
+            self.departed.keep(flow, kept);
         }
         // Flows that gave way while they were over leave their tickets here.
         if self.alive.len() > 2 * self.len() + 1024 {
@@ -628,6 +651,11 @@ impl Flow {
     /// The side that opened it, as far as can be told.
     pub(super) fn originator(&self) -> Side {
         self.originator.into()
+    }
+
+    /// Further packets with its key are another flow's.
+    pub(super) fn has_ended(&self) -> bool {
+        self.life == Life::Ended
     }
 
     pub(super) fn set_originator(&mut self, side: Side) {

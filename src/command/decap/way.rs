@@ -9,12 +9,15 @@ use super::gate::Gate;
 use super::injection::Injection;
 use super::outer::Outer;
 use super::output::{Outgoing, Output};
+use super::sessions::Chosen;
 use super::verdicts::Verdicts;
 
 /// The way of packets.
 pub struct Way {
     /// Which go on.
     pub gate: Gate,
+    /// Whose, if somebody chooses while they come.
+    pub chosen: Option<Chosen>,
     /// What is said of them in files.
     pub verdicts: Verdicts,
     /// If frames are to be written as they arrived.
@@ -34,6 +37,7 @@ impl Way {
     pub fn into_file(output: Output, verdicts: Verdicts) -> Self {
         Self {
             gate: Gate::new(true),
+            chosen: None,
             verdicts,
             outer: None,
             copies: None,
@@ -69,6 +73,11 @@ impl Way {
             None => outer.given_up(mirrored),
         });
         if !self.gate.admits(mirrored, wanted) {
+            return;
+        }
+        if let Some(chosen) = &mut self.chosen
+            && !chosen.has(mirrored)
+        {
             return;
         }
         if let Some(injection) = &mut self.injection {

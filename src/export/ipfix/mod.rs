@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use mirrorscope_engine::report::{AtPoint, FlowReport};
+use mirrorscope_engine::time::Timestamp;
 
 use super::chunk::Chunk;
 use super::news::{End, News};
 use super::outlet::Form;
-use record::Seen;
+use record::{Counts, Seen};
 
 /// Collectors that begin later, or that a datagram did not reach, learn templates so often (RFC 7011 §8.4).
 const REFRESH: Duration = Duration::from_secs(30);
@@ -24,6 +25,9 @@ const DATAGRAM: usize = 1400;
 const LONGEST: usize = 16_384;
 /// The header of a message.
 const HEADER: usize = 16;
+/// Flows that go on, of which is remembered what was told, before those are forgotten that did not go on for so long.
+const REMEMBERED: usize = 262_144;
+const FORGOTTEN: Duration = Duration::from_hours(1);
 /// Names are no longer.
 const NAME: usize = 255;
 
@@ -44,6 +48,15 @@ pub struct Ipfix {
     domains: BTreeMap<u32, Domain>,
     /// When templates were told last.
     refreshed: Instant,
+    /// What was told of flows that go on, by their number and the point's.
+    told: HashMap<(u64, u64), Told>,
+}
+
+/// What was told of a flow that goes on, and when.
+struct Told {
+    counts: Counts,
+    last: Timestamp,
+    at: Instant,
 }
 
 /// An observation domain.
@@ -74,7 +87,31 @@ impl Ipfix {
             datagrams,
             domains: BTreeMap::new(),
             refreshed: Instant::now(),
+            told: HashMap::new(),
         }
+    }
+
+    /// Leaves out what was told of a flow before; false if nothing is left.
+    fn since_last(&mut self, flow: u64, seen: &mut Seen, end: End) -> bool {
+        let all = Told {
+            counts: seen.counts,
+            last: seen.period.1,
+            at: Instant::now(),
+        };
+        let key = (flow, seen.point);
+        let before = if end == End::UnderWay {
+            self.told.insert(key, all)
+        } else {
+            self.told.remove(&key)
+        };
+        if let Some(before) = before {
+            for (now, before) in seen.counts.iter_mut().zip(before.counts) {
+                now.0 = now.0.saturating_sub(before.0);
+                now.1 = now.1.saturating_sub(before.1);
+            }
+            seen.period.0 = before.last.min(seen.period.1);
+        }
+        seen.counts != [(0, 0); 2]
     }
 
     fn longest(&self) -> usize {
@@ -109,20 +146,22 @@ impl Ipfix {
     }
 
     fn add(&mut self, flow: &FlowReport, end: End, chunk: &mut Chunk) {
-        let mut seen: Vec<(Option<&AtPoint>, Seen)> = match self.each {
+        let seen: Vec<(Option<&AtPoint>, Seen)> = match self.each {
             Each::Flow => vec![(None, Seen::anywhere(flow))],
             Each::Point => {
                 let points = flow.points.iter();
                 points.map(|at| (Some(at), Seen::at(at))).collect()
             }
         };
-        seen.retain(|(_, seen)| seen.counts != [(0, 0); 2]);
         let longest = self.longest();
         // The flow counts with its first record.
         let mut flows = 1;
         for (at, mut seen) in seen {
             let (id, point) = self.introduce(at, chunk);
             seen.point = point;
+            if !self.since_last(flow.serial, &mut seen, end) {
+                continue;
+            }
             let mut bytes = Vec::new();
             let kind = record::write(flow, &seen, end, &mut bytes);
             let Some(domain) = self.domains.get_mut(&id) else {
@@ -166,6 +205,10 @@ impl Form for Ipfix {
     }
 
     fn tick(&mut self, chunk: &mut Chunk) {
+        if self.told.len() > REMEMBERED {
+            // Their ends were lost on the way here.
+            self.told.retain(|_, told| told.at.elapsed() < FORGOTTEN);
+        }
         if self.datagrams && self.refreshed.elapsed() >= REFRESH {
             self.tell_all(chunk);
         }

@@ -96,7 +96,11 @@ pub fn write(flow: &FlowReport, seen: &Seen, end: End, to: &mut Vec<u8>) -> Kind
     to.extend(type_and_code.to_be_bytes());
     to.extend(seen.vlan.to_be_bytes());
     to.push(match end {
+        End::Silent => 1,
+        End::UnderWay => 2,
+        End::Closed => 3,
         End::Run => 4,
+        End::Evicted => 5,
     });
     // Who began it: the source, or the destination of what is an answer (RFC 5103 §6.3).
     to.push(if answers { 2 } else { 1 });

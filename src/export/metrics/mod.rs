@@ -102,13 +102,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Shows this from now on. What is known of all flows stays as it was if there is nothing new of it.
+    /// Shows this from now on.
     pub fn show(&self, mut picture: Picture) {
         let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         picture.resident = self.resident();
         let time = clock_gettime(ClockId::ProcessCPUTime);
         picture.processor = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
-        picture.report = picture.report.or_else(|| shown.report.clone());
         *shown = Arc::new(picture);
     }
 

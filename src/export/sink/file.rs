@@ -34,6 +34,8 @@ struct Open {
     file: File,
     /// Bytes of whole records in it.
     length: u64,
+    /// There is more in it than a header.
+    used: bool,
     since: SystemTime,
 }
 
@@ -66,21 +68,19 @@ impl LogFile {
             Open {
                 file,
                 length,
+                used: length > 0,
                 since: SystemTime::now(),
             }
         };
         Ok(self.open.insert(open))
     }
 
-    /// Whether it is large or old enough; `more` bytes would be added.
-    fn is_full(&self, more: u64) -> bool {
-        let Some(open) = self.open.as_ref().filter(|open| open.length > 0) else {
+    /// Whether it is large or old enough.
+    fn is_full(&self) -> bool {
+        let Some(open) = self.open.as_ref().filter(|open| open.used) else {
             return false;
         };
-        let large = self
-            .rotation
-            .size
-            .is_some_and(|size| open.length + more > size);
+        let large = self.rotation.size.is_some_and(|size| open.length >= size);
         let old = self
             .rotation
             .time
@@ -128,8 +128,11 @@ impl Sink for LogFile {
             cause,
             then: Then::Lost,
         })?;
+        if let Some(open) = &mut self.open {
+            open.used |= chunk.count() > 0;
+        }
         chunk.clear();
-        if self.is_full(0) {
+        if self.is_full() {
             // If that fails it goes on growing, which loses nothing.
             let _ = self.rotate();
         }
@@ -140,7 +143,7 @@ impl Sink for LogFile {
         if self.is_replaced() {
             self.open = None;
         }
-        if self.is_full(0) {
+        if self.is_full() {
             self.rotate()?;
         }
         Ok(())

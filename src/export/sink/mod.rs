@@ -3,6 +3,8 @@
 mod datagram;
 mod file;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::io::{self, Write};
 

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use super::tls;
 use super::{Sink, Then, Trouble};
 use crate::export::chunk::Chunk;
 
@@ -13,8 +15,10 @@ use crate::export::chunk::Chunk;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a stream goes to.
-pub enum Peer {
+enum Peer {
     Tcp(Vec<SocketAddr>),
+    #[cfg(feature = "tls")]
+    Tls(Vec<SocketAddr>, tls::Peer),
     Unix(PathBuf),
 }
 
@@ -36,6 +40,13 @@ impl Connection for TcpStream {
     }
 }
 
+#[cfg(feature = "tls")]
+impl Connection for tls::Secured {
+    fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        self.set_nonblocking(on)
+    }
+}
+
 impl Connection for UnixStream {
     fn set_nonblocking(&self, on: bool) -> io::Result<()> {
         self.set_nonblocking(on)
@@ -46,6 +57,12 @@ impl Stream {
     /// To one of these addresses, whichever answers first. Nobody is called yet.
     pub fn tcp(addresses: Vec<SocketAddr>) -> Self {
         Self::new(Peer::Tcp(addresses))
+    }
+
+    /// The same with TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(addresses: Vec<SocketAddr>, peer: tls::Peer) -> Self {
+        Self::new(Peer::Tls(addresses, peer))
     }
 
     /// To a socket of this host.
@@ -88,22 +105,32 @@ impl Peer {
                 stream.set_write_timeout(Some(PATIENCE))?;
                 Ok(Box::new(stream))
             }
-            Self::Tcp(addresses) => {
-                let mut failed = io::ErrorKind::AddrNotAvailable.into();
-                for address in addresses {
-                    match TcpStream::connect_timeout(address, PATIENCE) {
-                        Ok(stream) => {
-                            stream.set_write_timeout(Some(PATIENCE))?;
-                            stream.set_nodelay(true)?;
-                            return Ok(Box::new(stream));
-                        }
-                        Err(cause) => failed = cause,
-                    }
-                }
-                Err(failed)
+            Self::Tcp(addresses) => Ok(Box::new(call(addresses)?)),
+            #[cfg(feature = "tls")]
+            Self::Tls(addresses, peer) => {
+                let stream = call(addresses)?;
+                // Who takes a call need not answer it.
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Ok(Box::new(peer.greet(stream)?))
             }
         }
     }
+}
+
+/// Calls one after the other.
+fn call(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut failed = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(cause) => failed = cause,
+        }
+    }
+    Err(failed)
 }
 
 /// Whether the other end has closed: what is written then would be lost in silence. Nothing that it says matters.

@@ -1,0 +1,220 @@
+//! Flows that are over, told once each while packets come, a moment at a time.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::look::{Basis, Desk, Ground, PLACES};
+use crate::filter::Filter;
+use crate::observation::FlowObserved;
+use crate::report::{FlowReport, Report};
+use crate::time::Timestamp;
+use crate::track::{Gone, Tracker};
+
+pub use crate::track::End;
+
+/// Flows that are told in one moment.
+const FLOWS: usize = 256;
+
+/// Somebody who has an engine, and lets others change what they know of it.
+pub trait Lender: Desk {
+    /// Does something that takes a moment. Packets may come before the next one.
+    fn alter<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Engine) -> R + Send + 'static,
+    ) -> Result<R, Self::Gone>;
+}
+
+/// When flows are told that go on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnderWay {
+    /// After so many nanoseconds, again and again; never if it is zero.
+    every: i64,
+    /// The moment of the last look.
+    since: Timestamp,
+}
+
+impl UnderWay {
+    /// Flows that go on are told after so many nanoseconds, again and again; never if it is zero.
+    pub fn every(every: i64) -> Self {
+        Self {
+            every,
+            since: Timestamp::default(),
+        }
+    }
+
+    /// Whether one is to be told that began at a time and had its last packet at another.
+    fn wants(self, now: Timestamp, born: Timestamp, touched: Timestamp) -> bool {
+        let turn = |time: Timestamp| time.since(born).max(0) / self.every;
+        let news = now.since(touched) <= self.every;
+        news && turn(now) > turn(self.since.max(born))
+    }
+}
+
+/// Flows of one moment, and how they are put into words.
+struct Handful {
+    words: Words,
+    flows: Vec<(FlowObserved, End)>,
+}
+
+/// How flows are judged and put into words.
+struct Words {
+    ground: Ground,
+    /// Names of the sessions.
+    names: Vec<String>,
+}
+
+impl Words {
+    fn new(engine: &Engine, basis: &Basis) -> Self {
+        Self {
+            ground: engine.ground(basis),
+            names: engine.session_names(),
+        }
+    }
+
+    fn of(&self, flow: &FlowObserved) -> FlowReport {
+        let judgement = self.ground.judge(flow);
+        FlowReport::new(&self.ground.context, &self.names, flow, &judgement)
+    }
+}
+
+impl Handful {
+    fn tell(self, sink: &mut impl FnMut(FlowReport, End)) {
+        for (flow, end) in &self.flows {
+            sink(self.words.of(flow), *end);
+        }
+    }
+}
+
+impl Engine {
+    /// From now on flows that give way to others before they were told are kept until somebody asks: so many at most.
+    pub fn keep_departed(&mut self, room: usize) {
+        self.tables.tracker.keep_departed(room);
+    }
+
+    fn gone(&self, basis: &Basis, gone: &[Gone]) -> Handful {
+        let words = Words::new(self, basis);
+        let points = self.receiver.points().all();
+        let evidence = &words.ground.evidence;
+        let flows = gone.iter().map(|gone| {
+            let flow = Tracker::observe_gone(gone, points, evidence);
+            (flow, End::Evicted)
+        });
+        Handful {
+            flows: flows.collect(),
+            words,
+        }
+    }
+
+    /// Flows from a place on that are to be told, and where the next ones begin, if there are any.
+    fn departed(
+        &mut self,
+        basis: &Basis,
+        first: u32,
+        under_way: UnderWay,
+    ) -> (Option<Handful>, Option<u32>) {
+        let now = basis.at;
+        let tracker = &self.tables.tracker;
+        let end = first.saturating_add(PLACES);
+        let goes_on = |born: Timestamp, touched: Timestamp| {
+            under_way.every > 0 && under_way.wants(now, born, touched)
+        };
+        let due = tracker.to_tell(first..end, FLOWS, now, goes_on);
+        let next = match due.last() {
+            Some((last, _)) if due.len() == FLOWS => last + 1,
+            _ => end,
+        };
+        let next = (next < tracker.places()).then_some(next);
+        if due.is_empty() {
+            return (None, next);
+        }
+        let words = Words::new(self, basis);
+        let points = self.receiver.points().all();
+        let evidence = &words.ground.evidence;
+        let flows = due.iter().flat_map(|(place, end)| {
+            let flow = tracker.observed(*place..place + 1, points, evidence);
+            flow.map(|(_, flow)| (flow, *end))
+        });
+        let flows = flows.collect();
+        for (place, end) in due {
+            if end != End::UnderWay {
+                self.tables.tracker.note_told(place);
+            }
+        }
+        (Some(Handful { words, flows }), next)
+    }
+
+    /// Gives every flow to `sink` that was not told to be over: those that left the table first, the others in order of
+    /// appearance. The number of those that nobody kept.
+    pub fn untold(&mut self, mut sink: impl FnMut(FlowReport, End)) -> u64 {
+        let basis = self.whole_basis();
+        let (gone, missed) = self.tables.tracker.take_departed();
+        self.gone(&basis, &gone).tell(&mut sink);
+        let words = Words::new(self, &basis);
+        let points = self.receiver.points().all();
+        let flows = self.tables.tracker.untold(points, &words.ground.evidence);
+        for flow in flows {
+            sink(words.of(&flow), End::Run);
+        }
+        missed
+    }
+}
+
+/// Gives flows to `sink` that gave way since the last look; with `under_way`, also those that are over, and those that go on for
+/// long. The number of those that nobody kept.
+pub fn departed<L: Lender>(
+    desk: &mut L,
+    under_way: Option<&mut UnderWay>,
+    mut sink: impl FnMut(FlowReport, End),
+) -> Result<u64, L::Gone> {
+    // What verdicts rest on is younger than what is judged by it.
+    let ((gone, missed), mut basis) = desk.alter(|engine| {
+        let departed = engine.tables.tracker.take_departed();
+        (departed, engine.basis())
+    })?;
+    let mut more = under_way.is_some() || !gone.is_empty();
+    while more {
+        (basis, more) = desk.at(move |engine| {
+            let more = engine.gather(&mut basis);
+            (basis, more)
+        })?;
+    }
+    let basis = Arc::new(basis);
+    let mut gone = gone.into_iter();
+    loop {
+        let some: Vec<Gone> = gone.by_ref().take(FLOWS).collect();
+        if some.is_empty() {
+            break;
+        }
+        let of = Arc::clone(&basis);
+        desk.at(move |engine| engine.gone(&of, &some))?
+            .tell(&mut sink);
+    }
+    let Some(under_way) = under_way else {
+        return Ok(missed);
+    };
+    let when = *under_way;
+    let mut next = Some(0);
+    while let Some(first) = next {
+        let of = Arc::clone(&basis);
+        let (some, following) = desk.alter(move |engine| {
+            // Where points are described anew, the next look knows them.
+            if engine.receiver.points().edition() != of.edition {
+                return (None, None);
+            }
+            engine.departed(&of, first, when)
+        })?;
+        if let Some(some) = some {
+            some.tell(&mut sink);
+        }
+        next = following;
+    }
+    under_way.since = basis.at;
+    Ok(missed)
+}
+
+/// The report of the flows that a filter wants.
+pub fn report<D: Desk>(desk: &mut D, filter: Option<&Filter>) -> Result<Report, D::Gone> {
+    let filter = filter.map(|filter| filter as &dyn crate::filter::Chooses);
+    let (report, ..) = super::look::report(desk, filter, |_, _, _| ())?;
+    Ok(report)
+}

@@ -1,0 +1,307 @@
+//! The thread that makes what others are told: it looks at the engine for a moment at a time, and rests in between while
+//! packets come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mirrorscope_engine::Engine;
+use mirrorscope_engine::depart::{self, Lender, UnderWay};
+use mirrorscope_engine::filter::Filter;
+use mirrorscope_engine::look::Desk;
+use mirrorscope_engine::report::{FlowReport, Report};
+use mirrorscope_engine::time::Timestamp;
+
+use super::findings::Findings;
+use super::line::{Gone, Line, Moment};
+use super::metrics::{Metrics, Picture, Way};
+use super::news::{End, News};
+use super::outlet::Outlet;
+use crate::pipeline::Course;
+
+/// Between two looks.
+const TICK: Duration = Duration::from_secs(1);
+/// Times that a moment takes which go by until the next one, while packets come.
+const SHARE: u32 = 19;
+/// Flows that are handed over at once.
+const HANDFUL: usize = 256;
+/// Flows that gave way and may wait to be told.
+pub const ROOM: usize = 65_536;
+
+/// What is told, and to whom.
+pub struct Feeder {
+    pub outlets: Vec<Outlet>,
+    pub metrics: Option<Metrics>,
+    pub filter: Option<Filter>,
+    /// Flows are told.
+    pub flows: bool,
+    /// Findings are told.
+    pub findings: Option<Findings>,
+    /// Packets come live: flows are told when they are over, and findings when they appear. Of files all is told at the
+    /// end, so that it is the same in every run.
+    pub live: bool,
+    /// When flows are told that go on.
+    pub under_way: UnderWay,
+    /// Most flows in the table.
+    pub max_flows: usize,
+    /// When it was looked for what can be had every second.
+    pub ticked: Instant,
+    /// What was found when all flows were looked at last, and when that was.
+    pub report: Option<(Timestamp, Arc<Report>)>,
+    /// Flows that nobody kept until they could be told.
+    pub missed: u64,
+}
+
+/// Looks at all flows; meanwhile those that are over are told, too.
+struct Long<'f>(&'f mut Feeder, &'f Line);
+
+/// Looks for flows that are over.
+struct Short<'f>(&'f Line);
+
+impl Desk for Short<'_> {
+    type Gone = Gone;
+
+    fn at<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Engine) -> R + Send + 'static,
+    ) -> Result<R, Gone> {
+        self.alter(|engine| work(engine))
+    }
+
+    fn is_still(&self) -> bool {
+        false
+    }
+}
+
+impl Lender for Short<'_> {
+    fn alter<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Engine) -> R + Send + 'static,
+    ) -> Result<R, Gone> {
+        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.engine))?;
+        if spent.busy {
+            self.0.wait(spent.time * SHARE)?;
+        }
+        Ok(done)
+    }
+}
+
+impl Desk for Long<'_> {
+    type Gone = Gone;
+
+    fn at<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Engine) -> R + Send + 'static,
+    ) -> Result<R, Gone> {
+        let Self(feeder, line) = self;
+        let done = Short(line).at(work)?;
+        feeder.tick_if_due(line)?;
+        Ok(done)
+    }
+
+    fn is_still(&self) -> bool {
+        false
+    }
+}
+
+impl Feeder {
+    /// Tells what is new until the reading is over. Fails if a way out is closed for good.
+    pub fn run(mut self, line: &Line) -> Result<Self> {
+        if self.flows && line.at(|moment| moment.engine.keep_departed(ROOM)).is_err() {
+            return Ok(self);
+        }
+        while self.go_on(line).is_ok() {
+            self.tell_notes();
+            if let Some(over) = self.outlets.iter().position(Outlet::is_over) {
+                self.outlets.swap_remove(over).finish()?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn go_on(&mut self, line: &Line) -> Result<(), Gone> {
+        let begin = Instant::now();
+        self.tick_if_due(line)?;
+        let findings = self.live && self.findings.is_some();
+        if findings || self.metrics.is_some() {
+            let filter = self.filter.clone();
+            let report = depart::report(&mut Long(self, line), filter.as_ref())?;
+            self.tell_report(line, report)?;
+        }
+        line.wait(TICK.saturating_sub(begin.elapsed()))
+    }
+
+    /// Tells findings, and what readers of metrics see of them.
+    fn tell_report(&mut self, line: &Line, mut report: Report) -> Result<(), Gone> {
+        let annotate = move |moment: &mut Moment<'_>| {
+            if let Course::Live { activity, .. } = moment.course {
+                activity.annotate(&mut report.sessions);
+            }
+            (moment.engine.time_reached(), report)
+        };
+        let ((at, report), _) = line.at(annotate)?;
+        if self.live {
+            self.tell_findings(&report, at, false);
+        }
+        self.report = Some((at, report.into()));
+        self.glance(line)
+    }
+
+    /// What is done every second, also in the midst of a long look.
+    fn tick_if_due(&mut self, line: &Line) -> Result<(), Gone> {
+        if self.ticked.elapsed() < TICK {
+            return Ok(());
+        }
+        if self.flows {
+            self.tell_departed(line)?;
+        }
+        self.glance(line)?;
+        self.ticked = Instant::now();
+        Ok(())
+    }
+
+    /// Shows readers of metrics what can be had at once, and what was found at the last long look.
+    fn glance(&mut self, line: &Line) -> Result<(), Gone> {
+        let Some(metrics) = &self.metrics else {
+            return Ok(());
+        };
+        let (mut picture, _) = line.at(|moment| Picture {
+            live: match moment.course {
+                Course::Live { report, .. } => Some(report()),
+                Course::Files(_) | Course::Read(_) => None,
+            },
+            flows: moment.engine.flow_count(),
+            flow_bytes: moment.engine.flow_bytes(),
+            ..Picture::default()
+        })?;
+        picture.report.clone_from(&self.report);
+        picture.max_flows = self.max_flows;
+        picture.outlets = self.outlets.iter().map(way).collect();
+        metrics.show(picture);
+        Ok(())
+    }
+
+    fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
+        let mut under_way = self.under_way;
+        let mut handful = Handful::new(self, false);
+        let over = self.live.then_some(&mut under_way);
+        let missed = depart::departed(&mut Short(line), over, |flow, end| handful.add(flow, end))?;
+        handful.give();
+        self.under_way = under_way;
+        self.note_missed(missed);
+        Ok(())
+    }
+
+    fn note_missed(&mut self, missed: u64) {
+        if missed > 0 && self.missed == 0 {
+            eprintln!(
+                "mirrorscope: flows give way to others faster than they can be told; those that are not are counted"
+            );
+        }
+        self.missed += missed;
+    }
+
+    fn tell_findings(&mut self, report: &Report, at: Timestamp, patient: bool) {
+        let Some(findings) = &mut self.findings else {
+            return;
+        };
+        let news = findings.news(&report.findings, at);
+        if !news.is_empty() {
+            self.give(News::Findings(news), patient);
+        }
+    }
+
+    fn give(&self, news: News, patient: bool) {
+        let news = Arc::new(news);
+        for outlet in &self.outlets {
+            outlet.give(&news, patient);
+        }
+    }
+
+    fn tell_notes(&self) {
+        for note in self.outlets.iter().flat_map(Outlet::take_notes) {
+            eprintln!("mirrorscope: {note}");
+        }
+    }
+
+    /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
+    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+        if self.flows {
+            let mut handful = Handful::new(&self, true);
+            let missed = engine.untold(|flow, end| handful.add(flow, end));
+            handful.give();
+            self.note_missed(missed);
+        }
+        if self.findings.is_some() {
+            let report = match &self.filter {
+                Some(filter) => engine.report_matching(filter),
+                None => engine.report(),
+            };
+            self.tell_findings(&report, engine.time_reached(), true);
+        }
+        let mut whole = self.missed == 0;
+        if !whole {
+            eprintln!(
+                "mirrorscope: {} flows gave way before they were told",
+                self.missed
+            );
+        }
+        for outlet in self.outlets {
+            let name = outlet.name.clone();
+            let lost = outlet.finish()?;
+            if lost > 0 {
+                eprintln!("mirrorscope: {name}: {lost} records were lost");
+            }
+            whole &= lost == 0;
+        }
+        Ok(whole)
+    }
+}
+
+/// Flows that are handed over together.
+struct Handful<'f> {
+    feeder: &'f Feeder,
+    /// Who gives may wait.
+    patient: bool,
+    flows: Vec<(FlowReport, End)>,
+}
+
+impl<'f> Handful<'f> {
+    fn new(feeder: &'f Feeder, patient: bool) -> Self {
+        Self {
+            feeder,
+            patient,
+            flows: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, flow: FlowReport, end: End) {
+        let filter = self.feeder.filter.as_ref();
+        if filter.is_some_and(|filter| filter.decide(&flow) != Some(true)) {
+            return;
+        }
+        self.flows.push((flow, end));
+        if self.flows.len() == HANDFUL {
+            self.give();
+        }
+    }
+
+    fn give(&mut self) {
+        if !self.flows.is_empty() {
+            let flows = std::mem::take(&mut self.flows);
+            self.feeder.give(News::Flows(flows), self.patient);
+        }
+    }
+}
+
+/// How it goes with somebody who is fed.
+fn way(outlet: &Outlet) -> Way {
+    let counts = &outlet.counts;
+    Way {
+        name: outlet.name.clone(),
+        delivered: counts.delivered.load(Ordering::Relaxed),
+        lost: counts.lost.load(Ordering::Relaxed),
+        reached: counts.reached.load(Ordering::Relaxed),
+    }
+}
