@@ -22,6 +22,8 @@ use crate::pipeline::Course;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
+/// The same over files, whose reading waits where flows that gave way have no room.
+const SOON: Duration = Duration::from_millis(10);
 /// Times that a moment takes which go by until the next one, while packets come.
 const SHARE: u32 = 19;
 /// Flows that are handed over at once.
@@ -129,7 +131,7 @@ impl Feeder {
             let report = depart::report(&mut Long(self, line), filter.as_ref())?;
             self.tell_report(line, report)?;
         }
-        line.wait(TICK.saturating_sub(begin.elapsed()))
+        line.wait(self.tick().saturating_sub(begin.elapsed()))
     }
 
     /// Tells findings, and what readers of metrics see of them.
@@ -148,9 +150,17 @@ impl Feeder {
         self.glance(line)
     }
 
+    fn tick(&self) -> Duration {
+        if self.live || self.metrics.is_some() && !self.flows {
+            TICK
+        } else {
+            SOON
+        }
+    }
+
     /// What is done every second, also in the midst of a long look.
     fn tick_if_due(&mut self, line: &Line) -> Result<(), Gone> {
-        if self.ticked.elapsed() < TICK {
+        if self.ticked.elapsed() < self.tick() {
             return Ok(());
         }
         if self.flows {

@@ -17,6 +17,7 @@ mod sink;
 mod target;
 
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use mirrorscope_engine::{Engine, Threaded};
 use crate::cli::ExportArgs;
 use crate::pipeline::Course;
 use crate::privilege::Network;
-use feeder::Feeder;
+use feeder::{Feeder, ROOM};
 use findings::Findings;
 use line::{Desk, Line, Moment};
 use metrics::Port;
@@ -144,7 +145,13 @@ impl Feed {
         let frames = engine
             .receiver()
             .map_or(0, |receiver| receiver.counts().frames);
-        let busy = frames != self.frames;
+        // Files wait for those that are fed; what comes live cannot.
+        let waits = |engine: &mut Threaded| {
+            let from_files = !matches!(course, Course::Live { .. });
+            let engine = engine.engine().filter(|_| from_files);
+            engine.is_some_and(|engine| engine.departed_waiting() > ROOM / 2)
+        };
+        let busy = frames != self.frames && !waits(engine);
         self.frames = frames;
         let until = Instant::now() + if busy { Duration::ZERO } else { WHILE };
         self.asked = false;
@@ -154,6 +161,7 @@ impl Feed {
                 Err(_) if busy => return Ok(()),
                 Err(_) => match self.desk.work.recv_timeout(NEXT) {
                     Ok(work) => work,
+                    Err(RecvTimeoutError::Timeout) if waits(engine) => continue,
                     Err(_) => return Ok(()),
                 },
             };
@@ -164,7 +172,7 @@ impl Feed {
                 busy,
             });
             self.asked = true;
-            if Instant::now() >= until {
+            if Instant::now() >= until && engine.departed_waiting() <= ROOM / 2 {
                 return Ok(());
             }
         }

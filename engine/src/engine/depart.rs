@@ -91,6 +91,11 @@ impl Engine {
         self.tables.tracker.keep_departed(room);
     }
 
+    /// How many of these wait.
+    pub fn departed_waiting(&self) -> usize {
+        self.tables.tracker.departed_waiting()
+    }
+
     fn gone(&self, basis: &Basis, gone: &[Gone]) -> Handful {
         let words = Words::new(self, basis);
         let points = self.receiver.points().all();
