@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use mirrorscope_engine::Engine;
-use mirrorscope_engine::depart::{self, Lender, UnderWay};
+use mirrorscope_engine::depart::{self, Left, Lender, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::look::Desk;
 use mirrorscope_engine::report::{FlowReport, Report};
@@ -45,6 +45,8 @@ pub struct Feeder {
     pub live: bool,
     /// When flows are told that go on.
     pub under_way: UnderWay,
+    /// Flows that gave way and are not told yet.
+    pub left: Left,
     /// Most flows in the table.
     pub max_flows: usize,
     /// When it was looked for what can be had every second.
@@ -194,12 +196,16 @@ impl Feeder {
 
     fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
         let mut under_way = self.under_way;
-        let mut handful = Handful::new(self, false);
+        let mut left = std::mem::take(&mut self.left);
+        let mut handful = Handful::new(self, !self.live);
         let over = self.live.then_some(&mut under_way);
-        let missed = depart::departed(&mut Short(line), over, |flow, end| handful.add(flow, end))?;
+        let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
+            handful.add(flow, end)
+        });
         handful.give();
+        self.left = left;
         self.under_way = under_way;
-        self.note_missed(missed);
+        self.note_missed(missed?);
         Ok(())
     }
 
@@ -238,8 +244,9 @@ impl Feeder {
     /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
     pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
         if self.flows {
+            let left = std::mem::take(&mut self.left);
             let mut handful = Handful::new(&self, true);
-            let missed = engine.untold(|flow, end| handful.add(flow, end));
+            let missed = engine.untold(left, |flow, end| handful.add(flow, end));
             handful.give();
             self.note_missed(missed);
         }

@@ -22,7 +22,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use mirrorscope_engine::depart::UnderWay;
+use mirrorscope_engine::depart::{Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::{Engine, Threaded};
 
@@ -108,6 +108,7 @@ impl Exports {
             findings: findings.then(Findings::default),
             live: is_live,
             under_way: UnderWay::every(self.active),
+            left: Left::default(),
             max_flows,
             ticked: Instant::now(),
             report: None,
