@@ -200,7 +200,7 @@ impl Feeder {
         let mut handful = Handful::new(self, !self.live);
         let over = self.live.then_some(&mut under_way);
         let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
-            handful.add(flow, end)
+            handful.add(flow, end);
         });
         handful.give();
         self.left = left;
