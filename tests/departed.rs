@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use mirrorscope_dissectors::LinkType;
-use mirrorscope_engine::depart::{self, End, Lender, UnderWay};
+use mirrorscope_engine::depart::{self, End, Left, Lender, UnderWay};
 use mirrorscope_engine::look::Desk;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::FlowReport;
@@ -68,7 +68,7 @@ fn told(
     let mut look = |desk: &mut Still, now: i64| {
         desk.0.now(Timestamp(now));
         let sink = |flow, end| all.push((flow, end));
-        let Ok(missed) = depart::departed(desk, Some(&mut under_way), sink);
+        let Ok(missed) = depart::departed(desk, Some(&mut under_way), &mut Left::default(), sink);
         assert_eq!(missed, 0);
     };
     let mut next = recording.frames[0].0 + SECOND;
@@ -83,7 +83,10 @@ fn told(
     look(&mut desk, next + pause + SECOND);
     let mut engine = desk.0;
     engine.finish();
-    assert_eq!(engine.untold(|flow, end| all.push((flow, end))), 0);
+    assert_eq!(
+        engine.untold(Left::default(), |flow, end| all.push((flow, end))),
+        0
+    );
     (all, engine)
 }
 

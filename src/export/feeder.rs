@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use mirrorscope_engine::Engine;
-use mirrorscope_engine::depart::{self, Lender, UnderWay};
+use mirrorscope_engine::depart::{self, Left, Lender, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::look::Desk;
 use mirrorscope_engine::report::{FlowReport, Report};
@@ -22,6 +22,8 @@ use crate::pipeline::Course;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
+/// The same over files, whose reading waits where flows that gave way have no room.
+const SOON: Duration = Duration::from_millis(10);
 /// Times that a moment takes which go by until the next one, while packets come.
 const SHARE: u32 = 19;
 /// Flows that are handed over at once.
@@ -43,6 +45,8 @@ pub struct Feeder {
     pub live: bool,
     /// When flows are told that go on.
     pub under_way: UnderWay,
+    /// Flows that gave way and are not told yet.
+    pub left: Left,
     /// Most flows in the table.
     pub max_flows: usize,
     /// When it was looked for what can be had every second.
@@ -129,7 +133,7 @@ impl Feeder {
             let report = depart::report(&mut Long(self, line), filter.as_ref())?;
             self.tell_report(line, report)?;
         }
-        line.wait(TICK.saturating_sub(begin.elapsed()))
+        line.wait(self.tick().saturating_sub(begin.elapsed()))
     }
 
     /// Tells findings, and what readers of metrics see of them.
@@ -148,9 +152,17 @@ impl Feeder {
         self.glance(line)
     }
 
+    fn tick(&self) -> Duration {
+        if self.live || self.metrics.is_some() && !self.flows {
+            TICK
+        } else {
+            SOON
+        }
+    }
+
     /// What is done every second, also in the midst of a long look.
     fn tick_if_due(&mut self, line: &Line) -> Result<(), Gone> {
-        if self.ticked.elapsed() < TICK {
+        if self.ticked.elapsed() < self.tick() {
             return Ok(());
         }
         if self.flows {
@@ -184,12 +196,16 @@ impl Feeder {
 
     fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
         let mut under_way = self.under_way;
-        let mut handful = Handful::new(self, false);
+        let mut left = std::mem::take(&mut self.left);
+        let mut handful = Handful::new(self, !self.live);
         let over = self.live.then_some(&mut under_way);
-        let missed = depart::departed(&mut Short(line), over, |flow, end| handful.add(flow, end))?;
+        let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
+            handful.add(flow, end);
+        });
         handful.give();
+        self.left = left;
         self.under_way = under_way;
-        self.note_missed(missed);
+        self.note_missed(missed?);
         Ok(())
     }
 
@@ -228,8 +244,9 @@ impl Feeder {
     /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
     pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
         if self.flows {
+            let left = std::mem::take(&mut self.left);
             let mut handful = Handful::new(&self, true);
-            let missed = engine.untold(|flow, end| handful.add(flow, end));
+            let missed = engine.untold(left, |flow, end| handful.add(flow, end));
             handful.give();
             self.note_missed(missed);
         }

@@ -17,18 +17,19 @@ mod sink;
 mod target;
 
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use mirrorscope_engine::depart::UnderWay;
+use mirrorscope_engine::depart::{Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::{Engine, Threaded};
 
 use crate::cli::ExportArgs;
 use crate::pipeline::Course;
 use crate::privilege::Network;
-use feeder::Feeder;
+use feeder::{Feeder, ROOM};
 use findings::Findings;
 use line::{Desk, Line, Moment};
 use metrics::Port;
@@ -107,6 +108,7 @@ impl Exports {
             findings: findings.then(Findings::default),
             live: is_live,
             under_way: UnderWay::every(self.active),
+            left: Left::default(),
             max_flows,
             ticked: Instant::now(),
             report: None,
@@ -144,7 +146,13 @@ impl Feed {
         let frames = engine
             .receiver()
             .map_or(0, |receiver| receiver.counts().frames);
-        let busy = frames != self.frames;
+        // Files wait for those that are fed; what comes live cannot.
+        let waits = |engine: &mut Threaded| {
+            let from_files = !matches!(course, Course::Live { .. });
+            let engine = engine.engine().filter(|_| from_files);
+            engine.is_some_and(|engine| engine.departed_waiting() > ROOM / 2)
+        };
+        let busy = frames != self.frames && !waits(engine);
         self.frames = frames;
         let until = Instant::now() + if busy { Duration::ZERO } else { WHILE };
         self.asked = false;
@@ -154,6 +162,7 @@ impl Feed {
                 Err(_) if busy => return Ok(()),
                 Err(_) => match self.desk.work.recv_timeout(NEXT) {
                     Ok(work) => work,
+                    Err(RecvTimeoutError::Timeout) if waits(engine) => continue,
                     Err(_) => return Ok(()),
                 },
             };
@@ -164,7 +173,7 @@ impl Feed {
                 busy,
             });
             self.asked = true;
-            if Instant::now() >= until {
+            if Instant::now() >= until && engine.departed_waiting() <= ROOM / 2 {
                 return Ok(());
             }
         }

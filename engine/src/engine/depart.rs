@@ -50,6 +50,10 @@ impl UnderWay {
     }
 }
 
+/// Flows that gave way, on their way to be told.
+#[derive(Debug, Default)]
+pub struct Left(Vec<Gone>);
+
 /// Flows of one moment, and how they are put into words.
 struct Handful {
     words: Words,
@@ -89,6 +93,11 @@ impl Engine {
     /// From now on flows that give way to others before they were told are kept until somebody asks: so many at most.
     pub fn keep_departed(&mut self, room: usize) {
         self.tables.tracker.keep_departed(room);
+    }
+
+    /// How many of these wait.
+    pub fn departed_waiting(&self) -> usize {
+        self.tables.tracker.departed_waiting()
     }
 
     fn gone(&self, basis: &Basis, gone: &[Gone]) -> Handful {
@@ -143,12 +152,16 @@ impl Engine {
         (Some(Handful { words, flows }), next)
     }
 
-    /// Gives every flow to `sink` that was not told to be over: those that left the table first, the others in order of
-    /// appearance. The number of those that nobody kept.
-    pub fn untold(&mut self, mut sink: impl FnMut(FlowReport, End)) -> u64 {
+    /// Gives every flow to `sink` that was not told to be over: those that left the table first, `left` before all, the
+    /// others in order of appearance. The number of those that nobody kept.
+    pub fn untold(&mut self, left: Left, mut sink: impl FnMut(FlowReport, End)) -> u64 {
         let basis = self.whole_basis();
         let (gone, missed) = self.tables.tracker.take_departed();
-        self.gone(&basis, &gone).tell(&mut sink);
+        for gone in [left.0, gone] {
+            for some in gone.chunks(FLOWS) {
+                self.gone(&basis, some).tell(&mut sink);
+            }
+        }
         let words = Words::new(self, &basis);
         let points = self.receiver.points().all();
         let flows = self.tables.tracker.untold(points, &words.ground.evidence);
@@ -164,6 +177,7 @@ impl Engine {
 pub fn departed<L: Lender>(
     desk: &mut L,
     under_way: Option<&mut UnderWay>,
+    left: &mut Left,
     mut sink: impl FnMut(FlowReport, End),
 ) -> Result<u64, L::Gone> {
     // What verdicts rest on is younger than what is judged by it.
@@ -171,7 +185,8 @@ pub fn departed<L: Lender>(
         let departed = engine.tables.tracker.take_departed();
         (departed, engine.basis())
     })?;
-    let mut more = under_way.is_some() || !gone.is_empty();
+    left.0.extend(gone);
+    let mut more = under_way.is_some() || !left.0.is_empty();
     while more {
         (basis, more) = desk.at(move |engine| {
             let more = engine.gather(&mut basis);
@@ -179,15 +194,17 @@ pub fn departed<L: Lender>(
         })?;
     }
     let basis = Arc::new(basis);
-    let mut gone = gone.into_iter();
-    loop {
-        let some: Vec<Gone> = gone.by_ref().take(FLOWS).collect();
-        if some.is_empty() {
-            break;
+    while !left.0.is_empty() {
+        // If the reading ends meanwhile, they are told at the end.
+        let some: Arc<Vec<Gone>> = Arc::new(left.0.drain(..left.0.len().min(FLOWS)).collect());
+        let (of, these) = (Arc::clone(&basis), Arc::clone(&some));
+        match desk.at(move |engine| engine.gone(&of, &these)) {
+            Ok(handful) => handful.tell(&mut sink),
+            Err(ended) => {
+                left.0.extend(Arc::into_inner(some).unwrap_or_default());
+                return Err(ended);
+            }
         }
-        let of = Arc::clone(&basis);
-        desk.at(move |engine| engine.gone(&of, &some))?
-            .tell(&mut sink);
     }
     let Some(under_way) = under_way else {
         return Ok(missed);

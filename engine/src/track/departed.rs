@@ -62,6 +62,11 @@ impl Departed {
         self.gone.push(Gone { flow, parts });
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.gone.len()
+    }
+
     /// Those that left, and the number of those for which there was no room.
     pub fn take(&mut self) -> (Vec<Gone>, u64) {
         (

@@ -480,6 +480,11 @@ impl Tracker {
         self.table.departed = Departed::new(room);
     }
 
+    /// How many were kept.
+    pub(crate) fn departed_waiting(&self) -> usize {
+        self.table.departed.waiting()
+    }
+
     /// Those that were kept, and the number of those for which there was no room.
     pub(crate) fn take_departed(&mut self) -> (Vec<Gone>, u64) {
         self.table.departed.take()
