@@ -1,6 +1,6 @@
 //! Names of machines: what people call the addresses and MAC addresses that packets have.
 //!
-//! They come from inventory files ([`read`]), hosts files and the domain name system. Whatever they say is foreign text: a name is
+//! They come from inventory files ([`Names::read`]), hosts files and the domain name system. Whatever they say is foreign text: a name is
 //! made printable and cut to a length before it gets in here. Who was told first stays; what says otherwise is told as a problem.
 
 mod columns;
