@@ -43,6 +43,8 @@ const WHILE: Duration = Duration::from_millis(2);
 const NEXT: Duration = Duration::from_millis(1);
 /// How long somebody who wants a moment may wait while no packets come.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// Who looked so lately looks on.
+const LATELY: Duration = Duration::from_millis(20);
 /// The thread failed.
 const BROKEN: &str = "the thread that feeds others failed";
 
@@ -121,7 +123,7 @@ impl Exports {
             desk,
             thread: Some(thread.context("no thread to feed others")?),
             frames: 0,
-            asked: false,
+            lent: None,
         })
     }
 }
@@ -132,8 +134,8 @@ pub struct Feed {
     thread: Option<JoinHandle<Result<Feeder>>>,
     /// Frames at the last moment.
     frames: u64,
-    /// Somebody looks, and will look again at once.
-    asked: bool,
+    /// When somebody looked last, who may look again at once.
+    lent: Option<Instant>,
 }
 
 impl Feed {
@@ -155,7 +157,6 @@ impl Feed {
         let busy = frames != self.frames && !waits(engine);
         self.frames = frames;
         let until = Instant::now() + if busy { Duration::ZERO } else { WHILE };
-        self.asked = false;
         loop {
             let work = match self.desk.work.try_recv() {
                 Ok(work) => work,
@@ -172,7 +173,7 @@ impl Feed {
                 course,
                 busy,
             });
-            self.asked = true;
+            self.lent = Some(Instant::now());
             if Instant::now() >= until && engine.departed_waiting() <= ROOM / 2 {
                 return Ok(());
             }
@@ -181,7 +182,8 @@ impl Feed {
 
     /// How long packets may be waited for.
     pub fn patience(&self) -> Duration {
-        if self.asked { Duration::ZERO } else { PATIENCE }
+        let looks = self.lent.is_some_and(|lent| lent.elapsed() < LATELY);
+        if looks { Duration::ZERO } else { PATIENCE }
     }
 
     fn join(&mut self) -> Result<Feeder> {

@@ -311,7 +311,7 @@ fn wireshark_sees_an_interface_for_each_session() {
     let firewall = outer.lines().filter(|id| *id == "101").count() as u64;
     assert_eq!(interfaces.len(), 6, "{interfaces:?}");
     assert_eq!(
-        interfaces["erspan2-101@10.60.0.1\tfirewall at fw1-inside (dc1)"],
+        interfaces["dc1 fw1-inside\terspan2-101@10.60.0.1 to 10.60.0.9, firewall"],
         firewall
     );
 }

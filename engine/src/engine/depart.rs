@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::look::{Basis, Desk, Ground, PLACES};
+use super::look::{self, Basis, Desk, Ground, PLACES};
 use crate::filter::Filter;
 use crate::observation::FlowObserved;
 use crate::report::{FlowReport, Report};
@@ -181,19 +181,15 @@ pub fn departed<L: Lender>(
     mut sink: impl FnMut(FlowReport, End),
 ) -> Result<u64, L::Gone> {
     // What verdicts rest on is younger than what is judged by it.
-    let ((gone, missed), mut basis) = desk.alter(|engine| {
+    let ((gone, missed), basis) = desk.alter(|engine| {
         let departed = engine.tables.tracker.take_departed();
         (departed, engine.basis())
     })?;
     left.0.extend(gone);
-    let mut more = under_way.is_some() || !left.0.is_empty();
-    while more {
-        (basis, more) = desk.at(move |engine| {
-            let more = engine.gather(&mut basis);
-            (basis, more)
-        })?;
+    if under_way.is_none() && left.0.is_empty() {
+        return Ok(missed);
     }
-    let basis = Arc::new(basis);
+    let basis = look::gathered(desk, basis)?;
     while !left.0.is_empty() {
         // If the reading ends meanwhile, they are told at the end.
         let some: Arc<Vec<Gone>> = Arc::new(left.0.drain(..left.0.len().min(FLOWS)).collect());
@@ -232,6 +228,6 @@ pub fn departed<L: Lender>(
 /// The report of the flows that a filter wants.
 pub fn report<D: Desk>(desk: &mut D, filter: Option<&Filter>) -> Result<Report, D::Gone> {
     let filter = filter.map(|filter| filter as &dyn crate::filter::Chooses);
-    let (report, ..) = super::look::report(desk, filter, |_, _, _| ())?;
+    let (report, ..) = look::report(desk, filter, |_, _, _| ())?;
     Ok(report)
 }

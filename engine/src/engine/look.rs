@@ -297,6 +297,18 @@ impl Review {
     }
 }
 
+/// Gathers what all flows tell together.
+pub(super) fn gathered<D: Desk>(desk: &mut D, mut basis: Basis) -> Result<Arc<Basis>, D::Gone> {
+    let mut more = true;
+    while more {
+        (basis, more) = desk.at(move |engine| {
+            let more = engine.gather(&mut basis);
+            (basis, more)
+        })?;
+    }
+    Ok(Arc::new(basis))
+}
+
 /// The report of the flows that somebody wants; `judged` gets them.
 pub(super) fn report<D: Desk>(
     desk: &mut D,
@@ -306,15 +318,8 @@ pub(super) fn report<D: Desk>(
     let mut tries = 0;
     'anew: loop {
         tries += 1;
-        let mut basis = desk.at(Engine::basis)?;
-        let mut more = true;
-        while more {
-            (basis, more) = desk.at(move |engine| {
-                let more = engine.gather(&mut basis);
-                (basis, more)
-            })?;
-        }
-        let basis = Arc::new(basis);
+        let basis = desk.at(Engine::basis)?;
+        let basis = gathered(desk, basis)?;
         let of = Arc::clone(&basis);
         let filtered = filter.is_some();
         let (mut review, mut ground) = desk.at(move |engine| {

@@ -7,10 +7,14 @@ use crate::table::{fetch, fetch_from};
 /// End of the list of free places.
 const NONE: u32 = u32::MAX;
 
+/// Places that memory is taken for at once. What is there stays where it is: a table that grows does not make packets wait.
+const CHUNK: usize = 1024;
+
 /// Values by number. Its memory grows, and never shrinks.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    cells: Vec<Cell<T>>,
+    /// All of them are full but the last.
+    chunks: Vec<Vec<Cell<T>>>,
     /// The place that became free last.
     free: u32,
     held: usize,
@@ -31,7 +35,7 @@ impl<T> Slab<T> {
 
     pub(super) fn new() -> Self {
         Self {
-            cells: Vec::new(),
+            chunks: Vec::new(),
             free: NONE,
             held: 0,
         }
@@ -42,10 +46,22 @@ impl<T> Slab<T> {
         self.held
     }
 
+    #[inline(always)]
+    fn cell(&self, number: u32) -> Option<&Cell<T>> {
+        let (chunk, place) = (number as usize / CHUNK, number as usize % CHUNK);
+        self.chunks.get(chunk)?.get(place)
+    }
+
+    #[inline(always)]
+    fn cell_mut(&mut self, number: u32) -> Option<&mut Cell<T>> {
+        let (chunk, place) = (number as usize / CHUNK, number as usize % CHUNK);
+        self.chunks.get_mut(chunk)?.get_mut(place)
+    }
+
     /// Has a value brought near, all lines of it at a time, without waiting for any.
     #[inline(always)]
     pub(super) fn fetch(&self, number: u32) {
-        if let Some(cell) = self.cells.get(number as usize) {
+        if let Some(cell) = self.cell(number) {
             fetch_from(&cell.next_free, Self::SIZE);
         }
     }
@@ -53,41 +69,51 @@ impl<T> Slab<T> {
     /// Has the first line of a value brought near.
     #[inline(always)]
     pub(super) fn fetch_first(&self, number: u32) {
-        if let Some(cell) = self.cells.get(number as usize) {
+        if let Some(cell) = self.cell(number) {
             fetch(&cell.next_free);
         }
     }
 
     #[inline(always)]
     pub(super) fn get(&self, number: u32) -> Option<&T> {
-        self.cells.get(number as usize)?.value.as_ref()
+        self.cell(number)?.value.as_ref()
     }
 
     #[inline(always)]
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.cells.get_mut(number as usize)?.value.as_mut()
+        self.cell_mut(number)?.value.as_mut()
     }
 
     /// Puts a value where one became free last, else behind all others, and gives its number.
     pub(super) fn insert(&mut self, value: T) -> u32 {
         self.held += 1;
-        if let Some(cell) = self.cells.get_mut(self.free as usize) {
-            let number = self.free;
-            self.free = cell.next_free;
+        let number = self.free;
+        if let Some(cell) = self.cell_mut(number) {
             cell.value = Some(value);
+            self.free = cell.next_free;
             return number;
         }
-        self.cells.push(Cell {
+        let number = self.places();
+        let cell = Cell {
             next_free: NONE,
             value: Some(value),
-        });
-        self.cells.len() as u32 - 1
+        };
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(cell),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(cell);
+                self.chunks.push(chunk);
+            }
+        }
+        number
     }
 
     pub(super) fn remove(&mut self, number: u32) -> Option<T> {
-        let cell = self.cells.get_mut(number as usize)?;
+        let free = self.free;
+        let cell = self.cell_mut(number)?;
         let value = cell.value.take()?;
-        cell.next_free = self.free;
+        cell.next_free = free;
         self.free = number;
         self.held -= 1;
         Some(value)
@@ -95,27 +121,45 @@ impl<T> Slab<T> {
 
     /// All values, by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.cells.iter().filter_map(|cell| cell.value.as_ref())
+        let cells = self.chunks.iter().flatten();
+        cells.filter_map(|cell| cell.value.as_ref())
     }
 
     /// Places, those that are free among them.
     pub(super) fn places(&self) -> u32 {
-        self.cells.len() as u32
+        let last = self.chunks.last().map_or(0, Vec::len);
+        (self.chunks.len().saturating_sub(1) * CHUNK + last) as u32
     }
 
     /// The values at some places, with their numbers.
     pub(super) fn some(&self, places: Range<u32>) -> impl Iterator<Item = (u32, &T)> {
-        let end = places.end.min(self.places());
-        let start = places.start.min(end);
-        let cells = self.cells.get(start as usize..end as usize);
-        let values = (start..).zip(cells.unwrap_or_default());
-        values.filter_map(|(number, cell)| Some((number, cell.value.as_ref()?)))
+        let places = places.start..places.end.min(self.places());
+        places.filter_map(|number| Some((number, self.get(number)?)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_places_are_taken_one_after_the_other() {
+        let mut slab = Slab::new();
+        let many = CHUNK as u32 * 2 + 3;
+        assert!((0..many).all(|number| slab.insert(number) == number));
+        assert_eq!((slab.places(), slab.len()), (many, many as usize));
+        assert!(slab.iter().copied().eq(0..many));
+        let edge = CHUNK as u32 - 1;
+        let some: Vec<u32> = slab
+            .some(edge..edge + 3)
+            .map(|(number, _)| number)
+            .collect();
+        assert_eq!(some, [edge, edge + 1, edge + 2]);
+        assert_eq!(slab.remove(edge + 1), Some(edge + 1));
+        assert_eq!(slab.get(edge + 1), None);
+        assert_eq!(slab.insert(7), edge + 1);
+        assert_eq!((slab.get(edge + 1), slab.get(many)), (Some(&7), None));
+    }
 
     #[test]
     fn places_are_used_again_the_latest_first() {

@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_millis(10);
 const NEXT: Duration = Duration::from_millis(1);
 /// How long others look while no packets came, before it is asked whether some do now.
 const WHILE: Duration = Duration::from_millis(2);
+/// Who looked so lately looks on.
+const LATELY: Duration = Duration::from_millis(20);
 /// How long signals may wait once all is read.
 const REST: Duration = Duration::from_millis(100);
 
@@ -107,8 +109,8 @@ pub struct Analysis<'a> {
     ended: Option<(LiveReport, Activity)>,
     /// Frames at the last moment.
     looked: u64,
-    /// Somebody looks, and will look again at once.
-    asked: bool,
+    /// When somebody looked last, who may look again at once.
+    lent: Option<Instant>,
 }
 
 /// What the screens show besides the engine's report.
@@ -155,7 +157,7 @@ impl<'a> Analysis<'a> {
             },
             ended: None,
             looked: 0,
-            asked: false,
+            lent: None,
         }
     }
 
@@ -195,6 +197,7 @@ impl<'a> Analysis<'a> {
             course,
             busy,
         });
+        self.lent = Some(Instant::now());
     }
 
     /// Lets others look: for one moment while packets come, for some while none do.
@@ -210,13 +213,11 @@ impl<'a> Analysis<'a> {
             }
             return;
         }
-        self.asked = false;
         let until = Instant::now() + WHILE;
         while Instant::now() < until
             && let Ok(work) = self.work.recv_timeout(NEXT)
         {
             self.lend(work, Some(course), busy);
-            self.asked = true;
         }
     }
 
@@ -326,7 +327,9 @@ impl Consumer for Analysis<'_> {
     }
 
     fn patience(&self) -> Duration {
-        if self.asked { Duration::ZERO } else { PATIENCE }
+        // Between two moments of a look nobody waits for packets in vain.
+        let looks = self.lent.is_some_and(|lent| lent.elapsed() < LATELY);
+        if looks { Duration::ZERO } else { PATIENCE }
     }
 
     fn flows(&self) -> usize {

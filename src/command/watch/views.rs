@@ -347,6 +347,7 @@ impl<'a> Views<'a> {
             let query = self.query.clone();
             let flows = page::page(&mut Unasked(self), &digest, &query)?;
             if self.query == query {
+                self.asked = false;
                 break flows;
             }
         };
