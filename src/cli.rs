@@ -190,6 +190,19 @@ pub struct InputArgs {
     pub decode: DecodeArgs,
 }
 
+impl InputArgs {
+    /// All files that are read.
+    pub fn all_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let Self {
+            files,
+            sites,
+            naming,
+            ..
+        } = self;
+        files.iter().chain(sites).chain(&naming.names)
+    }
+}
+
 /// Which clock tells when packets passed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Clock {

@@ -231,3 +231,30 @@ fn a_log_is_gone_on_with() {
         assert_eq!(flows.count(), runs * 30);
     }
 }
+
+/// What is read is never written, whatever it is read for.
+#[test]
+fn files_that_are_read_are_no_place_for_logs() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |name: &str, of: &str| {
+        let path = folder.path().join(name);
+        fs::copy(of, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let capture = copy("own.pcap", "samples/healthy.pcap");
+    let sites = copy("own.toml", "samples/two-sites.toml");
+    for (log, file) in [
+        (format!("eve:{capture}"), &capture),
+        (format!("zeek:{capture}"), &capture),
+        (format!("eve:{sites}"), &sites),
+    ] {
+        let before = fs::read(file).unwrap();
+        let output = run(&["flows", "--log", &log, "--sites", &sites, &capture]);
+        assert_eq!(output.status.code(), Some(2), "{log}");
+        assert!(stderr(&output).contains("is an input file too"), "{log}");
+        assert!(fs::read(file).unwrap() == before, "{log}");
+    }
+    let output = run(&["decap", "--sites", &sites, "-w", &sites, &capture]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is an input file too"));
+}

@@ -16,6 +16,7 @@ mod encap;
 mod endpoints;
 mod errors;
 mod export;
+mod extcap;
 mod filter;
 mod follow;
 mod formats;

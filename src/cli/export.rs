@@ -124,7 +124,7 @@ pub enum IpfixEach {
 }
 
 fn log(text: &str) -> Result<LogTo, String> {
-    let wrong = "a format and a target are needed: zeek:, zeek-json: or eve:, and a file, tcp://HOST:PORT, unix:PATH or -";
+    let wrong = "a format and a target are needed: zeek:, zeek-json: or eve:, and a file, a folder/, tcp://HOST:PORT, tls://HOST:PORT, unix:PATH or -";
     let (format, target) = text.split_once(':').ok_or(wrong)?;
     let (format, file) = match format {
         "zeek" => (LogFormat::Zeek, "conn.log"),

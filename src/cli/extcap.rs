@@ -22,8 +22,8 @@ const CAPTURE: &str = "What is captured";
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 #[expect(clippy::option_option, reason = "the folder may be left out")]
-#[command(group = ArgGroup::new("deed").required(true).args([
-    "install", "remove", "extcap_interfaces", "extcap_dlts", "extcap_config", "capture",
+#[command(group = ArgGroup::new("deed").required(true).multiple(true).args([
+    "install", "remove", "extcap_interfaces", "extcap_dlts", "extcap_config", "capture", "extcap_capture_filter",
 ]))]
 pub struct ExtcapArgs {
     /// Put mirrorscope into Wireshark's folder for capture sources [default: the one that tshark tells, yours rather than all users']
@@ -63,7 +63,7 @@ pub struct ExtcapArgs {
     pub fifo: Option<PathBuf>,
 
     /// Wireshark's capture filter: mirror sources that may send, as with `--capture-filter`
-    #[arg(long, value_name = "PREFIXES", help_heading = QUESTIONS)]
+    #[arg(long, value_name = "PREFIXES", requires = "extcap_interface", help_heading = QUESTIONS)]
     pub extcap_capture_filter: Option<String>,
 
     /// What the toolbar says

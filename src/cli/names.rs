@@ -14,12 +14,19 @@ pub struct NamesArgs {
     pub names: Vec<PathBuf>,
 
     /// No names: addresses alone, not even those of /etc/hosts
-    #[arg(short = 'n', long, conflicts_with_all = ["names", "resolve"], help_heading = NAMES)]
+    #[arg(short = 'n', long, help_heading = NAMES)]
     pub no_names: bool,
 
     /// Ask the name service for names of addresses that no file knows (reverse DNS); it learns who you look at
     #[arg(long, help_heading = NAMES)]
     pub resolve: bool,
+}
+
+impl NamesArgs {
+    /// Whether the name service is asked.
+    pub fn asks_for_names(&self) -> bool {
+        self.resolve && !self.no_names
+    }
 }
 
 const INVENTORY: &str = "\

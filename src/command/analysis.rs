@@ -15,7 +15,7 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::MAX_POINTS;
 use mirrorscope_engine::{Engine, Threaded};
 
-use super::{filter, tell};
+use super::{filter, refuse_own_input, tell};
 use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
 use crate::export::{Exports, Feed};
 use crate::pipeline::{Consumer, Course, Input, PATIENCE, Plan};
@@ -124,6 +124,9 @@ pub fn run(
     let filter = filter(args)?;
     let exports = export.map(Exports::open).transpose()?.flatten();
     let files = exports.as_ref().map(Exports::files).unwrap_or_default();
+    for file in &files {
+        refuse_own_input(file, args.input.all_files())?;
+    }
     let plan = Plan {
         writes: &files,
         network: exports.as_ref().map(Exports::network),

@@ -58,7 +58,7 @@ fn prepare(args: &DecapArgs, chosen: Option<Chosen>) -> Result<(Decap, Input<'_>
     let analysis = &args.analysis;
     let file = args.write.as_deref();
     if let Some(file) = file {
-        refuse_own_input(file, &analysis.input.files)?;
+        refuse_own_input(file, analysis.input.all_files())?;
         if capture_format(file, args.format) == CaptureFormat::Pcap {
             refuse_what_pcap_cannot(args)?;
         }

@@ -8,9 +8,12 @@ mod describe;
 mod install;
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+use mirrorscope_engine::point::printable;
 
 use super::{Outcome, decap};
 use crate::cli::{Cli, Command, ExtcapArgs};
@@ -36,9 +39,38 @@ pub fn run(args: &ExtcapArgs) -> Result<Outcome> {
         describe::link_types(name)
     } else if args.extcap_config {
         describe::settings()
-    } else {
+    } else if args.capture {
         capture(args, &listener)
+    } else {
+        // Whether a filter is one: nothing is said of one that is.
+        if let Err(wrong) = mirrors(args) {
+            println!("{wrong}");
+        }
+        Ok(Outcome::Done)
     }
+}
+
+/// The mirror sources that Wireshark's capture filter lets send.
+fn mirrors(args: &ExtcapArgs) -> Result<Option<OsString>> {
+    let Some(filter) = args
+        .extcap_capture_filter
+        .as_ref()
+        .filter(|filter| !filter.is_empty())
+    else {
+        return Ok(None);
+    };
+    let sources = filter.split(',').map(str::trim);
+    if sources
+        .clone()
+        .any(|source| source.parse::<IpNet>().is_err() && source.parse::<IpAddr>().is_err())
+    {
+        bail!(
+            "capture filter: {}: it takes the mirror sources that may send, such as 10.60.0.0/24; to choose by host, port or \
+             protocol, use the setting Only flows",
+            printable(filter)
+        );
+    }
+    Ok(Some(sources.collect::<Vec<_>>().join(",").into()))
 }
 
 /// Captures as `decap` does.
@@ -48,7 +80,8 @@ fn capture(args: &ExtcapArgs, listener: &Listener<'_>) -> Result<Outcome> {
         (Some(from), Some(to)) => Some(Control::open(from, to).context("the toolbar's controls")?),
         _ => None,
     };
-    let cli = Cli::try_parse_from(words(args, listener)).context("what is to be captured")?;
+    let cli = Cli::try_parse_from(words(args, mirrors(args)?, listener))
+        .context("what is to be captured")?;
     let Command::Decap(decap) = &cli.command else {
         bail!("nothing to capture");
     };
@@ -56,7 +89,7 @@ fn capture(args: &ExtcapArgs, listener: &Listener<'_>) -> Result<Outcome> {
 }
 
 /// The same in the words of `decap`.
-fn words(args: &ExtcapArgs, listener: &Listener<'_>) -> Vec<OsString> {
+fn words(args: &ExtcapArgs, mirrors: Option<OsString>, listener: &Listener<'_>) -> Vec<OsString> {
     let mut words: Vec<OsString> = ["mirrorscope", "decap"].map(OsString::from).into();
     let mut say = |option: &str, value: OsString| {
         // One word, so that no value is taken for an option.
@@ -74,10 +107,7 @@ fn words(args: &ExtcapArgs, listener: &Listener<'_>) -> Vec<OsString> {
         ("sites", args.sites.clone().map(OsString::from)),
         ("names", args.names.clone().map(OsString::from)),
         ("filter", args.filter.clone().map(OsString::from)),
-        (
-            "capture-filter",
-            args.extcap_capture_filter.clone().map(OsString::from),
-        ),
+        ("capture-filter", mirrors),
         (
             "keep",
             args.keep

@@ -132,7 +132,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
         );
     }
     if let Some(path) = &args.write {
-        refuse_own_input(path, &args.analysis.input.files)?;
+        refuse_own_input(path, args.analysis.input.all_files())?;
     }
     let (mut collected, sound) = collect(args, || Ok(Spools::default()))?;
     tell(&collected.engine.hints());

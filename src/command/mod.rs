@@ -90,17 +90,13 @@ fn capture_format(path: &Path, asked: Option<CaptureFormat>) -> CaptureFormat {
 }
 
 /// Reading and writing one file at once would destroy it.
-fn refuse_own_input(output: &Path, files: &[PathBuf]) -> Result<()> {
+fn refuse_own_input<'a>(output: &Path, files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
     let identity = |path: &Path| path.canonicalize().ok();
-    let Some(written) = identity(output) else {
+    let Some(written) = identity(output).filter(|path| path.is_file()) else {
         return Ok(());
     };
-    let is_read = || {
-        files
-            .iter()
-            .any(|file| identity(file).as_ref() == Some(&written))
-    };
-    if written.is_file() && is_read() {
+    let mut files = files.into_iter();
+    if files.any(|file| identity(file).as_ref() == Some(&written)) {
         bail!(
             "{}: is an input file too; write to another name",
             output.display()

@@ -1,6 +1,7 @@
 //! Capture files, read to their end.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use mirrorscope_capture::Files;
@@ -10,7 +11,7 @@ use mirrorscope_tui::data::Weight;
 use mirrorscope_tui::progress::{Done, State};
 
 use super::frames::Frames;
-use super::{Consumer, Course, Teller};
+use super::{Consumer, Course, PATIENCE, Teller};
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
 const LOOK: u64 = 4096;
@@ -33,9 +34,12 @@ pub fn read(
 ) -> Result<Read> {
     let mut frames = Frames::default();
     let mut look = 0;
+    let mut looked = Instant::now();
     while frames.taken < count {
-        if frames.taken >= look {
+        // Through a pipe few may come for long.
+        if frames.taken >= look || looked.elapsed() >= PATIENCE {
             look = frames.taken + LOOK;
+            looked = Instant::now();
             consumer.look(&Course::Files(files))?;
             if teller.wants_progress() {
                 let read = files.progress();

@@ -161,7 +161,7 @@ impl<'a> Input<'a> {
         // It is another process, which must begin before this one gives up what that takes.
         let resolver = args
             .naming
-            .resolve
+            .asks_for_names()
             .then(|| Resolver::start(&config.names, user));
         let resolver = resolver.transpose()?;
         if !args.live.is_live() {

@@ -231,7 +231,9 @@ impl Injection {
         let totals = self.injector.finish();
         self.tell_notes();
         let who = self.targets.iter().flat_map(|target| &target.who);
+        let mut known_all = true;
         for who in who.filter_map(|(who, met)| who.as_deref().filter(|_| !met)) {
+            known_all = false;
             let known: Vec<String> = self.names.iter().map(|name| printable(name)).collect();
             eprintln!(
                 "mirrorscope: --to: no site, point or session is called {}; there were: {}",
@@ -257,7 +259,7 @@ impl Injection {
             );
         }
         self.tell_counts();
-        totals.iter().all(Totals::is_complete) && self.injector.dropped() == 0
+        known_all && totals.iter().all(Totals::is_complete) && self.injector.dropped() == 0
     }
 
     fn tell_counts(&self) {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +32,8 @@ pub struct LogFile {
 
 struct Open {
     file: File,
+    /// Nobody else writes to it who asks for that.
+    alone: bool,
     /// Bytes of whole records in it.
     length: u64,
     /// There is more in it than a header.
@@ -59,13 +61,15 @@ impl LogFile {
         let open = if let Some(open) = self.open.take() {
             open
         } else {
-            let file = OpenOptions::new()
+            let mut file = OpenOptions::new()
                 .append(true)
                 .create(true)
                 .open(&self.path)?;
+            end_line(&self.path, &mut file)?;
             let length = file.metadata()?.len();
             self.fresh = length == 0;
             Open {
+                alone: file.try_lock().is_ok(),
                 file,
                 length,
                 used: length > 0,
@@ -113,8 +117,9 @@ impl LogFile {
         let written = open.file.write_all(bytes);
         match written {
             Ok(()) => open.length += bytes.len() as u64,
-            // What was written in part goes, so that lines stay whole. Pipes and devices have no length.
-            Err(_) => drop(open.file.set_len(open.length)),
+            // What was written in part goes, so that lines stay whole: not what others wrote. Pipes and devices have no length.
+            Err(_) if open.alone => drop(open.file.set_len(open.length)),
+            Err(_) => {}
         }
         written
     }
@@ -157,6 +162,23 @@ impl Sink for LogFile {
         let _ = self.opened();
         std::mem::take(&mut self.fresh)
     }
+}
+
+/// Ends a line that whoever wrote the file before left in the midst of it.
+fn end_line(path: &Path, file: &mut File) -> io::Result<()> {
+    let told = file.metadata()?;
+    if !told.is_file() || told.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [b'\n'];
+    // A file that may be written may not be read: then nobody knows.
+    if let Ok(written) = File::open(path) {
+        written.read_exact_at(&mut last, told.len() - 1)?;
+    }
+    if last == *b"\n" {
+        return Ok(());
+    }
+    file.write_all(b"\n")
 }
 
 /// Gives a file a name with the time, and deletes the oldest of those with such names if there are too many.
@@ -301,6 +323,16 @@ mod tests {
         assert_eq!(names.len(), 2);
         let aside = fs::read_to_string(folder.path().join(&names[0])).unwrap();
         assert_eq!(aside, "line\nline\n");
+    }
+
+    #[test]
+    fn a_line_that_was_left_in_its_midst_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eve.json");
+        fs::write(&path, "{\"half").unwrap();
+        let mut log = LogFile::open(path.clone(), Rotation::default(), false).unwrap();
+        write(&mut log, "one\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"half\none\n");
     }
 
     #[test]
