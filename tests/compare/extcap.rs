@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,6 +21,13 @@ const SITES: &str = r#"
 name = "dc1"
 point = [{ name = "fw1", role = "firewall", match = { session = 77 } }]
 "#;
+
+/// Ports of mirrors are this host's: one at a time holds them.
+static PORTS: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    PORTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Two VXLAN mirrors that send to this host, until this goes away.
 struct Mirrors {
@@ -92,6 +99,7 @@ fn fields(file: &Path, names: &[&str]) -> Vec<String> {
 #[test]
 #[ignore = "needs tshark and root: tests/compare/run"]
 fn tshark_lists_it_and_captures_from_it() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let sites = folder.path().join("sites.toml");
     let out = folder.path().join("out.pcapng");
@@ -134,6 +142,7 @@ fn tshark_lists_it_and_captures_from_it() {
 #[test]
 #[ignore = "needs tshark and root: tests/compare/run"]
 fn users_without_privileges_capture_what_is_sent_to_ports() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let everyone = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -171,6 +180,7 @@ fn users_without_privileges_capture_what_is_sent_to_ports() {
 #[test]
 #[ignore = "needs dumpcap: tests/compare/run"]
 fn the_toolbar_chooses_a_session() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let [fifo, to_us, from_us, out] =
         ["fifo", "in", "out", "out.pcapng"].map(|name| folder.path().join(name));
