@@ -6,6 +6,7 @@
 //! are: the network is not blamed for what a mirror lost meanwhile.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::page::Place;
@@ -24,7 +25,7 @@ use crate::receive::TimeSource;
 use crate::report::{Report, SessionReport, Totals};
 use crate::table::Set;
 use crate::time::Timestamp;
-use crate::track::{self, PointEvidence};
+use crate::track::{self, PointEvidence, Tracker};
 
 /// Flows that are observed in one moment, at least.
 pub(super) const FLOWS: u32 = 64;
@@ -295,6 +296,26 @@ impl Review {
             live: None,
         }
     }
+}
+
+/// Passes over all places of the flow table, so many in a moment, until `step` says that it has enough.
+pub(super) fn fold<D: Desk, S: Send + 'static>(
+    desk: &mut D,
+    at_once: u32,
+    mut sum: S,
+    step: impl Fn(&Tracker, Range<u32>, &mut S) -> bool + Clone + Send + 'static,
+) -> Result<S, D::Gone> {
+    let mut next = Some(0);
+    while let Some(first) = next {
+        let step = step.clone();
+        (sum, next) = desk.at(move |engine| {
+            let tracker = &engine.tables.tracker;
+            let end = first + at_once;
+            let more = step(tracker, first..end, &mut sum) && end < tracker.places();
+            (sum, more.then_some(end))
+        })?;
+    }
+    Ok(sum)
 }
 
 /// Gathers what all flows tell together.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::look::{Desk, PLACES};
+use super::look::{self, Desk, PLACES};
 use super::page::{Digest, Place, Words};
 use crate::firewall::OutOfState;
 use crate::flow::{FlowKey, Side};
@@ -92,32 +92,22 @@ struct Known {
 
 /// The flows with some ids, in the order of these.
 fn find<D: Desk>(desk: &mut D, ids: &[String]) -> Result<Vec<Known>, D::Gone> {
-    let mut found: Vec<Option<Known>> = ids.iter().map(|_| None).collect();
+    let found: Vec<Option<Known>> = ids.iter().map(|_| None).collect();
     let ids: Arc<[String]> = ids.into();
-    let mut next = 0;
-    while found.iter().any(Option::is_none) {
-        let ids = Arc::clone(&ids);
-        let (some, more): (Vec<_>, bool) = desk.at(move |engine| {
-            let tracker = &engine.tables.tracker;
-            let flows = tracker
-                .briefs(next..next + IDS)
-                .filter_map(|(place, flow)| {
-                    let id = flow.key.id(flow.born);
-                    let index = ids.iter().position(|sought| *sought == id)?;
-                    let place = (place, flow.serial);
-                    let key = flow.key;
-                    Some((index, Known { id, place, key }))
-                });
-            (flows.collect(), next + IDS < tracker.places())
-        })?;
-        for (index, known) in some {
-            found[index] = Some(known);
+    let found = look::fold(desk, IDS, found, move |tracker, places, found| {
+        if found.iter().all(Option::is_some) {
+            return false;
         }
-        if !more {
-            break;
+        for (place, flow) in tracker.briefs(places) {
+            let id = flow.key.id(flow.born);
+            if let Some(index) = ids.iter().position(|sought| *sought == id) {
+                let place = (place, flow.serial);
+                let key = flow.key;
+                found[index] = Some(Known { id, place, key });
+            }
         }
-        next += IDS;
-    }
+        true
+    })?;
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -129,28 +119,20 @@ fn before<D: Desk>(desk: &mut D, flows: Vec<Known>) -> Result<Map<u64, Vec<u64>>
         sought.entry(flow.key).or_default().push(serial);
     }
     let sought = Arc::new(sought);
-    let mut earlier: Map<u64, Vec<u64>> = Map::default();
-    let mut next = 0;
-    loop {
-        let sought = Arc::clone(&sought);
-        let (some, more): (Vec<_>, bool) = desk.at(move |engine| {
-            let tracker = &engine.tables.tracker;
-            let flows = tracker.briefs(next..next + PLACES);
-            let some = flows.flat_map(|(_, flow)| {
+    look::fold(
+        desk,
+        PLACES,
+        Map::default(),
+        move |tracker, places, earlier: &mut Map<u64, Vec<u64>>| {
+            for (_, flow) in tracker.briefs(places) {
                 let later = sought.get(&flow.key).into_iter().flatten();
-                let later = later.filter(move |later| flow.serial < **later);
-                later.map(move |later| (*later, flow.serial))
-            });
-            (some.collect(), next + PLACES < tracker.places())
-        })?;
-        for (later, serial) in some {
-            earlier.entry(later).or_default().push(serial);
-        }
-        if !more {
-            return Ok(earlier);
-        }
-        next += PLACES;
-    }
+                for later in later.filter(|later| flow.serial < **later) {
+                    earlier.entry(*later).or_default().push(flow.serial);
+                }
+            }
+            !sought.is_empty()
+        },
+    )
 }
 
 impl Engine {

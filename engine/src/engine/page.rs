@@ -124,22 +124,20 @@ pub fn page<D: Desk>(
     digest: &Digest,
     query: &FlowQuery,
 ) -> Result<FlowPage, D::Gone> {
-    let mut search = Search::new(query);
-    let mut next = 0;
-    let mut more = true;
-    while more {
-        let (ground, verdicts) = (Arc::clone(&digest.ground), Arc::clone(&digest.verdicts));
-        (search, more) = desk.at(move |engine| {
-            let tracker = &engine.tables.tracker;
-            for (place, flow) in tracker.briefs(next..next + PLACES) {
+    let (ground, verdicts) = (Arc::clone(&digest.ground), Arc::clone(&digest.verdicts));
+    let mut search = look::fold(
+        desk,
+        PLACES,
+        Search::new(query),
+        move |tracker, places, search| {
+            for (place, flow) in tracker.briefs(places) {
                 if let Some((verdict, cause)) = verdicts.of((place, flow.serial)) {
                     search.pass(&ground.context, (place, &flow), verdict, cause);
                 }
             }
-            (search, next + PLACES < tracker.places())
-        })?;
-        next += PLACES;
-    }
+            true
+        },
+    )?;
     let mut words = Words::new(digest);
     if let Some(filter) = &query.filter {
         let undecided = std::mem::take(&mut search.undecided);
