@@ -200,8 +200,11 @@ impl Recipe {
         }
         let facts_path = path.with_extension("json");
         let _ = fs::remove_file(&facts_path);
-        let file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        // Whoever reads the old one meanwhile reads it to its end.
+        let new = path.with_extension("new");
+        let file = BufWriter::with_capacity(1 << 20, File::create(&new)?);
         let (_, facts) = recipe.load.write(file)?;
+        fs::rename(&new, &path)?;
         fs::write(&facts_path, serde_json::to_string_pretty(&facts)?)?;
         Ok(Capture {
             recipe,
