@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::recipe::Capture;
 use crate::run::{Run, median};
-use crate::tool::{Kind, Saw, Tool};
+use crate::tool::{Kind, NOT_INSTALLED, Saw, Tool};
 
 /// A tool that takes longer runs once: next to its time, nothing that chance adds counts.
 const LONG: f64 = 20.0;
@@ -53,11 +53,11 @@ pub fn compare(capture: &Capture, tools: &[Tool], rounds: usize, scratch: &Path)
     }
     println!("{}", heading(capture));
     println!(
-        "| program | wall s | of tcpdump | CPU s | ns/packet | Mpackets/s | MiB | saw | runs |"
+        "| program | wall s | of tcpdump's | CPU s | of tcpdump's | ns/packet | MiB | saw | runs |"
     );
     println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: |");
     let yardstick = rows.iter().find(|row| row.tool.is(YARDSTICK));
-    let yardstick = yardstick.and_then(Row::wall);
+    let yardstick = yardstick.and_then(|row| Some((row.wall()?, row.cpu()?)));
     for row in &rows {
         row.print(capture, yardstick);
     }
@@ -96,46 +96,66 @@ impl Row<'_> {
         self.runs.push(run);
     }
 
+    /// Seconds on the wall.
     fn wall(&self) -> Option<f64> {
         (!self.runs.is_empty()).then(|| median(self.runs.iter().map(|run| run.wall)))
     }
 
-    fn print(&self, capture: &Capture, yardstick: Option<f64>) {
+    /// Seconds of processors.
+    fn cpu(&self) -> Option<f64> {
+        (!self.runs.is_empty()).then(|| median(self.runs.iter().map(|run| run.cpu)))
+    }
+
+    fn print(&self, capture: &Capture, yardstick: Option<(f64, f64)>) {
         let name = &self.tool.name;
-        let (Some(wall), None) = (self.wall(), &self.why_not) else {
+        let (Some(wall), Some(cpu), None) = (self.wall(), self.cpu(), &self.why_not) else {
             let why = self.why_not.as_deref().unwrap_or_default();
             println!("| {name} | {why} | | | | | | | |");
             return;
         };
-        let cpu = median(self.runs.iter().map(|run| run.cpu));
         let memory = median(self.runs.iter().map(|run| run.memory as f64)) / f64::from(1 << 20);
-        let ratio = yardstick.map_or(String::new(), |yardstick| {
-            format!("{:.2}", wall / yardstick)
-        });
+        let of = |cost: f64, yardstick: Option<f64>| {
+            yardstick.map_or(String::new(), |yardstick| {
+                format!("{:.2}", cost / yardstick)
+            })
+        };
         let saw = match self.saw {
             Some(Saw::Flows(flows)) => format!("{flows} flows"),
             Some(Saw::Packets(packets)) => format!("{packets} packets"),
             Some(Saw::Streams(streams)) => format!("{streams} streams"),
+            Some(Saw::Records(records)) => format!("{records} records"),
             None => String::new(),
         };
         let packets = capture.facts.frames as f64;
         println!(
-            "| {name} | {wall:.2} | {ratio} | {cpu:.2} | {:.0} | {:.2} | {memory:.0} | {saw} | {} |",
+            "| {name} | {wall:.2} | {} | {cpu:.2} | {} | {:.0} | {memory:.0} | {saw} | {} |",
+            of(wall, yardstick.map(|(wall, _)| wall)),
+            of(cpu, yardstick.map(|(_, cpu)| cpu)),
             cpu * 1e9 / packets,
-            packets / wall / 1e6,
             self.runs.len(),
         );
     }
 
-    /// What mirrorscope counted otherwise than it was made.
+    /// What mirrorscope, and tshark, counted otherwise than it was made.
     fn faults(&self, capture: &Capture) -> Vec<String> {
         let of = |what: &str| format!("{}, {}: {what}", capture.recipe.name, self.tool.name);
-        match &self.tool.kind {
-            // One that must run.
-            Kind::Report(_, 1) | Kind::Streams(_) if self.why_not.is_some() => {
-                return vec![of(self.why_not.as_deref().unwrap_or_default())];
+        match (&self.tool.kind, &self.why_not) {
+            // Those that must run.
+            (Kind::Report(_, 1) | Kind::Streams(_), Some(why)) if self.runs.is_empty() => {
+                return vec![of(why)];
             }
-            Kind::Report(..) if self.why_not.is_none() => {}
+            (_, Some(why)) if why == NOT_INSTALLED || !self.runs.is_empty() => {
+                return vec![of(why)];
+            }
+            (Kind::Report(..), None) => {}
+            (Kind::Other(_), None) if self.tool.is("tshark") => {
+                let made = Saw::Flows(capture.facts.made.flows);
+                let other = self.saw.filter(|saw| *saw != made);
+                return other
+                    .map(|saw| of(&format!("{saw:?}, not {made:?}")))
+                    .into_iter()
+                    .collect();
+            }
             _ => return Vec::new(),
         }
         let (made, facts) = (&capture.facts.made, &capture.facts);

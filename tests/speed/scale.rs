@@ -187,6 +187,7 @@ impl Scale {
         for &step in steps {
             let mut load = BASE;
             load.mix.packets /= self.part;
+            load.mix.flows = (load.mix.flows / self.part as u32).max(1);
             change(&mut load, step);
             let cost = self.cost(&load, self.rounds);
             let points = match load.mix.places {

@@ -16,6 +16,12 @@ use crate::traffic::Places;
 /// Names of sites and points of captures of two sites.
 pub const SITES: &str = "tests/generated/two-sites-erspan.toml";
 
+/// Flows of which some programs need too much.
+const MANY: u64 = 1_000_000;
+
+/// Why a program did not run that should have.
+pub const NOT_INSTALLED: &str = "not installed";
+
 /// A build of mirrorscope.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -63,6 +69,8 @@ pub enum Saw {
     Packets(u64),
     /// Directions of flows.
     Streams(u64),
+    /// What was written of flows, of long ones more than once.
+    Records(u64),
 }
 
 const OTHERS: [Other; 9] = [
@@ -122,7 +130,7 @@ const OTHERS: [Other; 9] = [
     },
     Other {
         name: "tshark",
-        line: "tshark -n -r CAPTURE -q -z conv,tcp -z conv,udp",
+        line: "tshark -n -r CAPTURE -q -z conv,tcp",
         saw: |run, _| Some(Saw::Flows(lines(run, |line| line.contains("<->")))),
     },
 ];
@@ -134,7 +142,7 @@ fn argus_saw(_: &Run, folder: &Path) -> Option<Saw> {
     let out = racount.output().ok()?;
     let out = String::from_utf8_lossy(&out.stdout).into_owned();
     let flows = ["tcp ", "udp "].map(|proto| number_behind(&out, proto).unwrap_or(0));
-    Some(Saw::Flows(flows.iter().sum()))
+    Some(Saw::Records(flows.iter().sum()))
 }
 
 /// How many lines of what it said are of a kind.
@@ -194,6 +202,7 @@ impl Tool {
 
     /// Why it is of no use for a capture.
     pub fn why_not(&self, capture: &Capture) -> Option<String> {
+        let flows = capture.facts.made.flows;
         let program = match &self.kind {
             Kind::Other(other) => other.name,
             Kind::Report(path, threads) => {
@@ -205,10 +214,15 @@ impl Tool {
                     .contains("'--threads")
                     .then(|| format!("no {threads} threads"));
             }
-            Kind::Streams(_) => return None,
+            Kind::Streams(_) => {
+                return (flows > MANY).then(|| format!("would write {} files", 2 * flows));
+            }
         };
+        if program == "tshark" && flows > MANY {
+            return Some("would need more than 10 GB of memory".to_owned());
+        }
         if !is_there(program) {
-            return Some("not installed".to_owned());
+            return Some(NOT_INSTALLED.to_owned());
         }
         let bare = capture.recipe.load.form == Form::Bare;
         // Every stream a file: the ones that read no encapsulation have nothing to do.
@@ -228,7 +242,12 @@ impl Tool {
                         .replace("CAPTURE", capture.path.to_str().unwrap())
                         .into(),
                 };
-                (program, words.map(fill).collect())
+                let mut words: Vec<OsString> = words.map(fill).collect();
+                // Without any in it, only the mirror's own would be counted.
+                if other.name == "tshark" && capture.recipe.load.mix.udp > 0 {
+                    words.extend(["-z", "conv,udp"].map(OsString::from));
+                }
+                (program, words)
             }
             Kind::Report(path, threads) => {
                 let threads = threads.to_string();
