@@ -6,9 +6,22 @@ use std::process::Command;
 
 use rustix::fs::statvfs;
 
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Bytes of memory that programs can still have.
+pub fn available() -> u64 {
+    let memory = read("/proc/meminfo");
+    let line = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}
+
 /// Prints what is known of the machine and the programs.
 pub fn print(programs: &[crate::tool::Program]) {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text
             .lines()

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::conversation::Sizes;
 use crate::frame::Form;
+use crate::machine;
 use crate::recipe::Load;
 use crate::run::{Run, median};
 use crate::tool::{Program, SITES};
@@ -70,7 +71,7 @@ struct Cost {
 
 impl Scale {
     pub fn run(&self) {
-        crate::machine::print(&[Program {
+        machine::print(&[Program {
             name: String::new(),
             path: self.program.clone(),
         }]);
@@ -168,12 +169,17 @@ impl Scale {
                 self.cost(&Load { mix, ..BASE }, rounds)
             });
             let known = (second.cpu - first.cpu) / (many - few) as f64;
-            let new = (first.cpu - known * few as f64) / f64::from(flows);
+            let new = (first.cpu - known * few as f64) / f64::from(flows) * 1e9;
             println!(
-                "| {flows} | {:.0} | {:.0} | {:.0} | {:.0} |",
+                "| {flows} | {:.0} | {:.0} | {} | {:.0} |",
                 second.cpu / many as f64 * 1e9,
                 known * 1e9,
-                new * 1e9,
+                // Of fewer flows, it is less than what differs from run to run.
+                if flows < 1_000_000 {
+                    String::new()
+                } else {
+                    format!("{new:.0}")
+                },
                 second.memory / f64::from(1 << 20),
             );
             flows *= 10;
@@ -234,13 +240,22 @@ impl Scale {
                 check(&load, &run);
                 run.memory as f64
             };
-            let (few, many) = (self.flows / 1000, self.flows);
-            let (first, second) = (resident(few), resident(many));
-            println!(
-                "| {name} | {many} | {:.0} | {:.0} |",
-                second / f64::from(1 << 20),
-                (second - first) / f64::from(many - few),
-            );
+            let few = self.flows / 1000;
+            let first = resident(few);
+            let mut each = 0.0;
+            for many in [self.flows / 10, self.flows] {
+                let needs = each * f64::from(many);
+                if needs > machine::available() as f64 {
+                    println!("| {name} | {many} | would need {:.0} GB | |", needs / 1e9);
+                    continue;
+                }
+                let second = resident(many);
+                each = (second - first) / f64::from(many - few);
+                println!(
+                    "| {name} | {many} | {:.0} | {each:.0} |",
+                    second / f64::from(1 << 20)
+                );
+            }
         }
         println!();
     }
