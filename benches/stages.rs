@@ -266,7 +266,7 @@ fn tell(material: &Material) {
         let mut time = |work: &mut dyn FnMut()| {
             let begin = worked();
             work();
-            best[stage] = best[stage].min(worked() - begin);
+            best[stage] = best[stage].min(worked().saturating_sub(begin));
             stage += 1;
         };
         time(&mut || read(material));
