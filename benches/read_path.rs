@@ -1,5 +1,5 @@
-//! A capture file through the stages that lie one upon the other: reading, receiving, the whole engine with report; and
-//! what batches of frames are worth, and numbers that are no counter's.
+//! What batches of frames are worth, and what sequence numbers cost that are no counter's. What a packet costs in each stage:
+//! benches/stages.rs.
 //!
 //! `cargo bench --bench read_path`
 
@@ -8,13 +8,11 @@
     reason = "a benchmark that cannot be set up may panic"
 )]
 
-use divan::counter::{BytesCount, ItemsCount};
-use divan::{Bencher, black_box};
-use mirrorscope_dissectors::Options;
-use mirrorscope_engine::receive::{Frame, Receiver};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::sequence::Sequences;
 use mirrorscope_engine::session::{Registry, SessionId};
-use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{BATCH, Config, Engine};
 
@@ -37,64 +35,6 @@ const LOAD: Load = Load {
     train: 1,
     small: false,
 };
-
-const SITES: &str = include_str!("../tests/generated/two-sites-erspan.toml");
-
-fn count<'a, 'b>(capture: &Capture, bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
-    let len = capture.file.path().metadata().unwrap().len();
-    bencher
-        .counter(ItemsCount::new(LOAD.packets))
-        .counter(BytesCount::new(len))
-}
-
-fn sites() -> Sites {
-    Sites::parse(SITES).unwrap()
-}
-
-/// Reading alone.
-#[divan::bench(max_time = 3)]
-fn read(bencher: Bencher<'_, '_>) {
-    let capture = Capture::new(&LOAD);
-    count(&capture, bencher).bench_local(|| {
-        capture.read(|frames| {
-            black_box(frames);
-        });
-    });
-}
-
-/// Reading, stripping, sessions and their sequence numbers.
-#[divan::bench(max_time = 3)]
-fn receive(bencher: Bencher<'_, '_>) {
-    let capture = Capture::new(&LOAD);
-    count(&capture, bencher).bench_local(|| {
-        let mut receiver = Receiver::new(Options::default(), sites(), Registry::default());
-        capture.read(|frames| {
-            for frame in frames {
-                receiver.receive(frame, |mirrored| {
-                    black_box(mirrored);
-                });
-            }
-        });
-    });
-}
-
-/// All of that, flows and TCP, and the report in the end.
-#[divan::bench(max_time = 3)]
-fn report(bencher: Bencher<'_, '_>) {
-    let capture = Capture::new(&LOAD);
-    count(&capture, bencher).bench_local(|| {
-        let config = Config {
-            sites: sites(),
-            ..Config::default()
-        };
-        let mut engine = Engine::new(config, Registry::default());
-        capture.read(|frames| engine.frames(frames));
-        engine.finish();
-        let report = engine.report();
-        assert_eq!(report.totals.flows, u64::from(LOAD.flows));
-        report
-    });
-}
 
 /// The engine alone, given so many frames at once: many flows, whose memory is far away.
 #[divan::bench(args = [1, BATCH], max_time = 3)]

@@ -8,6 +8,9 @@
 
 mod agreement;
 mod config;
+#[allow(dead_code, reason = "tests/compare/speed does more with it")]
+#[path = "speed/conversation.rs"]
+mod conversation;
 mod decap;
 mod decoding;
 mod departed;
@@ -20,6 +23,9 @@ mod extcap;
 mod filter;
 mod follow;
 mod formats;
+#[allow(dead_code, reason = "tests/compare/speed does more with it")]
+#[path = "speed/frame.rs"]
+mod frame;
 mod frames;
 mod generated;
 mod host;
@@ -31,14 +37,23 @@ mod mirror_time;
 mod names;
 mod output;
 mod proof;
+#[allow(dead_code, reason = "tests/compare/speed does more with it")]
+#[path = "speed/recipe.rs"]
+mod recipe;
 mod recordings;
 mod rotate;
+mod same;
 mod samples;
 mod sites;
 mod stories;
 mod streams;
 mod support;
 mod threads;
+#[allow(dead_code, reason = "tests/compare/speed does more with it")]
+#[path = "speed/traffic.rs"]
+mod traffic;
 #[path = "lab/truth.rs"]
 mod truth;
 mod zeek;
+
+use generated::random;

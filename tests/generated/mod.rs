@@ -7,7 +7,7 @@ mod mirror;
 mod net;
 mod packet;
 #[path = "../../src/random.rs"]
-mod random;
+pub mod random;
 mod scenario;
 mod tcp;
 mod traffic;
