@@ -6,15 +6,11 @@
 
 mod analysis;
 mod export;
-pub(super) mod frames;
-pub(super) mod history;
 mod job;
-pub(super) mod ladder;
-mod line;
 mod notices;
 mod packet;
+mod pulse;
 mod rates;
-pub(super) mod replay;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -14,11 +14,14 @@ use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::time::Timestamp;
 
 use super::findings::Findings;
-use super::line::{Gone, Line, Moment};
 use super::metrics::{Metrics, Picture, Way};
 use super::news::{End, News};
 use super::outlet::Outlet;
-use crate::pipeline::Course;
+use crate::pipeline::{self, Course, Gone};
+
+/// The way to the engine, and the engine while no packet comes.
+type Line = pipeline::Line<Engine>;
+type Moment<'m> = pipeline::Moment<'m, Engine>;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -83,7 +86,7 @@ impl Lender for Short<'_> {
         &mut self,
         work: impl FnOnce(&mut Engine) -> R + Send + 'static,
     ) -> Result<R, Gone> {
-        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.engine))?;
+        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.lent))?;
         if spent.busy {
             self.0.wait(spent.time * SHARE)?;
         }
@@ -112,7 +115,7 @@ impl Desk for Long<'_> {
 impl Feeder {
     /// Tells what is new until the reading is over. Fails if a way out is closed for good.
     pub fn run(mut self, line: &Line) -> Result<Self> {
-        if self.flows && line.at(|moment| moment.engine.keep_departed(ROOM)).is_err() {
+        if self.flows && line.at(|moment| moment.lent.keep_departed(ROOM)).is_err() {
             return Ok(self);
         }
         while self.go_on(line).is_ok() {
@@ -139,10 +142,10 @@ impl Feeder {
     /// Tells findings, and what readers of metrics see of them.
     fn tell_report(&mut self, line: &Line, mut report: Report) -> Result<(), Gone> {
         let annotate = move |moment: &mut Moment<'_>| {
-            if let Course::Live { activity, .. } = moment.course {
+            if let Some(Course::Live { activity, .. }) = moment.course {
                 activity.annotate(&mut report.sessions);
             }
-            (moment.engine.time_reached(), report)
+            (moment.lent.time_reached(), report)
         };
         let ((at, report), _) = line.at(annotate)?;
         if self.live {
@@ -180,11 +183,11 @@ impl Feeder {
         };
         let (mut picture, _) = line.at(|moment| Picture {
             live: match moment.course {
-                Course::Live { report, .. } => Some(report()),
-                Course::Files(_) | Course::Read(_) => None,
+                Some(Course::Live { report, .. }) => Some(report()),
+                Some(Course::Files(_) | Course::Read(_)) | None => None,
             },
-            flows: moment.engine.flow_count(),
-            flow_bytes: moment.engine.flow_bytes(),
+            flows: moment.lent.flow_count(),
+            flow_bytes: moment.lent.flow_bytes(),
             ..Picture::default()
         })?;
         picture.report.clone_from(&self.report);

@@ -3,6 +3,7 @@
 mod config;
 mod files;
 mod frames;
+mod line;
 mod live;
 mod names;
 mod signals;
@@ -31,6 +32,7 @@ use crate::resolve::Resolver;
 
 pub use config::sites_again;
 pub use files::read as read_files;
+pub use line::{Desk, Gone, Line, Moment, Owner, Spent, line};
 pub use signals::Signals;
 pub use teller::{Complaints, StandardError, Teller};
 
