@@ -134,7 +134,7 @@ pub fn run(
     };
     let input = Input::open(&args.input, plan)?;
     let feed =
-        exports.map(|exports| exports.start(args.table.max_flows, filter.clone(), input.is_live()));
+        exports.map(|exports| exports.start(args.table.max_flows, filter.clone(), input.kind()));
     let mut analysis = Analysis {
         feed: feed.transpose()?,
         engine: Threaded::new(input.engine(args), args.threads())

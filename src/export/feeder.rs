@@ -25,7 +25,7 @@ type Moment<'m> = pipeline::Moment<'m, Engine>;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
-/// The same over files, whose reading waits where flows that gave way have no room.
+/// The same for flows that gave way, where reading waits until there is room for them.
 const SOON: Duration = Duration::from_millis(10);
 /// Times that a moment takes which go by until the next one, while packets come.
 const SHARE: u32 = 19;
@@ -43,21 +43,45 @@ pub struct Feeder {
     pub flows: bool,
     /// Findings are told.
     pub findings: Option<Findings>,
-    /// Packets come live: flows are told when they are over, and findings when they appear. Of files all is told at the
-    /// end, so that it is the same in every run.
-    pub live: bool,
+    pub kind: Kind,
     /// When flows are told that go on.
     pub under_way: UnderWay,
     /// Flows that gave way and are not told yet.
     pub left: Left,
     /// Most flows in the table.
     pub max_flows: usize,
-    /// When it was looked for what can be had every second.
+    /// When it was looked for what can be had at once.
     pub ticked: Instant,
+    /// When it was looked for flows that are over, and for findings.
+    pub told: Instant,
+    pub reported: Option<Instant>,
     /// What was found when all flows were looked at last, and when that was.
     pub report: Option<(Timestamp, Arc<Report>)>,
     /// Flows that nobody kept until they could be told.
     pub missed: u64,
+}
+
+/// What packets come from, as far as it matters to those who are fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Interfaces, whose packets wait for nobody.
+    Live,
+    /// A pipe, whose end nobody knows.
+    Pipe,
+    /// Files: all of them is told at the end, so that it is the same in every run.
+    Files,
+}
+
+impl Kind {
+    /// Flows are told when they are over, and findings when they appear.
+    fn goes_on(self) -> bool {
+        self != Self::Files
+    }
+
+    /// What is read may wait for those who are fed.
+    pub fn waits(self) -> bool {
+        self != Self::Live
+    }
 }
 
 /// Looks at all flows; meanwhile those that are over are told, too.
@@ -130,8 +154,10 @@ impl Feeder {
     fn go_on(&mut self, line: &Line) -> Result<(), Gone> {
         let begin = Instant::now();
         self.tick_if_due(line)?;
-        let findings = self.live && self.findings.is_some();
-        if findings || self.metrics.is_some() {
+        let findings = self.kind.goes_on() && self.findings.is_some();
+        let due = self.reported.is_none_or(|when| when.elapsed() >= TICK);
+        if due && (findings || self.metrics.is_some()) {
+            self.reported = Some(begin);
             let filter = self.filter.clone();
             let report = depart::report(&mut Long(self, line), filter.as_ref())?;
             self.tell_report(line, report)?;
@@ -148,22 +174,22 @@ impl Feeder {
             (moment.lent.time_reached(), report)
         };
         let ((at, report), _) = line.at(annotate)?;
-        if self.live {
-            self.tell_findings(&report, at, false);
+        if self.kind.goes_on() {
+            self.tell_findings(&report, at, self.kind.waits());
         }
         self.report = Some((at, report.into()));
         self.glance(line)
     }
 
     fn tick(&self) -> Duration {
-        if self.live || self.metrics.is_some() && !self.flows {
-            TICK
-        } else {
+        if self.flows && self.kind.waits() {
             SOON
+        } else {
+            TICK
         }
     }
 
-    /// What is done every second, also in the midst of a long look.
+    /// What is done all the time, also in the midst of a long look.
     fn tick_if_due(&mut self, line: &Line) -> Result<(), Gone> {
         if self.ticked.elapsed() < self.tick() {
             return Ok(());
@@ -198,10 +224,14 @@ impl Feeder {
     }
 
     fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
+        let due = self.kind.goes_on() && self.told.elapsed() >= TICK;
+        if due {
+            self.told = Instant::now();
+        }
         let mut under_way = self.under_way;
         let mut left = std::mem::take(&mut self.left);
-        let mut handful = Handful::new(self, !self.live);
-        let over = self.live.then_some(&mut under_way);
+        let mut handful = Handful::new(self, self.kind.waits());
+        let over = due.then_some(&mut under_way);
         let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
             handful.add(flow, end);
         });

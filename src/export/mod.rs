@@ -27,6 +27,7 @@ use mirrorscope_engine::{Engine, Threaded};
 use crate::cli::ExportArgs;
 use crate::pipeline::{self, Course, Desk, Owner};
 use crate::privilege::Network;
+pub use feeder::Kind;
 use feeder::{Feeder, ROOM};
 use findings::Findings;
 use metrics::Port;
@@ -82,8 +83,8 @@ impl Exports {
         self.ways.iter().filter_map(Way::file).collect()
     }
 
-    /// Starts the threads. The table of flows has room for `max_flows`; packets come live or from files.
-    pub fn start(self, max_flows: usize, filter: Option<Filter>, is_live: bool) -> Result<Feed> {
+    /// Starts the threads. The table of flows has room for `max_flows`; packets come from sources of this `kind`.
+    pub fn start(self, max_flows: usize, filter: Option<Filter>, kind: Kind) -> Result<Feed> {
         if let Some(port) = &self.metrics {
             eprintln!("mirrorscope: {}", port.told()?);
         }
@@ -97,11 +98,13 @@ impl Exports {
             filter,
             flows,
             findings: findings.then(Findings::default),
-            live: is_live,
+            kind,
             under_way: UnderWay::every(self.active),
             left: Left::default(),
             max_flows,
             ticked: Instant::now(),
+            told: Instant::now(),
+            reported: None,
             report: None,
             missed: 0,
         };
@@ -111,6 +114,7 @@ impl Exports {
         Ok(Feed {
             desk,
             thread: Some(thread.context("no thread to feed others")?),
+            kind,
         })
     }
 }
@@ -119,6 +123,7 @@ impl Exports {
 pub struct Feed {
     desk: Desk<Engine>,
     thread: Option<JoinHandle<Result<Feeder>>>,
+    kind: Kind,
 }
 
 impl Owner<Engine> for Threaded {
@@ -138,11 +143,10 @@ impl Feed {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             self.join()?;
         }
-        // Files wait for those that are fed; what comes live cannot.
-        let from_files = !matches!(course, Course::Live { .. });
+        let waits = self.kind.waits();
         self.desk.lend(engine, course, |engine| {
             let waiting = |engine: &mut Engine| engine.departed_waiting() > ROOM / 2;
-            from_files && engine.engine().is_some_and(waiting)
+            waits && engine.engine().is_some_and(waiting)
         })
     }
 

@@ -54,6 +54,8 @@ pub struct Outlet {
     pub name: String,
     pub counts: Arc<Counts>,
     to: SyncSender<Arc<News>>,
+    /// What had gone out when patience ended: until more does, nobody is waited for any more.
+    stuck: AtomicU64,
     notes: Arc<Mutex<Vec<String>>>,
     end: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<()>>,
@@ -83,6 +85,7 @@ impl Outlet {
             name,
             counts,
             to,
+            stuck: AtomicU64::new(u64::MAX),
             notes,
             end,
             thread,
@@ -95,12 +98,17 @@ impl Outlet {
         let mut gone = self.gone();
         let mut since = Instant::now();
         loop {
-            let full = match self.to.try_send(Arc::clone(news)) {
+            let waits = match self.to.try_send(Arc::clone(news)) {
                 Ok(()) => return,
-                Err(TrySendError::Full(_)) => patient && since.elapsed() < LAST,
+                Err(TrySendError::Full(_)) => {
+                    patient && since.elapsed() < LAST && self.stuck.load(Ordering::Relaxed) != gone
+                }
                 Err(TrySendError::Disconnected(_)) => false,
             };
-            if !full {
+            if !waits {
+                if patient {
+                    self.stuck.store(gone, Ordering::Relaxed);
+                }
                 self.counts
                     .lost
                     .fetch_add(news.len() as u64, Ordering::Relaxed);
@@ -136,6 +144,7 @@ impl Outlet {
             notes,
             end,
             thread,
+            ..
         } = self;
         end.store(true, Ordering::Relaxed);
         drop(to);
