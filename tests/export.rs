@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -187,6 +187,28 @@ fn what_does_not_arrive_shows_in_the_exit_status() {
     let output = run(&["flows", "--log", "eve:/dev/full", SAMPLE]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("/dev/full: No space left on device"));
+}
+
+#[test]
+fn datagrams_that_nobody_takes_are_told_and_counted() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let syslog = format!("udp://{to}");
+    let findings = json_lines(&["findings", "--format", "json", SAMPLE]).len();
+    for (arguments, lost) in [
+        (["flows", "--ipfix", &to, SAMPLE], 30),
+        (["findings", "--syslog", &syslog, SAMPLE], findings),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stdout.is_empty(), "what was found is shown");
+        let expected = format!(
+            "mirrorscope: udp://{to}: nobody listens there; what is lost meanwhile is counted\n\
+             mirrorscope: udp://{to}: {lost} records were lost\n"
+        );
+        assert_eq!(stderr(&output), expected);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 
 use super::chunk::Chunk;
 use super::news::News;
-use super::sink::{Sink, Then, Trouble};
+use super::sink::{Fate, Sink, Then, Trouble};
 
 /// News that may wait: each has some hundred flows.
 const WAITING: usize = 64;
@@ -22,6 +22,8 @@ const SOON: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(30);
 /// At the end: nothing went out for so long, and nothing will.
 const LAST: Duration = Duration::from_secs(10);
+/// What is said of a host where nothing takes datagrams.
+const REFUSED: &str = "nobody listens there";
 /// Between two looks at whether there is room, where what gives may wait.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -199,11 +201,15 @@ impl Worker {
                 }
                 self.form.tick(&mut self.chunk);
                 self.send()?;
+                self.learn_fate(0, false);
             }
         }
         self.begin();
         self.form.end(&mut self.chunk);
-        self.send()
+        self.send()?;
+        self.sink.wait();
+        self.learn_fate(0, false);
+        Ok(())
     }
 
     fn begin(&mut self) {
@@ -219,11 +225,11 @@ impl Worker {
             let (before, length) = (self.chunk.count(), self.chunk.bytes().len());
             let result = self.sink.send(&mut self.chunk);
             let sent = before - self.chunk.count();
-            self.counts.delivered.fetch_add(sent, Ordering::Relaxed);
-            if self.chunk.bytes().len() < length {
+            let progress = self.chunk.bytes().len() < length;
+            if progress {
                 wait = SOON;
-                self.reached();
             }
+            self.learn_fate(sent, progress);
             let Err(Trouble { cause, then }) = result else {
                 continue;
             };
@@ -246,6 +252,24 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Counts what became of records, of which so many were sent just now.
+    fn learn_fate(&mut self, sent: u64, progress: bool) {
+        match self.sink.fate(sent) {
+            Fate::Arrived(records) => {
+                self.counts.delivered.fetch_add(records, Ordering::Relaxed);
+                if progress || records > 0 {
+                    self.reached();
+                }
+            }
+            Fate::Refused(records) => {
+                self.counts.lost.fetch_add(records, Ordering::Relaxed);
+                let cause = io::Error::new(io::ErrorKind::ConnectionRefused, REFUSED);
+                self.failed(&cause, Then::Lost);
+            }
+            Fate::Unknown => {}
+        }
     }
 
     fn ends(&self) -> bool {
@@ -289,7 +313,7 @@ impl Worker {
                 Then::Again => {
                     "; what waits is kept as long as there is room, and it is tried again"
                 }
-                Then::Lost | Then::Over => "; what cannot be written is counted",
+                Then::Lost | Then::Over => "; what is lost meanwhile is counted",
             };
             self.note(format!("{}: {cause}{then}", self.name));
         }

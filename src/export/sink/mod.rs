@@ -19,6 +19,14 @@ pub trait Sink: Send {
     /// Sends records.
     fn send(&mut self, chunk: &mut Chunk) -> Result<(), Trouble>;
 
+    /// What became of records that were sent: of so many more, now, and of those before.
+    fn fate(&mut self, sent: u64) -> Fate {
+        Fate::Arrived(sent)
+    }
+
+    /// Waits for what is told of the last ones only after a while.
+    fn wait(&mut self) {}
+
     /// Does what is to be done about once a second.
     fn tick(&mut self) -> io::Result<()> {
         Ok(())
@@ -36,6 +44,17 @@ pub trait Sink: Send {
 pub struct Trouble {
     pub cause: io::Error,
     pub then: Then,
+}
+
+/// What became of records, as far as it is known by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// So many arrived, as far as the system tells.
+    Arrived(u64),
+    /// Nobody was there to take so many.
+    Refused(u64),
+    /// That is not known yet of any of them.
+    Unknown,
 }
 
 /// What is to be done about it.
