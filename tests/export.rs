@@ -259,6 +259,27 @@ fn a_log_is_gone_on_with() {
     }
 }
 
+#[test]
+fn each_log_of_zeek_that_is_put_aside_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("zeek:{}/", text(folder.path()));
+    for _ in 0..2 {
+        let output = run(&["flows", "--log", &to, "--log-rotate-size", "1", SAMPLE]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let mut rows = 0;
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let log = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(log.starts_with("#separator \\x09\n"), "{log}");
+        assert!(log.lines().last().unwrap().starts_with("#close\t"), "{log}");
+        assert_eq!(log.matches("#close").count(), 1, "{log}");
+        rows += log.lines().filter(|line| !line.starts_with('#')).count();
+    }
+    assert_eq!(rows, 60);
+}
+
 /// What is read is never written, whatever it is read for.
 #[test]
 fn files_that_are_read_are_no_place_for_logs() {

@@ -78,6 +78,7 @@ impl Outlet {
             notes: Arc::clone(&notes),
             end: Arc::clone(&end),
             broken: None,
+            stays: false,
         };
         let thread = Builder::new()
             .name("export".to_owned())
@@ -178,6 +179,8 @@ struct Worker {
     end: Arc<AtomicBool>,
     /// Since when nothing goes out, which was told.
     broken: Option<Instant>,
+    /// What is full could not be put aside, which was told.
+    stays: bool,
 }
 
 impl Worker {
@@ -190,18 +193,18 @@ impl Worker {
                     self.begin();
                     self.form.put(&news, &mut self.chunk);
                     self.send()?;
+                    self.turn();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                if let Err(cause) = self.sink.tick() {
-                    self.note(format!("{}: {cause}", self.name));
-                }
+                self.sink.tick();
                 self.form.tick(&mut self.chunk);
                 self.send()?;
                 self.learn_fate(0, false);
+                self.turn();
             }
         }
         self.begin();
@@ -212,7 +215,23 @@ impl Worker {
         Ok(())
     }
 
+    /// Begins another file where one is full.
+    fn turn(&mut self) {
+        if !self.sink.is_full() {
+            self.stays = false;
+            return;
+        }
+        let mut end = Chunk::default();
+        self.form.end(&mut end);
+        let result = self.sink.turn(&end);
+        let told = std::mem::replace(&mut self.stays, result.is_err());
+        if let (Err(cause), false) = (result, told) {
+            self.note(format!("{}: cannot be put aside: {cause}", self.name));
+        }
+    }
+
     fn begin(&mut self) {
+        self.turn();
         if self.sink.is_fresh() {
             self.form.begin(&mut self.chunk);
         }

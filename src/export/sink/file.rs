@@ -45,7 +45,8 @@ impl LogFile {
     /// Opens it. A file that is there is gone on with, or put aside if it cannot be: one with a header.
     pub fn open(path: PathBuf, rotation: Rotation, headed: bool) -> io::Result<Self> {
         if headed && fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0) {
-            put_aside(&path, rotation.keep)?;
+            put_aside(&path)?;
+            delete_oldest(&path, rotation.keep)?;
         }
         let mut log = Self {
             path,
@@ -80,7 +81,7 @@ impl LogFile {
     }
 
     /// Whether it is large or old enough.
-    fn is_full(&self) -> bool {
+    fn is_due(&self) -> bool {
         let Some(open) = self.open.as_ref().filter(|open| open.used) else {
             return false;
         };
@@ -90,11 +91,6 @@ impl LogFile {
             .time
             .is_some_and(|time| open.since.elapsed().is_ok_and(|age| age >= time));
         large || old
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        self.open = None;
-        put_aside(&self.path, self.rotation.keep)
     }
 
     /// Whether the file of that name is another one by now, or none.
@@ -137,27 +133,28 @@ impl Sink for LogFile {
             open.used |= chunk.count() > 0;
         }
         chunk.clear();
-        if self.is_full() {
-            // If that fails it goes on growing, which loses nothing.
-            let _ = self.rotate();
-        }
         Ok(())
     }
 
-    fn tick(&mut self) -> io::Result<()> {
-        if self.is_replaced() {
-            self.open = None;
+    fn is_full(&self) -> bool {
+        self.is_due() || self.is_replaced()
+    }
+
+    fn turn(&mut self, end: &Chunk) -> io::Result<()> {
+        let ours = !self.is_replaced();
+        if ours {
+            put_aside(&self.path)?;
         }
-        if self.is_full() {
-            self.rotate()?;
+        // It is still open, whatever it is called by now. What cannot be ended is whole without that.
+        let _ = self.write(end.bytes());
+        self.open = None;
+        if ours {
+            delete_oldest(&self.path, self.rotation.keep)?;
         }
         Ok(())
     }
 
     fn is_fresh(&mut self) -> bool {
-        if self.is_replaced() {
-            self.open = None;
-        }
         // What is wrong shows when something is written.
         let _ = self.opened();
         std::mem::take(&mut self.fresh)
@@ -181,8 +178,8 @@ fn end_line(path: &Path, file: &mut File) -> io::Result<()> {
     file.write_all(b"\n")
 }
 
-/// Gives a file a name with the time, and deletes the oldest of those with such names if there are too many.
-fn put_aside(path: &Path, keep: Option<usize>) -> io::Result<()> {
+/// Gives a file a name with the time.
+fn put_aside(path: &Path) -> io::Result<()> {
     let names = Names::of(path);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = Timestamp(now.map_or(0, |now| now.as_nanos() as i64));
@@ -192,16 +189,22 @@ fn put_aside(path: &Path, keep: Option<usize>) -> io::Result<()> {
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    fs::rename(path, names.folder.join(names.with(&stamp)))?;
-    if let Some(keep) = keep {
-        let mut aside = names.existing()?;
-        aside.sort_unstable();
-        let many = aside.len().saturating_sub(keep);
-        for old in aside.into_iter().take(many) {
-            match fs::remove_file(names.folder.join(old)) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-                _ => {}
-            }
+    fs::rename(path, names.folder.join(names.with(&stamp)))
+}
+
+/// Deletes the oldest of those that were put aside if there are too many.
+fn delete_oldest(path: &Path, keep: Option<usize>) -> io::Result<()> {
+    let Some(keep) = keep else {
+        return Ok(());
+    };
+    let names = Names::of(path);
+    let mut aside = names.existing()?;
+    aside.sort_unstable();
+    let many = aside.len().saturating_sub(keep);
+    for old in aside.into_iter().take(many) {
+        match fs::remove_file(names.folder.join(old)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
         }
     }
     Ok(())
@@ -272,6 +275,11 @@ mod tests {
         chunk.add(text.as_bytes());
         log.send(&mut chunk).unwrap();
         assert!(chunk.is_empty());
+        if log.is_full() {
+            let mut end = Chunk::default();
+            end.add_of(b"end\n", 0);
+            log.turn(&end).unwrap();
+        }
     }
 
     fn listed(folder: &Path) -> Vec<String> {
@@ -305,8 +313,8 @@ mod tests {
         assert_eq!(names.len(), 4, "{names:?}");
         assert!(names.contains(&"eve-old.json".to_owned()));
         let text = |name: &String| fs::read_to_string(folder.path().join(name)).unwrap();
-        assert_eq!(text(&names[0]), "line 3\nmore\n");
-        assert_eq!(text(&names[1]), "line 4\nmore\n");
+        assert_eq!(text(&names[0]), "line 3\nmore\nend\n");
+        assert_eq!(text(&names[1]), "line 4\nmore\nend\n");
         assert_eq!(fs::read_to_string(path).unwrap(), "last\n");
     }
 
@@ -342,10 +350,15 @@ mod tests {
         let mut log = LogFile::open(path.clone(), Rotation::default(), false).unwrap();
         write(&mut log, "one\n");
         fs::rename(&path, folder.path().join("eve.json.1")).unwrap();
-        log.tick().unwrap();
-        assert!(log.is_fresh());
+        assert!(log.is_full());
+        let mut end = Chunk::default();
+        end.add_of(b"end\n", 0);
+        log.turn(&end).unwrap();
+        assert!(log.is_fresh() && !log.is_full());
         write(&mut log, "two\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        let aside = fs::read_to_string(folder.path().join("eve.json.1")).unwrap();
+        assert_eq!(aside, "one\nend\n");
     }
 
     #[test]

@@ -28,7 +28,15 @@ pub trait Sink: Send {
     fn wait(&mut self) {}
 
     /// Does what is to be done about once a second.
-    fn tick(&mut self) -> io::Result<()> {
+    fn tick(&mut self) {}
+
+    /// What records are written to is full, or somebody took it away: it is to be ended, and another one begun.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// Ends it with these bytes. Whatever fails, nothing is lost, and what is there is gone on with.
+    fn turn(&mut self, _end: &Chunk) -> io::Result<()> {
         Ok(())
     }
 
