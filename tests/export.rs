@@ -46,6 +46,24 @@ fn others_than_this_host_may_read_only_if_that_is_said() {
         "{told}"
     );
     assert!(!told.contains("everybody"), "{told}");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let at = format!("localhost:{}", port.unwrap().port());
+    let told = stderr(&run(&["findings", "--metrics", &at, SAMPLE]));
+    let expected = format!("http://{}/metrics\n", at.replace("localhost", "127.0.0.1"));
+    assert!(told.ends_with(&expected), "{told}");
+    for (at, why) in [
+        ("192.0.2.1:9464", "that is no address of this host"),
+        ("nowhere.invalid:9464", "its address is not known"),
+    ] {
+        let output = run(&["findings", "--metrics", at, SAMPLE]);
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!("mirrorscope: --metrics {at}: {why}: ");
+        assert!(
+            stderr(&output).starts_with(&expected),
+            "{}",
+            stderr(&output)
+        );
+    }
     let told = stderr(&run(&["findings", "--metrics", "0.0.0.0:0", SAMPLE]));
     assert!(
         told.contains("/metrics, by everybody who reaches that address"),
@@ -186,7 +204,7 @@ fn what_does_not_arrive_shows_in_the_exit_status() {
     assert!(begin.elapsed() < Duration::from_secs(20));
     let output = run(&["flows", "--log", "eve:/dev/full", SAMPLE]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("/dev/full: No space left on device"));
+    assert!(stderr(&output).contains("/dev/full: no space left on device"));
 }
 
 #[test]
@@ -223,7 +241,8 @@ fn what_cannot_be_opened_is_told_before_anything_is_read() {
         let output = run(&["findings", option, &target, SAMPLE]);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty());
-        assert!(stderr(&output).contains("No such file or directory"));
+        let told = stderr(&output);
+        assert!(told.ends_with(": no such file or directory\n"), "{told}");
     }
     let twice = ["findings", "--log", "eve:-", "--log", "zeek:-", SAMPLE];
     let output = run(&twice);

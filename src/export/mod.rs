@@ -33,7 +33,7 @@ use findings::Findings;
 use metrics::Port;
 use outlet::Outlet;
 use plan::Way;
-pub use target::{Place, Target};
+pub use target::{Listen, Place, Target};
 
 /// The thread failed.
 const BROKEN: &str = "the thread that feeds others failed";
@@ -50,7 +50,7 @@ pub struct Exports {
 impl Exports {
     /// Makes ready; `None` if there is nobody to feed. Nothing is served, written or sent yet.
     pub fn open(args: &ExportArgs) -> Result<Option<Self>> {
-        let metrics = args.metrics.map(Port::open).transpose()?;
+        let metrics = args.metrics.as_ref().map(Port::open).transpose()?;
         let ways = Way::all(args)?;
         let mut network = Network {
             serves: metrics.is_some(),

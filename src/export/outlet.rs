@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use super::chunk::Chunk;
 use super::news::News;
 use super::sink::{Fate, Sink, Then, Trouble};
+use crate::output::cause_text;
 
 /// News that may wait: each has some hundred flows.
 const WAITING: usize = 64;
@@ -226,6 +227,7 @@ impl Worker {
         let result = self.sink.turn(&end);
         let told = std::mem::replace(&mut self.stays, result.is_err());
         if let (Err(cause), false) = (result, told) {
+            let cause = cause_text(&cause);
             self.note(format!("{}: cannot be put aside: {cause}", self.name));
         }
     }
@@ -334,6 +336,7 @@ impl Worker {
                 }
                 Then::Lost | Then::Over => "; what is lost meanwhile is counted",
             };
+            let cause = cause_text(cause);
             self.note(format!("{}: {cause}{then}", self.name));
         }
         *self.broken.insert(Instant::now())
