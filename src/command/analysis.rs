@@ -17,7 +17,7 @@ use mirrorscope_engine::{Engine, Threaded};
 
 use super::{filter, refuse_own_input, tell};
 use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
-use crate::export::{Exports, Feed};
+use crate::export::{Exports, Feed, on_standard_error};
 use crate::pipeline::{Consumer, Course, Input, PATIENCE, Plan};
 
 /// What is said if a thread of the analysis fails; why, it has said itself.
@@ -133,8 +133,10 @@ pub fn run(
         ..Plan::default()
     };
     let input = Input::open(&args.input, plan)?;
-    let feed =
-        exports.map(|exports| exports.start(args.table.max_flows, filter.clone(), input.kind()));
+    let feed = exports.map(|exports| {
+        let tell = on_standard_error();
+        exports.start(args.table.max_flows, filter.clone(), input.kind(), tell)
+    });
     let mut analysis = Analysis {
         feed: feed.transpose()?,
         engine: Threaded::new(input.engine(args), args.threads())
@@ -164,7 +166,7 @@ pub fn run(
         },
     })?;
     let arrived = match feed {
-        Some(feed) => feed.finish(&mut engine)?,
+        Some(feed) => feed.close(&mut engine)?.wait()?,
         None => true,
     };
     Ok(done.sound && arrived)

@@ -18,15 +18,17 @@ mod views;
 
 use std::env;
 use std::io::{IsTerminal, stdout};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use mirrorscope_tui::app::Options;
 use mirrorscope_tui::config::{self, Config};
+use mirrorscope_tui::data::Answer;
 
-use super::{Outcome, filter};
+use super::{Outcome, filter, refuse_own_input};
 use crate::cli::WatchArgs;
+use crate::export::{Closing, Exports, Feed};
 use crate::pipeline::{Input, Plan};
 
 /// Runs the command.
@@ -46,22 +48,60 @@ pub fn run(args: &WatchArgs) -> Result<Outcome> {
         may_write: &folder,
         ..Plan::default()
     };
-    let input = Input::open(&args.analysis.input, plan)?;
     let (asks, questions) = mpsc::channel();
     let (answer, answers) = mpsc::channel();
+    let open = open(args, plan, &answer)?;
     thread::scope(|scope| {
         let analysis = thread::Builder::new()
             .name("analysis".to_owned())
-            .spawn_scoped(scope, move || {
-                analysis::run(input, args, questions, &answer)
-            })
+            .spawn_scoped(scope, move || analysis::run(open, args, questions, &answer))
             .context("cannot start the thread that analyses")?;
         let shown = mirrorscope_tui::run(asks, answers, options);
         let analysed = analysis.join();
         shown.context("the terminal")?;
-        analysed.map_err(|_| anyhow!("the analysis broke off"))??;
-        Ok(Outcome::Done)
+        let closing = analysed.map_err(|_| anyhow!("the analysis broke off"))??;
+        // The terminal is for text again.
+        let arrived = closing.map(Closing::wait).transpose()?;
+        Ok(Outcome::new(arrived.unwrap_or(true), false))
     })
+}
+
+/// Opens all input, and the ways to other tools, who are told of it. `plan` says the rest.
+fn open<'a>(
+    args: &'a WatchArgs,
+    plan: Plan<'_>,
+    answers: &Sender<Answer>,
+) -> Result<(Input<'a>, Option<Feed>)> {
+    let analysis = &args.analysis;
+    if args.export.takes_stdout() {
+        bail!("--log: standard output is the screen's; log to a file");
+    }
+    let exports = Exports::open(&args.export)?;
+    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
+    for file in &files {
+        refuse_own_input(file, analysis.input.all_files())?;
+    }
+    let plan = Plan {
+        writes: &files,
+        network: exports.as_ref().map(Exports::network),
+        ..plan
+    };
+    let input = Input::open(&analysis.input, plan)?;
+    let feed = exports.map(|exports| {
+        let answers = answers.clone();
+        let tell = Box::new(move |weight, text: &str| {
+            // An interface that has ended left the terminal to others.
+            if answers
+                .send(Answer::Notice(weight, text.to_owned()))
+                .is_err()
+            {
+                eprintln!("mirrorscope: {text}");
+            }
+        });
+        let flows = analysis.table.max_flows;
+        exports.start(flows, filter(analysis)?, input.kind(), tell)
+    });
+    Ok((input, feed.transpose()?))
 }
 
 /// What cannot be shown is told as text.

@@ -12,11 +12,13 @@ use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::look::Desk;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_tui::data::Weight;
 
+use super::Tell;
 use super::findings::Findings;
 use super::metrics::{Metrics, Picture, Way};
 use super::news::{End, News};
-use super::outlet::Outlet;
+use super::outlet::{Ending, Outlet};
 use crate::pipeline::{self, Course, Gone};
 
 /// The way to the engine, and the engine while no packet comes.
@@ -36,6 +38,8 @@ pub const ROOM: usize = 65_536;
 
 /// What is told, and to whom.
 pub struct Feeder {
+    /// Tells people how it goes.
+    pub tell: Tell,
     pub outlets: Vec<Outlet>,
     pub metrics: Option<Metrics>,
     pub filter: Option<Filter>,
@@ -145,7 +149,8 @@ impl Feeder {
         while self.go_on(line).is_ok() {
             self.tell_notes();
             if let Some(over) = self.outlets.iter().position(Outlet::is_over) {
-                self.outlets.swap_remove(over).finish()?;
+                let over = self.outlets.swap_remove(over).end();
+                over.wait(|note| (self.tell)(Weight::Error, note))?;
             }
         }
         Ok(self)
@@ -207,20 +212,25 @@ impl Feeder {
         let Some(metrics) = &self.metrics else {
             return Ok(());
         };
-        let (mut picture, _) = line.at(|moment| Picture {
+        let (picture, _) = line.at(|moment| Picture {
             live: match moment.course {
                 Some(Course::Live { report, .. }) => Some(report()),
                 Some(Course::Files(_) | Course::Read(_)) | None => None,
             },
-            flows: moment.lent.flow_count(),
-            flow_bytes: moment.lent.flow_bytes(),
-            ..Picture::default()
+            ..of_table(moment.lent)
         })?;
-        picture.report.clone_from(&self.report);
-        picture.max_flows = self.max_flows;
-        picture.outlets = self.outlets.iter().map(way).collect();
-        metrics.show(picture);
+        metrics.show(self.completed(picture));
         Ok(())
+    }
+
+    /// A picture of the table of flows, and of all else.
+    fn completed(&self, table: Picture) -> Picture {
+        Picture {
+            report: self.report.clone(),
+            max_flows: self.max_flows,
+            outlets: self.outlets.iter().map(way).collect(),
+            ..table
+        }
     }
 
     fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
@@ -244,8 +254,9 @@ impl Feeder {
 
     fn note_missed(&mut self, missed: u64) {
         if missed > 0 && self.missed == 0 {
-            eprintln!(
-                "mirrorscope: flows give way to others faster than they can be told; those that are not are counted"
+            (self.tell)(
+                Weight::Error,
+                "flows give way to others faster than they can be told; those that are not are counted",
             );
         }
         self.missed += missed;
@@ -270,12 +281,12 @@ impl Feeder {
 
     fn tell_notes(&self) {
         for note in self.outlets.iter().flat_map(Outlet::take_notes) {
-            eprintln!("mirrorscope: {note}");
+            (self.tell)(Weight::Error, &note);
         }
     }
 
-    /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
-    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+    /// Tells all that was not told yet; it goes out by and by.
+    pub fn finish(mut self, engine: &mut Engine) -> Closing {
         if self.flows {
             let left = std::mem::take(&mut self.left);
             let mut handful = Handful::new(&self, true);
@@ -283,29 +294,63 @@ impl Feeder {
             handful.give();
             self.note_missed(missed);
         }
-        if self.findings.is_some() {
+        if self.findings.is_some() || self.metrics.is_some() {
             let report = match &self.filter {
                 Some(filter) => engine.report_matching(filter),
                 None => engine.report(),
             };
-            self.tell_findings(&report, engine.time_reached(), true);
+            let at = engine.time_reached();
+            self.tell_findings(&report, at, true);
+            self.report = Some((at, report.into()));
+        }
+        // Who reads later finds it as it was in the end.
+        if let Some(metrics) = &self.metrics {
+            metrics.show(self.completed(of_table(engine)));
+        }
+        Closing {
+            outlets: self.outlets.into_iter().map(Outlet::end).collect(),
+            missed: self.missed,
+            tell: self.tell,
+        }
+    }
+}
+
+/// What is still on its way when all was told.
+pub struct Closing {
+    outlets: Vec<Ending>,
+    missed: u64,
+    tell: Tell,
+}
+
+impl Closing {
+    /// Waits until it is out, or nothing goes out any more. True if nothing was lost.
+    pub fn wait(self) -> Result<bool> {
+        let tell = |text: &str| (self.tell)(Weight::Error, text);
+        if self.missed > 0 {
+            tell(&format!(
+                "{} flows gave way before they were told",
+                self.missed
+            ));
         }
         let mut whole = self.missed == 0;
-        if !whole {
-            eprintln!(
-                "mirrorscope: {} flows gave way before they were told",
-                self.missed
-            );
-        }
         for outlet in self.outlets {
             let name = outlet.name.clone();
-            let lost = outlet.finish()?;
+            let lost = outlet.wait(tell)?;
             if lost > 0 {
-                eprintln!("mirrorscope: {name}: {lost} records were lost");
+                tell(&format!("{name}: {lost} records were lost"));
             }
             whole &= lost == 0;
         }
         Ok(whole)
+    }
+}
+
+/// A picture of the table of flows.
+fn of_table(engine: &Engine) -> Picture {
+    Picture {
+        flows: engine.flow_count(),
+        flow_bytes: engine.flow_bytes(),
+        ..Picture::default()
     }
 }
 

@@ -23,11 +23,12 @@ use anyhow::{Context as _, Result, anyhow};
 use mirrorscope_engine::depart::{Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::{Engine, Threaded};
+use mirrorscope_tui::data::Weight;
 
 use crate::cli::ExportArgs;
 use crate::pipeline::{self, Course, Desk, Owner};
 use crate::privilege::Network;
-pub use feeder::Kind;
+pub use feeder::{Closing, Kind};
 use feeder::{Feeder, ROOM};
 use findings::Findings;
 use metrics::Port;
@@ -84,15 +85,22 @@ impl Exports {
     }
 
     /// Starts the threads. The table of flows has room for `max_flows`; packets come from sources of this `kind`.
-    pub fn start(self, max_flows: usize, filter: Option<Filter>, kind: Kind) -> Result<Feed> {
+    pub fn start(
+        self,
+        max_flows: usize,
+        filter: Option<Filter>,
+        kind: Kind,
+        tell: Tell,
+    ) -> Result<Feed> {
         if let Some(port) = &self.metrics {
-            eprintln!("mirrorscope: {}", port.told()?);
+            tell(Weight::Info, &port.told()?);
         }
         let flows = self.ways.iter().any(Way::takes_flows);
         let findings = self.ways.iter().any(Way::takes_findings);
         let ways = self.ways.into_iter();
         let outlets: Result<Vec<Outlet>> = ways.map(|way| way.start(&self.host)).collect();
         let feeder = Feeder {
+            tell,
             outlets: outlets?,
             metrics: self.metrics.map(Port::start).transpose()?,
             filter,
@@ -126,6 +134,24 @@ pub struct Feed {
     kind: Kind,
 }
 
+/// Tells people how it goes.
+pub type Tell = Box<dyn Fn(Weight, &str) + Send>;
+
+/// On standard error.
+pub fn on_standard_error() -> Tell {
+    Box::new(|_, text| eprintln!("mirrorscope: {text}"))
+}
+
+impl Owner<Engine> for Engine {
+    fn frames(&mut self) -> u64 {
+        self.receiver().counts().frames
+    }
+
+    fn lent(&mut self) -> Result<&mut Engine> {
+        Ok(self)
+    }
+}
+
 impl Owner<Engine> for Threaded {
     fn frames(&mut self) -> u64 {
         self.receiver()
@@ -139,14 +165,14 @@ impl Owner<Engine> for Threaded {
 
 impl Feed {
     /// Lets the other thread look at the engine for a moment at a time. Fails if there is nobody to feed any more.
-    pub fn lend(&mut self, engine: &mut Threaded, course: &Course<'_>) -> Result<()> {
+    pub fn lend(&mut self, engine: &mut impl Owner<Engine>, course: &Course<'_>) -> Result<()> {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             self.join()?;
         }
         let waits = self.kind.waits();
         self.desk.lend(engine, course, |engine| {
             let waiting = |engine: &mut Engine| engine.departed_waiting() > ROOM / 2;
-            waits && engine.engine().is_some_and(waiting)
+            waits && engine.lent().is_ok_and(waiting)
         })
     }
 
@@ -160,10 +186,10 @@ impl Feed {
         thread.join().map_err(|_| anyhow!(BROKEN))?
     }
 
-    /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
-    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+    /// Tells all that was not told yet; it goes out by and by.
+    pub fn close(mut self, engine: &mut Engine) -> Result<Closing> {
         // The other thread looks no more when nobody lends.
         self.desk = pipeline::line().1;
-        self.join()?.finish(engine)
+        Ok(self.join()?.finish(engine))
     }
 }

@@ -51,6 +51,9 @@ pub struct Counts {
     pub reached: AtomicBool,
 }
 
+/// What people should know.
+type Notes = Arc<Mutex<Vec<String>>>;
+
 /// A way out.
 pub struct Outlet {
     /// For people, and as a label.
@@ -59,7 +62,7 @@ pub struct Outlet {
     to: SyncSender<Arc<News>>,
     /// What had gone out when patience ended: until more does, nobody is waited for any more.
     stuck: AtomicU64,
-    notes: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
     end: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -131,7 +134,7 @@ impl Outlet {
 
     /// What people should know since this was asked last.
     pub fn take_notes(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&self.notes)
     }
 
     /// Whether nothing can go out any more.
@@ -139,26 +142,38 @@ impl Outlet {
         self.thread.is_finished()
     }
 
-    /// Waits until all is out, or nothing goes out any more. Gives what was lost.
-    pub fn finish(self) -> Result<u64> {
+    /// Gives nothing any more: what waits goes out, as long as anything does.
+    pub fn end(self) -> Ending {
+        self.end.store(true, Ordering::Relaxed);
+        Ending {
+            name: self.name,
+            counts: self.counts,
+            notes: self.notes,
+            thread: self.thread,
+        }
+    }
+}
+
+/// A way out that ends when all is out, or nothing goes out any more.
+pub struct Ending {
+    pub name: String,
+    counts: Arc<Counts>,
+    notes: Notes,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Ending {
+    /// Waits for that. Gives what was lost.
+    pub fn wait(self, tell: impl Fn(&str)) -> Result<u64> {
         let Self {
             name,
             counts,
-            to,
             notes,
-            end,
             thread,
-            ..
         } = self;
-        end.store(true, Ordering::Relaxed);
-        drop(to);
         let result = thread.join();
-        for note in notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            eprintln!("mirrorscope: {note}");
+        for note in take(&notes) {
+            tell(&note);
         }
         match result {
             Ok(result) => result.context(name)?,
@@ -168,6 +183,11 @@ impl Outlet {
     }
 }
 
+/// What people should know since this was asked last.
+fn take(notes: &Notes) -> Vec<String> {
+    std::mem::take(&mut notes.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// The thread.
 struct Worker {
     name: String,
@@ -175,7 +195,7 @@ struct Worker {
     sink: Box<dyn Sink>,
     chunk: Chunk,
     counts: Arc<Counts>,
-    notes: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
     /// Nothing more will be given.
     end: Arc<AtomicBool>,
     /// Since when nothing goes out, which was told.

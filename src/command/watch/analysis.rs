@@ -18,7 +18,7 @@ use mirrorscope_engine::receive::{Frame, Receiver as Decapsulator};
 use mirrorscope_engine::report::SessionReport;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
-use mirrorscope_tui::data::{Answer, Ask, InputState, Rate};
+use mirrorscope_tui::data::{Answer, Ask, InputState, Rate, Weight};
 
 use super::job;
 use super::notices::{self, Notices};
@@ -27,19 +27,20 @@ use super::rates::Rates;
 use super::views::Views;
 use crate::cli::WatchArgs;
 use crate::command::replay::Recorder;
+use crate::export::{Closing, Feed};
 use crate::output::error_text;
 use crate::pipeline::{self, Consumer, Course, Desk, Input, Owner, Signals};
 
 /// How long signals may wait once all is read.
 const REST: Duration = Duration::from_millis(100);
 
-/// Takes all input and answers all questions until it is told to end.
+/// Takes all input and answers all questions until it is told to end. Gives what is still on its way to other tools then.
 pub fn run(
-    input: Input<'_>,
+    (input, feed): (Input<'_>, Option<Feed>),
     args: &WatchArgs,
     asks: Receiver<Ask>,
     answers: &Sender<Answer>,
-) -> Result<()> {
+) -> Result<Option<Closing>> {
     let (jobs, queue) = mpsc::channel();
     let (line, desk) = pipeline::line();
     let pulse = Arc::default();
@@ -52,6 +53,8 @@ pub fn run(
         let mut attended = Attended {
             analysis: Analysis::new(&input, args, Arc::clone(&pulse), answers),
             desk,
+            feed,
+            closing: None,
         };
         let asked = (asks, answers.clone(), jobs);
         let views = Views::new(args, input.signals(), (line, pulse), asked);
@@ -71,7 +74,8 @@ pub fn run(
             }
         };
         attended.rest();
-        ended
+        ended?;
+        attended.close()
     })
 }
 
@@ -102,6 +106,9 @@ pub struct Analysis<'a> {
 struct Attended<'a> {
     analysis: Analysis<'a>,
     desk: Desk<Analysis<'a>>,
+    /// Other tools get what they asked for, while packets come and when they end.
+    feed: Option<Feed>,
+    closing: Option<Closing>,
 }
 
 /// What the screens show besides the engine's report.
@@ -218,11 +225,15 @@ impl<'a> Owner<Analysis<'a>> for Analysis<'a> {
 impl Attended<'_> {
     /// Ends the capture, and lets others look until nobody will any more.
     fn rest(&mut self) {
-        let Self { analysis, desk } = self;
-        if analysis.signals.stopped() {
+        if self.analysis.signals.stopped() {
             return;
         }
-        analysis.recorder.finish();
+        self.analysis.recorder.finish();
+        if let Err(error) = self.close_feed() {
+            let failed = Answer::Notice(Weight::Error, error_text(&error));
+            let _ = self.analysis.answers.send(failed);
+        }
+        let Self { analysis, desk, .. } = self;
         match &mut analysis.state {
             InputState::Files { done, .. } | InputState::Live { done } => *done = true,
         }
@@ -235,6 +246,25 @@ impl Attended<'_> {
                 return;
             }
         }
+    }
+}
+
+impl Attended<'_> {
+    /// Tells other tools all that they were not told yet.
+    fn close_feed(&mut self) -> Result<()> {
+        if let Some(feed) = self.feed.take() {
+            self.closing = Some(feed.close(&mut self.analysis.recorder.engine)?);
+        }
+        Ok(())
+    }
+
+    /// The same where packets came until the end.
+    fn close(mut self) -> Result<Option<Closing>> {
+        if self.feed.is_some() {
+            self.analysis.recorder.finish();
+            self.close_feed()?;
+        }
+        Ok(self.closing)
     }
 }
 
@@ -259,7 +289,12 @@ impl Consumer for Attended<'_> {
     }
 
     fn look(&mut self, course: &Course<'_>) -> Result<()> {
-        let Self { analysis, desk } = self;
+        let Self {
+            analysis,
+            desk,
+            feed,
+            ..
+        } = self;
         if let Course::Files(files) | Course::Read(files) = course {
             analysis.note_progress(files);
             analysis.reload_if_told();
@@ -268,11 +303,16 @@ impl Consumer for Attended<'_> {
         let is_live = matches!(course, Course::Live { .. });
         let frames = analysis.frames();
         analysis.pulse.tell(frames, is_live);
-        desk.lend(analysis, course, |_| false)
+        desk.lend(analysis, course, |_| false)?;
+        match feed {
+            Some(feed) => feed.lend(&mut analysis.recorder.engine, course),
+            None => Ok(()),
+        }
     }
 
     fn patience(&self) -> Duration {
-        self.desk.patience()
+        let feed = self.feed.as_ref().map(Feed::patience);
+        self.desk.patience().min(feed.unwrap_or(Duration::MAX))
     }
 
     fn flows(&self) -> usize {
