@@ -1,6 +1,6 @@
 //! A log file: it is gone on with, put aside when it is large or old, and whole at any moment.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,9 @@ pub struct Rotation {
     pub keep: Option<usize>,
 }
 
+/// Why a log with a header is not begun: it would have several.
+const SHARED: &str = "another run writes to it; give each a file of its own";
+
 /// A log file. Others may rename or delete it: then another one is begun under its name.
 pub struct LogFile {
     path: PathBuf,
@@ -34,6 +37,8 @@ struct Open {
     file: File,
     /// Nobody else writes to it who asks for that.
     alone: bool,
+    /// Somebody does.
+    shared: bool,
     /// Bytes of whole records in it.
     length: u64,
     /// There is more in it than a header.
@@ -45,6 +50,9 @@ impl LogFile {
     /// Opens it. A file that is there is gone on with, or put aside if it cannot be: one with a header.
     pub fn open(path: PathBuf, rotation: Rotation, headed: bool) -> io::Result<Self> {
         if headed && fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0) {
+            if let Err(TryLockError::WouldBlock) = File::open(&path)?.try_lock() {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, SHARED));
+            }
             put_aside(&path)?;
             delete_oldest(&path, rotation.keep)?;
         }
@@ -54,7 +62,10 @@ impl LogFile {
             open: None,
             fresh: false,
         };
-        log.opened()?;
+        let shared = log.opened()?.shared;
+        if headed && shared {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, SHARED));
+        }
         Ok(log)
     }
 
@@ -69,8 +80,10 @@ impl LogFile {
             end_line(&self.path, &mut file)?;
             let length = file.metadata()?.len();
             self.fresh = length == 0;
+            let locked = file.try_lock();
             Open {
-                alone: file.try_lock().is_ok(),
+                alone: locked.is_ok(),
+                shared: matches!(locked, Err(TryLockError::WouldBlock)),
                 file,
                 length,
                 used: length > 0,
@@ -331,6 +344,25 @@ mod tests {
         assert_eq!(names.len(), 2);
         let aside = fs::read_to_string(folder.path().join(&names[0])).unwrap();
         assert_eq!(aside, "line\nline\n");
+    }
+
+    #[test]
+    fn a_file_with_a_header_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        let open = |headed| LogFile::open(path.clone(), Rotation::default(), headed);
+        let mut log = open(true).unwrap();
+        let refused = || open(true).map(drop).unwrap_err();
+        assert_eq!(refused().kind(), io::ErrorKind::ResourceBusy);
+        write(&mut log, "line\n");
+        assert_eq!(refused().kind(), io::ErrorKind::ResourceBusy);
+        assert!(
+            open(false).is_ok(),
+            "without one its lines may be of several"
+        );
+        drop(log);
+        assert!(open(true).is_ok());
+        assert_eq!(listed(folder.path()).len(), 2);
     }
 
     #[test]
