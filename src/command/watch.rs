@@ -26,16 +26,15 @@ use mirrorscope_tui::app::Options;
 use mirrorscope_tui::config::{self, Config};
 use mirrorscope_tui::data::Answer;
 
-use super::{Outcome, filter, refuse_own_input};
+use super::Outcome;
 use crate::cli::WatchArgs;
-use crate::export::{Closing, Exports, Feed};
+use crate::export::{Closing, Feed};
 use crate::pipeline::{Input, Plan};
 
 /// Runs the command.
 pub fn run(args: &WatchArgs) -> Result<Outcome> {
     require_terminal()?;
     super::analysis::refuse_interval(&args.analysis, "the screen shows what is new by itself")?;
-    filter(&args.analysis)?;
     let options = Options {
         filter: args.analysis.filter.clone().unwrap_or_default(),
         ..Config::load()?.options()
@@ -72,36 +71,21 @@ fn open<'a>(
     plan: Plan<'_>,
     answers: &Sender<Answer>,
 ) -> Result<(Input<'a>, Option<Feed>)> {
-    let analysis = &args.analysis;
     if args.export.takes_stdout() {
         bail!("--log: standard output is the screen's; log to a file");
     }
-    let exports = Exports::open(&args.export)?;
-    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
-    for file in &files {
-        refuse_own_input(file, analysis.input.all_files())?;
-    }
-    let plan = Plan {
-        writes: &files,
-        network: exports.as_ref().map(Exports::network),
-        ..plan
+    let answers = answers.clone();
+    let tell = move |weight, text: &str| {
+        // An interface that has ended left the terminal to others.
+        if answers
+            .send(Answer::Notice(weight, text.to_owned()))
+            .is_err()
+        {
+            eprintln!("mirrorscope: {text}");
+        }
     };
-    let input = Input::open(&analysis.input, plan)?;
-    let feed = exports.map(|exports| {
-        let answers = answers.clone();
-        let tell = Box::new(move |weight, text: &str| {
-            // An interface that has ended left the terminal to others.
-            if answers
-                .send(Answer::Notice(weight, text.to_owned()))
-                .is_err()
-            {
-                eprintln!("mirrorscope: {text}");
-            }
-        });
-        let flows = analysis.table.max_flows;
-        exports.start(flows, filter(analysis)?, input.kind(), tell)
-    });
-    Ok((input, feed.transpose()?))
+    let export = Some(&args.export);
+    super::analysis::open(&args.analysis, export, plan, Box::new(tell))
 }
 
 /// What cannot be shown is told as text.
