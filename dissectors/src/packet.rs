@@ -174,7 +174,7 @@ impl<'a> Stripped<'a> {
             && first.protocol == Protocol::Ethernet
             && let Ok((header, _)) = ethernet::Header::ref_from_prefix(self.layers.bytes(first))
         {
-            packet.macs = Some(header.macs());
+            packet.macs = Some(header.macs);
             marks = rest;
         }
         if let [first, ..] = marks

@@ -83,6 +83,10 @@ pub type Side = usize;
 impl FlowKey {
     /// The flow of a packet, and which side sent it. `None` where ports exist but are not known (later fragments,
     /// packets cut before them).
+    ///
+    /// Inlined, so that its parts stay in registers: read from memory in pieces other than those they were written in, they
+    /// would wait for all that was written before.
+    #[inline(always)]
     pub fn of(ip: &Ip<'_>, scope: u32) -> Option<(Self, Side)> {
         let (source_port, destination_port, icmp_type) = match ip.transport {
             Transport::Icmp {
@@ -110,7 +114,13 @@ impl FlowKey {
             address: ip.destination,
             port: destination_port,
         };
-        let (low, high, side) = if source <= destination {
+        let in_order = match (ip.source, ip.destination) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                (from.to_bits(), source_port) <= (to.to_bits(), destination_port)
+            }
+            _ => source <= destination,
+        };
+        let (low, high, side) = if in_order {
             (source, destination, 0)
         } else {
             (destination, source, 1)

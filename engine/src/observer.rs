@@ -572,11 +572,13 @@ impl Losses {
             left = left.saturating_sub(burst);
             chance *= rate;
         }
-        // Of neighbours that were merged only the average is known.
-        let scattered = touching().filter(|e| !e.at_once()).map(Episode::density);
-        let density = scattered.fold(rate, f64::max);
-        let scattered = density.powi(i32::try_from(left).unwrap_or(i32::MAX));
-        (chance * scattered, expected - covered)
+        // Of neighbours that were merged only averages are known: a full ring or buffer loses many in a row, a bad
+        // link one at a time.
+        let scattered = || touching().filter(|e| !e.at_once());
+        let density = scattered().map(Episode::density).fold(rate, f64::max);
+        let in_a_row = scattered().map(Episode::in_a_row).max().unwrap_or(1);
+        let events = i32::try_from(left.div_ceil(in_a_row)).unwrap_or(i32::MAX);
+        (chance * density.powi(events), expected - covered)
     }
 }
 

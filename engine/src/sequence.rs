@@ -34,17 +34,46 @@ pub struct Episode {
     pub missing: u64,
     /// Extended sequence numbers: first missing, and first after the gap.
     range: (u64, u64),
+    /// The sum of the squares of the gaps that were merged into it.
+    squares: u64,
 }
 
 impl Episode {
-    /// Packets that are known to be missing though nothing numbers them: all at once, as far as anybody can tell.
-    pub(crate) fn unnumbered(from: Timestamp, to: Timestamp, missing: u64) -> Self {
+    /// All numbers from the first up to the second.
+    fn gap(from: Timestamp, to: Timestamp, range: (u64, u64)) -> Self {
+        let missing = range.1 - range.0;
         Self {
             from,
             to,
             missing,
-            range: (0, missing),
+            range,
+            squares: missing.saturating_mul(missing),
         }
+    }
+
+    /// Packets that are known to be missing though nothing numbers them: all at once, as far as anybody can tell.
+    pub(crate) fn unnumbered(from: Timestamp, to: Timestamp, missing: u64) -> Self {
+        Self::gap(from, to, (0, missing))
+    }
+
+    /// Takes in its later neighbour.
+    fn merge(&mut self, later: &Self) {
+        self.to = later.to;
+        self.missing += later.missing;
+        self.range.1 = later.range.1;
+        self.squares = self.squares.saturating_add(later.squares);
+    }
+
+    /// One of its numbers arrived late, nobody knows of which gap.
+    fn found(&mut self) {
+        self.squares -= self.squares / self.missing.max(1);
+        self.missing = self.missing.saturating_sub(1);
+    }
+
+    /// How many packets went missing in a row where a missing one did, on the average.
+    pub(crate) fn in_a_row(&self) -> u64 {
+        let missing = self.missing.max(1);
+        ((self.squares + missing / 2) / missing).clamp(1, missing)
     }
 
     /// Whether all of it was lost at once; neighbours that were merged had packets between them.
@@ -212,12 +241,8 @@ impl Counter {
         }
         self.run = until;
         self.missing += missing;
-        self.episodes.push(Episode {
-            from: self.last,
-            to: time,
-            missing,
-            range: (self.next, until),
-        });
+        let gap = Episode::gap(self.last, time, (self.next, until));
+        self.episodes.push(gap);
     }
 
     /// The first and the last gap's time, if there was any.

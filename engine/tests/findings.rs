@@ -157,6 +157,23 @@ fn answers_that_no_longer_pass_any_mirrored_place_have_moved_where_acknowledgeme
 }
 
 #[test]
+fn what_a_mirror_lost_before_empty_segments_came_has_not_moved() {
+    // The last data of the client was lost long before its last packet: that one's own number tells that it was sent.
+    let story = alive(&format!(
+        "{AT_DC1}
+        9.000 fw1 lost 1
+        9.001 fw1 server>r1 A 2301 251 50
+        11.000 fw1 r1>server A 251 2351 0
+        15.000 fw1 server>r1 A 2351 251 900
+        15.500 fw1 server>r1 A 3251 251 900
+        18.000 fw1 server>r1 A 4151 251 900
+        "
+    ));
+    let (_, flows) = run(&story);
+    assert_eq!(flows[0].verdict.as_str(), "symmetric", "{}", flows[0].why);
+}
+
+#[test]
 fn both_directions_that_begin_to_cross_the_interconnect_have_moved() {
     let mut story = String::new();
     let (mut request, mut answer) = (101, 501);

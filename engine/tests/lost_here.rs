@@ -238,6 +238,85 @@ fn a_direction_that_was_dropped_here_makes_the_verdict_unknown() {
     );
 }
 
+/// A connection of which a firewall's numbered mirror showed the requests only, while all the time some packets of that
+/// mirror arrived and some did not.
+fn half_seen_by_numbers(engine: &mut Engine, (arrived, lost): (u32, u32)) {
+    feed(engine, 0.0, 0, &numbered_of(5, 0, &["from", "server"]));
+    let mut sequence = 1;
+    let mut request = 0;
+    for number in 0..100_000_u32 {
+        let time = 0.000_2 * f64::from(number + 1);
+        let udp = if number % 2 == 0 {
+            "r1>server"
+        } else {
+            "server>r1"
+        };
+        feed(
+            engine,
+            time,
+            0,
+            &numbered_of(5, sequence, &[udp, "udp", "53"]),
+        );
+        sequence += 1;
+        if number % arrived == 0 {
+            sequence += lost;
+        }
+        if number >= 25_000 && number % 250 == 0 && request < 30 {
+            let (sent, answer) = (
+                (100 + request * 10).to_string(),
+                (900 + request * 10).to_string(),
+            );
+            let asked = ["r1>server", "A", &sent, &answer, "10"];
+            let reply = ["server>r1", "A", &answer, &sent, "10"];
+            feed(engine, time, 0, &numbered_of(5, sequence, &asked));
+            sequence += 1;
+            let at_server = [(0, &asked), (1, &reply)];
+            for (nth, what) in at_server {
+                let bytes = numbered_of(13, request * 2 + nth, what);
+                feed(engine, time + 0.00001 + f64::from(nth) / 1e5, 1, &bytes);
+            }
+            feed(engine, time + 0.00003, 1, &numbered_of(11, request, &reply));
+            request += 1;
+        }
+    }
+    feed(engine, 20.1, 0, &numbered_of(5, sequence, &["from", "r1"]));
+}
+
+fn numbered_of(session: u16, sequence: u32, what: &[&str]) -> Vec<u8> {
+    story::mirrored(session, 0, sequence, &story::inner(what))
+}
+
+#[test]
+fn numbers_that_go_missing_in_rows_take_many_packets_of_a_flow_at_once() {
+    let mut single = engine();
+    half_seen_by_numbers(&mut single, (19, 1));
+    assert_eq!(verdict_of_tcp(&single).0, "asymmetric");
+    // The same share, as a full ring loses it.
+    let mut rows = engine();
+    half_seen_by_numbers(&mut rows, (190, 10));
+    let (verdict, why) = verdict_of_tcp(&rows);
+    assert_eq!(verdict, "unknown");
+    assert!(why.starts_with("mirror-loss: "), "{why}");
+}
+
+#[test]
+fn numbers_that_began_anew_do_not_show_what_was_dropped_here() {
+    let story = |engine: &mut Engine| {
+        half_seen_by_numbers(engine, (200_000, 0));
+        feed(
+            engine,
+            20.2,
+            0,
+            &numbered_of(5, 2_000_000_000, &["from", "r1"]),
+        );
+    };
+    let mut engine = engine();
+    story(&mut engine);
+    assert_eq!(verdict_of_tcp(&engine).0, "asymmetric");
+    engine.lost_here(0, at(5.0), at(7.0), 2_000_000);
+    assert_eq!(verdict_of_tcp(&engine).0, "unknown");
+}
+
 #[test]
 fn gaps_of_streams_say_that_packets_were_dropped_here() {
     let mut engine = engine();

@@ -152,8 +152,10 @@ fn write_outer(outer: &Outer, protocol: u8, payload_len: usize, out: &mut Vec<u8
 
 fn write_ethernet(outer: &Outer, ether_type: u16, out: &mut Vec<u8>) {
     let header = ethernet::Header {
-        destination: outer.destination_mac,
-        source: outer.source_mac,
+        macs: ethernet::Macs {
+            destination: outer.destination_mac,
+            source: outer.source_mac,
+        },
         ether_type: ether_type.into(),
     };
     out.extend_from_slice(header.as_bytes());

@@ -38,33 +38,24 @@ pub(crate) const MIN_TYPE: u16 = 0x0600;
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Debug)]
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) destination: [u8; 6],
-    pub(crate) source: [u8; 6],
+    pub(crate) macs: Macs,
     /// `EtherType`, or the length of what follows if at most 1500.
     pub(crate) ether_type: U16,
-}
-
-impl Header {
-    /// Both addresses.
-    #[inline(always)]
-    pub(crate) fn macs(&self) -> Macs {
-        Macs {
-            source: self.source,
-            destination: self.destination,
-        }
-    }
 }
 
 /// Length of the header.
 pub(crate) const HEADER_LEN: u16 = size_of::<Header>() as u16;
 
-/// Source and destination MAC address of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Source and destination MAC address of a frame, as they are on the wire: to be copied in one piece.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
 pub struct Macs {
-    /// Sender.
-    pub source: [u8; 6],
     /// Receiver.
     pub destination: [u8; 6],
+    /// Sender.
+    pub source: [u8; 6],
 }
 
 /// A checked MAC header and what follows it, padding included.
@@ -85,17 +76,17 @@ impl<'a> Ethernet<'a> {
 
     /// Receiver.
     pub fn destination(&self) -> [u8; 6] {
-        self.header.destination
+        self.header.macs.destination
     }
 
     /// Sender.
     pub fn source(&self) -> [u8; 6] {
-        self.header.source
+        self.header.macs.source
     }
 
     /// Both addresses.
     pub fn macs(&self) -> Macs {
-        self.header.macs()
+        self.header.macs
     }
 
     /// `EtherType`; a value of at most 1500 is the length of an 802.3 frame's payload.

@@ -194,8 +194,8 @@ impl<'a> Ieee80211<'a> {
             (_, None) => header.third,
         };
         Some(Macs {
-            source,
             destination,
+            source,
         })
     }
 

@@ -108,9 +108,10 @@ impl Engine {
         for (interface, dropped) in &here.interfaces {
             let sessions = self.sessions_of(point);
             let by = sessions.filter(|(_, session)| session.interfaces.contains(*interface));
-            let periods = by.map(|(id, _)| assigned.get(&id).map(|a| a.counter.period()));
-            let periods: Vec<Option<_>> = periods.collect();
-            // One session without numbers is enough: nothing shows that the packets were not its own.
+            let shown = by.map(|(id, _)| assigned.get(&id).filter(|a| a.counter.restarts == 0));
+            let periods: Vec<Option<_>> = shown.map(|a| Some(a?.counter.period())).collect();
+            // One session without numbers is enough, or one whose numbers began anew: nothing shows that the packets
+            // were not its own.
             match periods.iter().copied().collect::<Option<Vec<_>>>() {
                 None => losses.push(Arc::clone(dropped)),
                 Some(numbered) if numbered.is_empty() => {}

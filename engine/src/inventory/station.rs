@@ -1,5 +1,6 @@
 //! One station: a MAC address in a scope, what it has said of itself, and where its frames enter the network.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
@@ -130,6 +131,44 @@ pub(super) struct Group {
     pub entered: Option<PointId>,
 }
 
+/// Frames whose copies are waited for, oldest first. Their identities stand beside, close together: each packet is looked for
+/// among them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    identities: VecDeque<u64>,
+    groups: VecDeque<Group>,
+}
+
+impl Pending {
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.identities.clear();
+        self.groups.clear();
+    }
+
+    fn push(&mut self, group: Group) {
+        self.identities.push_back(group.identity);
+        self.groups.push_back(group);
+    }
+
+    fn pop(&mut self) -> Option<Group> {
+        self.identities.pop_front();
+        self.groups.pop_front()
+    }
+
+    /// The latest frame with an identity that came close to a time.
+    fn find(&mut self, identity: u64, arrival: Timestamp) -> Option<&mut Group> {
+        let close = |known: &Group| arrival.since(known.arrival).saturating_abs() <= PATIENCE;
+        let all = self.identities.iter().enumerate().rev();
+        let mut equal = all.filter(|(_, known)| **known == identity);
+        let (index, _) = equal.find(|(index, _)| self.groups.get(*index).is_some_and(close))?;
+        self.groups.get_mut(index)
+    }
+}
+
 /// Frames to another station that passed from one site to another.
 #[derive(Clone, Debug)]
 pub(super) struct Crossed {
@@ -217,7 +256,7 @@ pub(super) struct Station {
     pub edges: Vec<Edge>,
     beliefs: Vec<Belief>,
     pub crossed: Vec<Crossed>,
-    pub pending: Vec<Group>,
+    pub pending: Pending,
     pub announced: Vec<Announced>,
     pub vlans: ArrayVec<u16, 4>,
     pub segments: ArrayVec<u64, 4>,
@@ -385,11 +424,7 @@ impl Station {
         let [point] = group.points.as_slice() else {
             return;
         };
-        let known = self.pending.iter_mut().rev().find(|known| {
-            known.identity == group.identity
-                && group.arrival.since(known.arrival).saturating_abs() <= PATIENCE
-        });
-        match known {
+        match self.pending.find(group.identity, group.arrival) {
             Some(known) => {
                 if !known.points.contains(point) {
                     let _ = known.points.try_push(*point);
@@ -404,9 +439,10 @@ impl Station {
 
     /// The next frame whose copies have all arrived.
     pub fn ripe(&mut self, now: Option<Timestamp>) -> Option<Group> {
-        let first = self.pending.first()?;
+        let first = self.pending.groups.front()?;
         let old = now.is_none_or(|now| now.since(first.arrival).saturating_abs() > PATIENCE);
-        (old || self.pending.len() > PENDING).then(|| self.pending.remove(0))
+        let ripe = old || self.pending.groups.len() > PENDING;
+        ripe.then(|| self.pending.pop()).flatten()
     }
 
     /// A frame entered at a place; true if that is believed by now.

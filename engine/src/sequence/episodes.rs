@@ -53,7 +53,7 @@ impl Episodes {
             .rev()
             .find(|(_, e)| (e.range.0..e.range.1).contains(&number));
         if let Some((_, episode)) = holder {
-            episode.missing = episode.missing.saturating_sub(1);
+            episode.found();
             if episode.missing == 0 {
                 let range = episode.range;
                 self.all.retain(|(_, e)| e.range != range);
@@ -79,9 +79,7 @@ impl Episodes {
         if let Some((_, later)) = self.all.remove(index)
             && let Some((_, earlier)) = index.checked_sub(1).and_then(|i| self.all.get_mut(i))
         {
-            earlier.to = later.to;
-            earlier.missing += later.missing;
-            earlier.range.1 = later.range.1;
+            earlier.merge(&later);
         }
     }
 
@@ -127,17 +125,14 @@ mod tests {
         let closest = pairs.min_by_key(|(_, (a, b))| b.from.since(a.to));
         let index = closest.unwrap().0;
         let later = all.remove(index + 1);
-        let earlier = &mut all[index];
-        earlier.to = later.to;
-        earlier.missing += later.missing;
-        earlier.range.1 = later.range.1;
+        all[index].merge(&later);
     }
 
     fn find(all: &mut Vec<Episode>, number: u64) {
         let holder = all.iter_mut().rev();
         let mut holder = holder.filter(|e| (e.range.0..e.range.1).contains(&number));
         if let Some(episode) = holder.next() {
-            episode.missing = episode.missing.saturating_sub(1);
+            episode.found();
             if episode.missing == 0 {
                 let range = episode.range;
                 all.retain(|e| e.range != range);
@@ -167,7 +162,7 @@ mod tests {
                 let from = Timestamp(time + gap * spread / 10);
                 let to = from.plus(3);
                 let range = (number, number + missing);
-                let episode = Episode { from, to, missing, range };
+                let episode = Episode::gap(from, to, range);
                 (time, number) = (to.0 - 1, range.1 + 1);
                 episodes.push(episode);
                 push_and_look(&mut all, episode);

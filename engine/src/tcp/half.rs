@@ -34,7 +34,7 @@ pub struct Half {
     pub data: u32,
     /// Segments in a row that were far from all others.
     strays: u8,
-    /// The number after the highest one seen.
+    /// The number after the highest one that it is known to have sent.
     next: u32,
     /// Numbers from the lowest one seen to that, the lower half.
     span: u32,
@@ -166,7 +166,7 @@ impl Half {
         self.span().saturating_sub(syn + fin)
     }
 
-    /// The number after the highest one seen.
+    /// The number after the highest one that it is known to have sent.
     pub fn reached(&self) -> Option<u32> {
         self.facts.has(Facts::RANGE).then_some(self.next)
     }
@@ -330,6 +330,9 @@ impl Half {
             self.widen(tcp.sequence, occupied);
         }
         if flags.ack() && believed {
+            if occupied == 0 {
+                self.reach(tcp.sequence);
+            }
             let acknowledged = tcp.acknowledgement;
             if self.facts.note(Facts::ACKNOWLEDGED) {
                 self.acknowledged = acknowledged;
@@ -340,6 +343,16 @@ impl Half {
             if before(self.acknowledged, acknowledged) {
                 self.acknowledged = acknowledged;
             }
+        }
+    }
+
+    /// An empty segment tells that all numbers before its own were sent, whether they were seen or not.
+    #[inline]
+    fn reach(&mut self, number: u32) {
+        let ahead = i64::from(number.wrapping_sub(self.next).cast_signed());
+        if ahead > 0 && ahead <= FAR && self.facts.has(Facts::RANGE) {
+            self.next = number;
+            self.set_span(self.span() + ahead.cast_unsigned());
         }
     }
 

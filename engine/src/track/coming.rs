@@ -80,6 +80,7 @@ impl Tracker {
         for coming in batch.iter().flatten() {
             self.recent.fetch(coming.identity.id);
         }
+        self.recent.fetch_oldest(batch.len());
         for coming in batch.iter_mut().flatten() {
             coming.slot = self.table.guess(coming.hash);
         }

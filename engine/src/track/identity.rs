@@ -179,14 +179,15 @@ fn place(position: FragmentPosition) -> u64 {
     u64::from(position.identification) << 32 | u64::from(position.offset) << 1 | more
 }
 
-/// A packet that was seen lately.
+/// A packet that was seen lately: all that one or two points change of it is in one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Known {
     id: u64,
     first: Timestamp,
+    pub serial: u64,
     /// Its flow.
     pub slot: u32,
-    pub serial: u64,
     /// How often it was sent: the most that one point saw.
     sends: u8,
     used: u8,
@@ -243,31 +244,21 @@ pub(super) struct Earlier {
 }
 
 impl Known {
-    /// A packet of a flow (slot and serial) that is seen for the first time.
-    pub(super) fn new(
-        id: u64,
-        flow: (u32, u64),
-        point: PointId,
-        look: Look,
-        now: Timestamp,
-    ) -> Self {
-        let mut places = [Place::default(); PLACES];
-        places[0] = Place {
+    /// Makes it a packet of a flow (slot and serial) that is seen for the first time.
+    fn begin(&mut self, id: u64, flow: (u32, u64), point: PointId, look: Look, now: Timestamp) {
+        self.id = id;
+        self.first = now;
+        (self.slot, self.serial) = flow;
+        self.sends = 1;
+        // Places that are not used keep what is there.
+        self.used = 1;
+        self.places[0] = Place {
             point,
             last: 0,
             sends: 1,
             ttl: look.ttl,
             stations: look.stations,
         };
-        Self {
-            id,
-            first: now,
-            slot: flow.0,
-            serial: flow.1,
-            sends: 1,
-            used: 1,
-            places,
-        }
     }
 
     /// How a point sees it now; `link` if what passes it is on its way, not at a router's port.
@@ -366,15 +357,28 @@ pub(super) struct Recent {
     oldest: usize,
 }
 
-/// Packets whose identities lead to the same place of the index.
+/// Packets whose identities lead to the same place of the index, the latest first: one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Set {
     /// Parts of the identities, 0 where nothing is.
     tags: [u32; WAYS],
     /// Where the packets are.
     places: [u32; WAYS],
-    /// The way that is written next.
-    next: u32,
+}
+
+impl Set {
+    /// Notes where a packet is: where an equal tag stands, else before all others.
+    fn note(&mut self, tag: u32, place: u32) {
+        let same = self.tags.iter().position(|other| *other == tag);
+        let way = same.unwrap_or_else(|| {
+            self.tags.copy_within(..WAYS - 1, 1);
+            self.places.copy_within(..WAYS - 1, 1);
+            0
+        });
+        self.tags[way] = tag;
+        self.places[way] = place;
+    }
 }
 
 impl Default for Recent {
@@ -406,7 +410,14 @@ impl Recent {
                 .and_then(|place| self.known.get(*place as usize))
         {
             fetch(known);
-            fetch(&known.places);
+        }
+    }
+
+    /// Has the places brought near that so many new packets will be written to.
+    pub(super) fn fetch_oldest(&self, packets: usize) {
+        let next = self.known.iter().skip(self.oldest);
+        for known in next.take(packets) {
+            fetch(known);
         }
     }
 
@@ -429,33 +440,35 @@ impl Recent {
         (known.id == id && age.abs() <= WINDOW).then_some(known)
     }
 
-    /// Remembers a packet that was not found; one that is too old to be found gives way, else the oldest if there is no
-    /// more room.
-    pub(super) fn insert(&mut self, known: Known) {
-        let (set, tag) = place_of(known.id);
+    /// Remembers a packet of a flow (slot and serial) that was not found; one that is too old to be found gives way, else the
+    /// oldest if there is no more room.
+    pub(super) fn insert(
+        &mut self,
+        id: u64,
+        flow: (u32, u64),
+        point: PointId,
+        look: Look,
+        now: Timestamp,
+    ) {
+        let (set, tag) = place_of(id);
         let Some(set) = self.index.get_mut(set) else {
             return;
         };
-        let full = self.known.len() >= SETS * WAYS;
-        let place = match self.known.get_mut(self.oldest) {
-            Some(oldest) if full || known.first.since(oldest.first) > WINDOW => {
-                *oldest = known;
-                let place = self.oldest;
-                self.oldest = (place + 1) % self.known.len();
-                place
-            }
-            _ => {
-                self.known.push(known);
-                self.known.len() - 1
-            }
+        let all = self.known.len();
+        let full = all >= SETS * WAYS;
+        let oldest = self.known.get(self.oldest);
+        let place = if oldest.is_some_and(|oldest| full || now.since(oldest.first) > WINDOW) {
+            let place = self.oldest;
+            self.oldest = if place + 1 < all { place + 1 } else { 0 };
+            place
+        } else {
+            self.known.push(Known::default());
+            all
         };
-        let same = set.tags.iter().position(|other| *other == tag);
-        let way = same.unwrap_or(set.next as usize % WAYS);
-        if same.is_none() {
-            set.next = set.next.wrapping_add(1);
+        if let Some(known) = self.known.get_mut(place) {
+            known.begin(id, flow, point, look, now);
         }
-        set.tags[way] = tag;
-        set.places[way] = place as u32;
+        set.note(tag, place as u32);
     }
 }
 

@@ -35,7 +35,7 @@ use departed::Departed;
 pub use departed::End;
 pub(crate) use departed::Gone;
 pub(crate) use identity::SAMPLE;
-use identity::{Identity, Known, Look, Recent, is_copy};
+use identity::{Identity, Look, Recent, is_copy};
 use part::Part;
 use pieces::Pieces;
 use table::{Flow, Quotation, Table};
@@ -342,8 +342,7 @@ impl Tracker {
                 packet.repeated || is_copy(identity.kind, ip, earlier, part, side)
             }),
             _ => {
-                let fresh = Known::new(identity.id, (slot, serial), point, look, now);
-                recent.insert(fresh);
+                recent.insert(identity.id, (slot, serial), point, look, now);
                 if flow.knows(part, side, ip) {
                     Sight::Copy
                 } else {

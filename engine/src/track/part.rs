@@ -72,6 +72,10 @@ impl Part {
     }
 
     /// Counts a packet that the mirror did not bring before.
+    ///
+    /// Inlined, so that the sum stays in registers: read from memory in pieces other than those it was written in, it would wait
+    /// for all that was written before.
+    #[inline(always)]
     pub(super) fn count(&mut self, side: Side, packet: &Shown<'_>, ip: &Ip<'_>, sum: Sum) {
         let seen = &mut self.sides[side];
         if seen.packets == 0 {
@@ -87,7 +91,10 @@ impl Part {
         seen.ttl = (seen.ttl.0.min(ip.ttl), seen.ttl.1.max(ip.ttl));
         seen.largest = seen.largest.max(ip.claimed_len);
         seen.dscp |= 1_u64.unbounded_shl(ip.dscp.into());
-        if let Some(macs) = packet.packet.macs {
+        if let Some(macs) = &packet.packet.macs
+            && !matches!(&seen.macs, Some((source, destination))
+                if *source == macs.source && *destination == macs.destination)
+        {
             seen.macs = Some((macs.source, macs.destination));
         }
         note(&mut self.sessions, packet.session);
