@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::depart::{self, End, Left, Lender, UnderWay};
 use mirrorscope_engine::look::Desk;
-use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::FlowReport;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_engine::{Config, Engine};
 
+use crate::frames::frame;
 use crate::proof::Recording;
 
 /// An engine to which nothing comes while it is lent.
@@ -41,17 +40,6 @@ impl Lender for Still {
     }
 }
 
-fn feed(engine: &mut Engine, time: i64, bytes: &[u8]) {
-    engine.frame(&Frame {
-        time: Timestamp(time),
-        wire_len: bytes.len() as u32,
-        link: LinkType::Ethernet,
-        interface: 0,
-        number: 1,
-        bytes,
-    });
-}
-
 /// Takes a recording, looks every second, and once more after the pause; gives what was told.
 fn told(
     recording: &Recording,
@@ -77,7 +65,7 @@ fn told(
             look(&mut desk, next);
             next += SECOND;
         }
-        feed(&mut desk.0, *time, bytes);
+        desk.0.frame(&frame(1, *time, bytes));
     }
     look(&mut desk, next + pause);
     look(&mut desk, next + pause + SECOND);
@@ -94,7 +82,7 @@ fn told(
 fn whole(recording: &Recording) -> BTreeMap<u64, FlowReport> {
     let mut engine = Engine::new(recording.config(), Registry::default());
     for (time, bytes) in &recording.frames {
-        feed(&mut engine, *time, bytes);
+        engine.frame(&frame(1, *time, bytes));
     }
     engine.finish();
     let mut flows = BTreeMap::new();

@@ -1,13 +1,18 @@
 //! Feeding other tools: what is served and sent, and what happens when that cannot be.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::frames::read as read_frames;
 use crate::support::{json_lines, mirrorscope, run, stderr, stdout, text};
 
 const SAMPLE: &str = crate::generated::ASYMMETRIC;
@@ -41,6 +46,24 @@ fn others_than_this_host_may_read_only_if_that_is_said() {
         "{told}"
     );
     assert!(!told.contains("everybody"), "{told}");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let at = format!("localhost:{}", port.unwrap().port());
+    let told = stderr(&run(&["findings", "--metrics", &at, SAMPLE]));
+    let expected = format!("http://{}/metrics\n", at.replace("localhost", "127.0.0.1"));
+    assert!(told.ends_with(&expected), "{told}");
+    for (at, why) in [
+        ("192.0.2.1:9464", "that is no address of this host"),
+        ("nowhere.invalid:9464", "its address is not known"),
+    ] {
+        let output = run(&["findings", "--metrics", at, SAMPLE]);
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!("mirrorscope: --metrics {at}: {why}: ");
+        assert!(
+            stderr(&output).starts_with(&expected),
+            "{}",
+            stderr(&output)
+        );
+    }
     let told = stderr(&run(&["findings", "--metrics", "0.0.0.0:0", SAMPLE]));
     assert!(
         told.contains("/metrics, by everybody who reaches that address"),
@@ -181,7 +204,29 @@ fn what_does_not_arrive_shows_in_the_exit_status() {
     assert!(begin.elapsed() < Duration::from_secs(20));
     let output = run(&["flows", "--log", "eve:/dev/full", SAMPLE]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("/dev/full: No space left on device"));
+    assert!(stderr(&output).contains("/dev/full: no space left on device"));
+}
+
+#[test]
+fn datagrams_that_nobody_takes_are_told_and_counted() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let syslog = format!("udp://{to}");
+    let findings = json_lines(&["findings", "--format", "json", SAMPLE]).len();
+    for (arguments, lost) in [
+        (["flows", "--ipfix", &to, SAMPLE], 30),
+        (["findings", "--syslog", &syslog, SAMPLE], findings),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stdout.is_empty(), "what was found is shown");
+        let expected = format!(
+            "mirrorscope: udp://{to}: nobody listens there; what is lost meanwhile is counted\n\
+             mirrorscope: udp://{to}: {lost} records were lost\n"
+        );
+        assert_eq!(stderr(&output), expected);
+    }
 }
 
 #[test]
@@ -196,7 +241,8 @@ fn what_cannot_be_opened_is_told_before_anything_is_read() {
         let output = run(&["findings", option, &target, SAMPLE]);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty());
-        assert!(stderr(&output).contains("No such file or directory"));
+        let told = stderr(&output);
+        assert!(told.ends_with(": no such file or directory\n"), "{told}");
     }
     let twice = ["findings", "--log", "eve:-", "--log", "zeek:-", SAMPLE];
     let output = run(&twice);
@@ -208,8 +254,8 @@ fn what_cannot_be_opened_is_told_before_anything_is_read() {
 fn who_has_read_enough_ends_it_in_silence() {
     let mut child = mirrorscope()
         .args(["flows", "--log", "eve:-", SAMPLE])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());
@@ -230,6 +276,27 @@ fn a_log_is_gone_on_with() {
             .filter(|event| event["event_type"] == "flow");
         assert_eq!(flows.count(), runs * 30);
     }
+}
+
+#[test]
+fn each_log_of_zeek_that_is_put_aside_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("zeek:{}/", text(folder.path()));
+    for _ in 0..2 {
+        let output = run(&["flows", "--log", &to, "--log-rotate-size", "1", SAMPLE]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let mut rows = 0;
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let log = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(log.starts_with("#separator \\x09\n"), "{log}");
+        assert!(log.lines().last().unwrap().starts_with("#close\t"), "{log}");
+        assert_eq!(log.matches("#close").count(), 1, "{log}");
+        rows += log.lines().filter(|line| !line.starts_with('#')).count();
+    }
+    assert_eq!(rows, 60);
 }
 
 /// What is read is never written, whatever it is read for.
@@ -257,4 +324,87 @@ fn files_that_are_read_are_no_place_for_logs() {
     let output = run(&["decap", "--sites", &sites, "-w", &sites, &capture]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("is an input file too"));
+}
+
+/// A pcap file with times in nanoseconds.
+fn pcap(frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1] {
+        bytes.extend(u32::to_le_bytes(word));
+    }
+    for (time, frame) in frames {
+        let length = frame.len() as u32;
+        let [seconds, rest] = [time / 1_000_000_000, time % 1_000_000_000];
+        for word in [seconds as u32, rest as u32, length, length] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+/// Waits until a log has so many lines of it.
+fn logged(path: &Path, number: usize, of: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let begin = Instant::now();
+    loop {
+        let events = lines(&fs::read_to_string(path).unwrap_or_default());
+        let wanted: Vec<Value> = events.into_iter().filter(|event| of(event)).collect();
+        if wanted.len() >= number {
+            return wanted;
+        }
+        assert!(begin.elapsed() < Duration::from_mins(1), "{wanted:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_pipe_is_told_of_while_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("eve.json");
+    let mut child = mirrorscope()
+        .args(["findings", "--sites", SITES, "--log"])
+        .args([&format!("eve:{}", text(&log)), "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let frames = read_frames(Path::new(SAMPLE));
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(&pcap(&frames)).unwrap();
+    // Two hours later all flows are over, others begin, and the pipe is silent again.
+    let later = frames
+        .into_iter()
+        .map(|(time, frame)| (time + 7_200_000_000_000, frame));
+    pipe.write_all(&pcap(&later.collect::<Vec<_>>())[24..])
+        .unwrap();
+    pipe.flush().unwrap();
+    let expected = json_lines(&["flows", "--format", "json", "--sites", SITES, SAMPLE]);
+    let flow = |event: &Value| event["event_type"] == "flow";
+    let alert = |event: &Value| event["event_type"] == "alert";
+    let told = logged(&log, expected.len(), flow);
+    let told: BTreeMap<&str, &Value> = told
+        .iter()
+        .map(|event| (event["mirrorscope"]["id"].as_str().unwrap(), event))
+        .collect();
+    for flow in &expected {
+        let event = told[flow["id"].as_str().unwrap()];
+        assert_eq!(event["mirrorscope"]["verdict"], flow["verdict"], "{flow}");
+        assert_eq!(event["flow"]["pkts_toclient"], flow["resp"]["packets"]);
+    }
+    let asymmetric =
+        |event: &Value| alert(event) && event["mirrorscope"]["kind"] == "asymmetric-path";
+    logged(&log, 1, asymmetric);
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    // Each once, the others with the end of the pipe.
+    let all = logged(&log, 0, flow);
+    assert_eq!(all.len(), 2 * expected.len());
+    let mut ids: Vec<&Value> = all.iter().map(|e| &e["mirrorscope"]["id"]).collect();
+    ids.sort_by_key(|id| id.as_str());
+    ids.dedup();
+    assert_eq!(ids.len(), all.len());
+    let last = |event: &Value| event["flow"]["reason"] == "shutdown";
+    let (first, second) = all.split_at(expected.len());
+    assert!(!first.iter().any(last) && second.iter().any(last));
 }

@@ -33,18 +33,23 @@ pub fn read(path: &Path) -> Vec<(i64, Vec<u8>)> {
     frames
 }
 
+/// A frame of Ethernet that came by an only interface.
+pub fn frame(number: u64, time: i64, bytes: &[u8]) -> Frame<'_> {
+    Frame {
+        time: Timestamp(time),
+        wire_len: bytes.len() as u32,
+        link: LinkType::Ethernet,
+        interface: 0,
+        number,
+        bytes,
+    }
+}
+
 /// An engine that got them all.
 pub fn analyse<'a>(config: Config, frames: impl IntoIterator<Item = (i64, &'a [u8])>) -> Engine {
     let mut engine = Engine::new(config, Arc::default());
     for (number, (time, bytes)) in (1..).zip(frames) {
-        engine.frame(&Frame {
-            time: Timestamp(time),
-            wire_len: bytes.len() as u32,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number,
-            bytes,
-        });
+        engine.frame(&frame(number, time, bytes));
     }
     engine.finish();
     engine

@@ -3,28 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use mirrorscope_dissectors::Network;
 use mirrorscope_dissectors::encap::{Outer, Wrap, wrap};
-use mirrorscope_dissectors::{LinkType, Network};
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::flow::FlowKey;
-use mirrorscope_engine::receive::{Frame, Receiver};
+use mirrorscope_engine::receive::Receiver;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::{PointRule, Sites};
 use mirrorscope_engine::time::{SECOND, Timestamp};
 
-use crate::frames::Random;
+use crate::frames::{Random, frame};
 use crate::proof::{Recording, said};
-
-fn feed(engine: &mut Engine, time: i64, bytes: &[u8]) {
-    engine.frame(&Frame {
-        time: Timestamp(time),
-        wire_len: bytes.len() as u32,
-        link: LinkType::Ethernet,
-        interface: 0,
-        number: 1,
-        bytes,
-    });
-}
 
 /// A frame, and what it shows: session, flow and direction.
 struct Shown {
@@ -39,15 +28,7 @@ fn unnumbered(recording: &Recording) -> Vec<Shown> {
     let mut receiver = Receiver::new(config.dissect, config.sites, Registry::default());
     let mut frames = Vec::new();
     for (time, bytes) in &recording.frames {
-        let frame = Frame {
-            time: Timestamp(*time),
-            wire_len: bytes.len() as u32,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number: 1,
-            bytes,
-        };
-        receiver.receive(&frame, |mirrored| {
+        receiver.receive(&frame(1, *time, bytes), |mirrored| {
             let (Some(mirror), Some(id)) = (&mirrored.mirror, mirrored.key.id) else {
                 return;
             };
@@ -82,18 +63,18 @@ fn with_drops(
 ) {
     let mut engine = Engine::new(recording.config(), Registry::default());
     let (mut second, mut lost) = (frames[0].time, 0);
-    for frame in frames {
+    for shown in frames {
         // Counters are read once a second.
-        while frame.time >= second + SECOND {
+        while shown.time >= second + SECOND {
             if admits {
                 engine.lost_here(0, Timestamp(second), Timestamp(second + SECOND), lost);
             }
             (second, lost) = (second + SECOND, 0);
         }
-        if drops(frame) {
+        if drops(shown) {
             lost += 1;
         } else {
-            feed(&mut engine, frame.time, &frame.bytes);
+            engine.frame(&frame(1, shown.time, &shown.bytes));
         }
     }
     if admits {
@@ -170,7 +151,7 @@ fn a_report_in_the_midst_of_it_says_nothing_untrue() {
         let step = frames.len().div_ceil(80).max(1);
         let mut engine = Engine::new(recording.config(), Registry::default());
         for (index, (time, bytes)) in frames.iter().enumerate() {
-            feed(&mut engine, *time, bytes);
+            engine.frame(&frame(1, *time, bytes));
             if index % step != 0 {
                 continue;
             }
@@ -257,7 +238,7 @@ fn sites_described_anew_in_the_midst_say_nothing_untrue() {
                     if index == cut {
                         engine.reload(true_sites.clone());
                     }
-                    feed(&mut engine, *time, bytes);
+                    engine.frame(&frame(1, *time, bytes));
                 }
                 engine.finish();
                 let (flows, report) = said(&engine);

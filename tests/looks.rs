@@ -6,15 +6,13 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::look::{self, Desk};
 use mirrorscope_engine::page::{self, FlowQuery};
-use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::site::Sites;
-use mirrorscope_engine::time::Timestamp;
 
+use crate::frames::frame;
 use crate::proof::{Recording, said};
 
 /// An engine to which frames come after every moment.
@@ -30,14 +28,7 @@ impl Busy<'_> {
     fn feed(&mut self) {
         for (time, bytes) in self.frames.by_ref().take(self.each) {
             self.number += 1;
-            self.engine.frame(&Frame {
-                time: Timestamp(*time),
-                wire_len: bytes.len() as u32,
-                link: LinkType::Ethernet,
-                interface: 0,
-                number: self.number,
-                bytes,
-            });
+            self.engine.frame(&frame(self.number, *time, bytes));
         }
     }
 

@@ -130,7 +130,7 @@ fn a_file_without_any_name_stops_at_once() {
         (&broken, "broken.json: line 2, column 7: expected value"),
         (
             &missing,
-            "missing.csv: cannot read the inventory: No such file",
+            "missing.csv: cannot read the inventory: no such file",
         ),
     ] {
         let output = run(&["flows", "--names", text(path), CAPTURE]);

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::site::Sites;
-use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Engine, Threaded};
 
-use crate::frames::Random;
+use crate::frames::{Random, frame};
 use crate::proof::Recording;
 
 /// All that an engine has to say.
@@ -31,14 +29,7 @@ fn compare(recording: &Recording, frames: &[(i64, Vec<u8>)], random: &mut Random
     let mut threaded = Threaded::new(engine(), 2).unwrap();
     let mut frames: Vec<Frame<'_>> = (1..)
         .zip(frames)
-        .map(|(number, (time, bytes))| Frame {
-            time: Timestamp(*time),
-            wire_len: bytes.len() as u32,
-            link: LinkType::Ethernet,
-            interface: 0,
-            number,
-            bytes,
-        })
+        .map(|(number, (time, bytes))| frame(number, *time, bytes))
         .collect();
     let middle = frames.len() / 2;
     while !frames.is_empty() {

@@ -248,7 +248,8 @@ impl Error {
 }
 
 /// The text of a system error as people read it: lower case, without its number.
-pub(crate) fn plain(error: &io::Error) -> String {
+#[must_use]
+pub fn plain(error: &io::Error) -> String {
     Plain(error).to_string()
 }
 

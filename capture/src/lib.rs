@@ -47,6 +47,6 @@ pub mod writer;
 mod zstd;
 
 pub use again::{Again, Reread};
-pub use error::Error;
+pub use error::{Error, plain};
 pub use files::{Files, Progress};
 pub use frame::{BATCH, Frame, Interface, Place};

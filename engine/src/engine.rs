@@ -7,6 +7,7 @@ mod losses;
 pub mod one;
 pub mod page;
 mod threaded;
+mod words;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -369,8 +370,7 @@ impl Engine {
 
     /// Names of all sessions; the index is a session's id.
     fn session_names(&self) -> Vec<String> {
-        let sessions = self.receiver.sessions().iter();
-        sessions.map(|(_, session)| self.name(session)).collect()
+        self.names_since(0).collect()
     }
 
     fn name(&self, session: &Session) -> String {

@@ -17,7 +17,7 @@ use mirrorscope_engine::{Engine, Threaded};
 
 use super::{filter, refuse_own_input, tell};
 use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
-use crate::export::{Exports, Feed};
+use crate::export::{Exports, Feed, Tell, on_standard_error};
 use crate::pipeline::{Consumer, Course, Input, PATIENCE, Plan};
 
 /// What is said if a thread of the analysis fails; why, it has said itself.
@@ -121,25 +121,12 @@ pub fn run(
     export: Option<&ExportArgs>,
     show: impl FnMut(&View<'_>) -> Result<()>,
 ) -> Result<bool> {
-    let filter = filter(args)?;
-    let exports = export.map(Exports::open).transpose()?.flatten();
-    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
-    for file in &files {
-        refuse_own_input(file, args.input.all_files())?;
-    }
-    let plan = Plan {
-        writes: &files,
-        network: exports.as_ref().map(Exports::network),
-        ..Plan::default()
-    };
-    let input = Input::open(&args.input, plan)?;
-    let feed =
-        exports.map(|exports| exports.start(args.table.max_flows, filter.clone(), input.is_live()));
+    let (input, feed) = open(args, export, Plan::default(), on_standard_error())?;
     let mut analysis = Analysis {
-        feed: feed.transpose()?,
+        feed,
         engine: Threaded::new(input.engine(args), args.threads())
             .context("no second thread; --threads 1 needs none")?,
-        filter,
+        filter: filter(args)?,
         show,
         since: Timestamp(0),
     };
@@ -164,10 +151,35 @@ pub fn run(
         },
     })?;
     let arrived = match feed {
-        Some(feed) => feed.finish(&mut engine)?,
+        Some(feed) => feed.close(&mut engine)?.wait()?,
         None => true,
     };
     Ok(done.sound && arrived)
+}
+
+/// Opens all input, and the ways to other tools; `plan` is what else the command does. A filter that cannot be used is told
+/// before.
+pub fn open<'a>(
+    args: &'a AnalysisArgs,
+    export: Option<&ExportArgs>,
+    plan: Plan<'_>,
+    tell: Tell,
+) -> Result<(Input<'a>, Option<Feed>)> {
+    let filter = filter(args)?;
+    let exports = export.map(Exports::open).transpose()?.flatten();
+    let files = exports.as_ref().map(Exports::files).unwrap_or_default();
+    for file in &files {
+        refuse_own_input(file, args.input.all_files())?;
+    }
+    let plan = Plan {
+        writes: &files,
+        network: exports.as_ref().map(Exports::network),
+        ..plan
+    };
+    let input = Input::open(&args.input, plan)?;
+    let start = |exports: Exports| exports.start(args.table.max_flows, filter, input.kind(), tell);
+    let feed = exports.map(start).transpose()?;
+    Ok((input, feed))
 }
 
 /// Some output has no parts.

@@ -86,7 +86,7 @@ fn prepare(args: &DecapArgs, chosen: Option<Chosen>) -> Result<(Decap, Input<'_>
     let stop = input.signals().flag();
     let injection = ports
         .is_some()
-        .then(|| Injection::start(ports, args, live, stop));
+        .then(|| Injection::start(ports, args, &settings.sites, live, stop));
     let stripper = match &choice {
         Choice::All if verdicts.is_none() && !args.dedup => {
             Stripper::Receiver(Box::new(input.decapsulator()))

@@ -14,6 +14,7 @@ pub mod follow;
 mod fragments;
 pub mod interfaces;
 mod page;
+mod replay;
 pub mod report;
 pub mod sessions;
 pub mod sites;

@@ -12,17 +12,22 @@ use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::look::Desk;
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_tui::data::Weight;
 
+use super::Tell;
 use super::findings::Findings;
-use super::line::{Gone, Line, Moment};
 use super::metrics::{Metrics, Picture, Way};
 use super::news::{End, News};
-use super::outlet::Outlet;
-use crate::pipeline::Course;
+use super::outlet::{Ending, Outlet};
+use crate::pipeline::{self, Course, Gone};
+
+/// The way to the engine, and the engine while no packet comes.
+type Line = pipeline::Line<Engine>;
+type Moment<'m> = pipeline::Moment<'m, Engine>;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
-/// The same over files, whose reading waits where flows that gave way have no room.
+/// The same for flows that gave way, where reading waits until there is room for them.
 const SOON: Duration = Duration::from_millis(10);
 /// Times that a moment takes which go by until the next one, while packets come.
 const SHARE: u32 = 19;
@@ -33,6 +38,8 @@ pub const ROOM: usize = 65_536;
 
 /// What is told, and to whom.
 pub struct Feeder {
+    /// Tells people how it goes.
+    pub tell: Tell,
     pub outlets: Vec<Outlet>,
     pub metrics: Option<Metrics>,
     pub filter: Option<Filter>,
@@ -40,21 +47,45 @@ pub struct Feeder {
     pub flows: bool,
     /// Findings are told.
     pub findings: Option<Findings>,
-    /// Packets come live: flows are told when they are over, and findings when they appear. Of files all is told at the
-    /// end, so that it is the same in every run.
-    pub live: bool,
+    pub kind: Kind,
     /// When flows are told that go on.
     pub under_way: UnderWay,
     /// Flows that gave way and are not told yet.
     pub left: Left,
     /// Most flows in the table.
     pub max_flows: usize,
-    /// When it was looked for what can be had every second.
+    /// When it was looked for what can be had at once.
     pub ticked: Instant,
+    /// When it was looked for flows that are over, and for findings.
+    pub told: Instant,
+    pub reported: Option<Instant>,
     /// What was found when all flows were looked at last, and when that was.
     pub report: Option<(Timestamp, Arc<Report>)>,
     /// Flows that nobody kept until they could be told.
     pub missed: u64,
+}
+
+/// What packets come from, as far as it matters to those who are fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Interfaces, whose packets wait for nobody.
+    Live,
+    /// A pipe, whose end nobody knows.
+    Pipe,
+    /// Files: all of them is told at the end, so that it is the same in every run.
+    Files,
+}
+
+impl Kind {
+    /// Flows are told when they are over, and findings when they appear.
+    fn goes_on(self) -> bool {
+        self != Self::Files
+    }
+
+    /// What is read may wait for those who are fed.
+    pub fn waits(self) -> bool {
+        self != Self::Live
+    }
 }
 
 /// Looks at all flows; meanwhile those that are over are told, too.
@@ -83,7 +114,7 @@ impl Lender for Short<'_> {
         &mut self,
         work: impl FnOnce(&mut Engine) -> R + Send + 'static,
     ) -> Result<R, Gone> {
-        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.engine))?;
+        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.lent))?;
         if spent.busy {
             self.0.wait(spent.time * SHARE)?;
         }
@@ -112,13 +143,14 @@ impl Desk for Long<'_> {
 impl Feeder {
     /// Tells what is new until the reading is over. Fails if a way out is closed for good.
     pub fn run(mut self, line: &Line) -> Result<Self> {
-        if self.flows && line.at(|moment| moment.engine.keep_departed(ROOM)).is_err() {
+        if self.flows && line.at(|moment| moment.lent.keep_departed(ROOM)).is_err() {
             return Ok(self);
         }
         while self.go_on(line).is_ok() {
             self.tell_notes();
             if let Some(over) = self.outlets.iter().position(Outlet::is_over) {
-                self.outlets.swap_remove(over).finish()?;
+                let over = self.outlets.swap_remove(over).end();
+                over.wait(|note| (self.tell)(Weight::Error, note))?;
             }
         }
         Ok(self)
@@ -127,8 +159,10 @@ impl Feeder {
     fn go_on(&mut self, line: &Line) -> Result<(), Gone> {
         let begin = Instant::now();
         self.tick_if_due(line)?;
-        let findings = self.live && self.findings.is_some();
-        if findings || self.metrics.is_some() {
+        let findings = self.kind.goes_on() && self.findings.is_some();
+        let due = self.reported.is_none_or(|when| when.elapsed() >= TICK);
+        if due && (findings || self.metrics.is_some()) {
+            self.reported = Some(begin);
             let filter = self.filter.clone();
             let report = depart::report(&mut Long(self, line), filter.as_ref())?;
             self.tell_report(line, report)?;
@@ -139,28 +173,28 @@ impl Feeder {
     /// Tells findings, and what readers of metrics see of them.
     fn tell_report(&mut self, line: &Line, mut report: Report) -> Result<(), Gone> {
         let annotate = move |moment: &mut Moment<'_>| {
-            if let Course::Live { activity, .. } = moment.course {
+            if let Some(Course::Live { activity, .. }) = moment.course {
                 activity.annotate(&mut report.sessions);
             }
-            (moment.engine.time_reached(), report)
+            (moment.lent.time_reached(), report)
         };
         let ((at, report), _) = line.at(annotate)?;
-        if self.live {
-            self.tell_findings(&report, at, false);
+        if self.kind.goes_on() {
+            self.tell_findings(&report, at, self.kind.waits());
         }
         self.report = Some((at, report.into()));
         self.glance(line)
     }
 
     fn tick(&self) -> Duration {
-        if self.live || self.metrics.is_some() && !self.flows {
-            TICK
-        } else {
+        if self.flows && self.kind.waits() {
             SOON
+        } else {
+            TICK
         }
     }
 
-    /// What is done every second, also in the midst of a long look.
+    /// What is done all the time, also in the midst of a long look.
     fn tick_if_due(&mut self, line: &Line) -> Result<(), Gone> {
         if self.ticked.elapsed() < self.tick() {
             return Ok(());
@@ -178,27 +212,36 @@ impl Feeder {
         let Some(metrics) = &self.metrics else {
             return Ok(());
         };
-        let (mut picture, _) = line.at(|moment| Picture {
+        let (picture, _) = line.at(|moment| Picture {
             live: match moment.course {
-                Course::Live { report, .. } => Some(report()),
-                Course::Files(_) | Course::Read(_) => None,
+                Some(Course::Live { report, .. }) => Some(report()),
+                Some(Course::Files(_) | Course::Read(_)) | None => None,
             },
-            flows: moment.engine.flow_count(),
-            flow_bytes: moment.engine.flow_bytes(),
-            ..Picture::default()
+            ..of_table(moment.lent)
         })?;
-        picture.report.clone_from(&self.report);
-        picture.max_flows = self.max_flows;
-        picture.outlets = self.outlets.iter().map(way).collect();
-        metrics.show(picture);
+        metrics.show(self.completed(picture));
         Ok(())
     }
 
+    /// A picture of the table of flows, and of all else.
+    fn completed(&self, table: Picture) -> Picture {
+        Picture {
+            report: self.report.clone(),
+            max_flows: self.max_flows,
+            outlets: self.outlets.iter().map(way).collect(),
+            ..table
+        }
+    }
+
     fn tell_departed(&mut self, line: &Line) -> Result<(), Gone> {
+        let due = self.kind.goes_on() && self.told.elapsed() >= TICK;
+        if due {
+            self.told = Instant::now();
+        }
         let mut under_way = self.under_way;
         let mut left = std::mem::take(&mut self.left);
-        let mut handful = Handful::new(self, !self.live);
-        let over = self.live.then_some(&mut under_way);
+        let mut handful = Handful::new(self, self.kind.waits());
+        let over = due.then_some(&mut under_way);
         let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
             handful.add(flow, end);
         });
@@ -211,8 +254,9 @@ impl Feeder {
 
     fn note_missed(&mut self, missed: u64) {
         if missed > 0 && self.missed == 0 {
-            eprintln!(
-                "mirrorscope: flows give way to others faster than they can be told; those that are not are counted"
+            (self.tell)(
+                Weight::Error,
+                "flows give way to others faster than they can be told; those that are not are counted",
             );
         }
         self.missed += missed;
@@ -237,12 +281,12 @@ impl Feeder {
 
     fn tell_notes(&self) {
         for note in self.outlets.iter().flat_map(Outlet::take_notes) {
-            eprintln!("mirrorscope: {note}");
+            (self.tell)(Weight::Error, &note);
         }
     }
 
-    /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
-    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+    /// Tells all that was not told yet; it goes out by and by.
+    pub fn finish(mut self, engine: &mut Engine) -> Closing {
         if self.flows {
             let left = std::mem::take(&mut self.left);
             let mut handful = Handful::new(&self, true);
@@ -250,29 +294,63 @@ impl Feeder {
             handful.give();
             self.note_missed(missed);
         }
-        if self.findings.is_some() {
+        if self.findings.is_some() || self.metrics.is_some() {
             let report = match &self.filter {
                 Some(filter) => engine.report_matching(filter),
                 None => engine.report(),
             };
-            self.tell_findings(&report, engine.time_reached(), true);
+            let at = engine.time_reached();
+            self.tell_findings(&report, at, true);
+            self.report = Some((at, report.into()));
+        }
+        // Who reads later finds it as it was in the end.
+        if let Some(metrics) = &self.metrics {
+            metrics.show(self.completed(of_table(engine)));
+        }
+        Closing {
+            outlets: self.outlets.into_iter().map(Outlet::end).collect(),
+            missed: self.missed,
+            tell: self.tell,
+        }
+    }
+}
+
+/// What is still on its way when all was told.
+pub struct Closing {
+    outlets: Vec<Ending>,
+    missed: u64,
+    tell: Tell,
+}
+
+impl Closing {
+    /// Waits until it is out, or nothing goes out any more. True if nothing was lost.
+    pub fn wait(self) -> Result<bool> {
+        let tell = |text: &str| (self.tell)(Weight::Error, text);
+        if self.missed > 0 {
+            tell(&format!(
+                "{} flows gave way before they were told",
+                self.missed
+            ));
         }
         let mut whole = self.missed == 0;
-        if !whole {
-            eprintln!(
-                "mirrorscope: {} flows gave way before they were told",
-                self.missed
-            );
-        }
         for outlet in self.outlets {
             let name = outlet.name.clone();
-            let lost = outlet.finish()?;
+            let lost = outlet.wait(tell)?;
             if lost > 0 {
-                eprintln!("mirrorscope: {name}: {lost} records were lost");
+                tell(&format!("{name}: {lost} records were lost"));
             }
             whole &= lost == 0;
         }
         Ok(whole)
+    }
+}
+
+/// A picture of the table of flows.
+fn of_table(engine: &Engine) -> Picture {
+    Picture {
+        flows: engine.flow_count(),
+        flow_bytes: engine.flow_bytes(),
+        ..Picture::default()
     }
 }
 

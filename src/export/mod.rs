@@ -8,7 +8,6 @@ mod feeder;
 mod findings;
 mod form;
 mod ipfix;
-mod line;
 mod metrics;
 pub mod news;
 mod outlet;
@@ -17,7 +16,6 @@ mod sink;
 mod target;
 
 use std::path::Path;
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,26 +23,19 @@ use anyhow::{Context as _, Result, anyhow};
 use mirrorscope_engine::depart::{Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::{Engine, Threaded};
+use mirrorscope_tui::data::Weight;
 
 use crate::cli::ExportArgs;
-use crate::pipeline::Course;
+use crate::pipeline::{self, Course, Desk, Owner};
 use crate::privilege::Network;
+pub use feeder::{Closing, Kind};
 use feeder::{Feeder, ROOM};
 use findings::Findings;
-use line::{Desk, Line, Moment};
 use metrics::Port;
 use outlet::Outlet;
 use plan::Way;
-pub use target::{Place, Target};
+pub use target::{Listen, Place, Target};
 
-/// How long others look while no packets came, before it is asked whether some do now.
-const WHILE: Duration = Duration::from_millis(2);
-/// How long another moment is waited for meanwhile.
-const NEXT: Duration = Duration::from_millis(1);
-/// How long somebody who wants a moment may wait while no packets come.
-const PATIENCE: Duration = Duration::from_millis(10);
-/// Who looked so lately looks on.
-const LATELY: Duration = Duration::from_millis(20);
 /// The thread failed.
 const BROKEN: &str = "the thread that feeds others failed";
 
@@ -60,7 +51,7 @@ pub struct Exports {
 impl Exports {
     /// Makes ready; `None` if there is nobody to feed. Nothing is served, written or sent yet.
     pub fn open(args: &ExportArgs) -> Result<Option<Self>> {
-        let metrics = args.metrics.map(Port::open).transpose()?;
+        let metrics = args.metrics.as_ref().map(Port::open).transpose()?;
         let ways = Way::all(args)?;
         let mut network = Network {
             serves: metrics.is_some(),
@@ -93,97 +84,101 @@ impl Exports {
         self.ways.iter().filter_map(Way::file).collect()
     }
 
-    /// Starts the threads. The table of flows has room for `max_flows`; packets come live or from files.
-    pub fn start(self, max_flows: usize, filter: Option<Filter>, is_live: bool) -> Result<Feed> {
+    /// Starts the threads. The table of flows has room for `max_flows`; packets come from sources of this `kind`.
+    pub fn start(
+        self,
+        max_flows: usize,
+        filter: Option<Filter>,
+        kind: Kind,
+        tell: Tell,
+    ) -> Result<Feed> {
         if let Some(port) = &self.metrics {
-            eprintln!("mirrorscope: {}", port.told()?);
+            tell(Weight::Info, &port.told()?);
         }
         let flows = self.ways.iter().any(Way::takes_flows);
         let findings = self.ways.iter().any(Way::takes_findings);
         let ways = self.ways.into_iter();
         let outlets: Result<Vec<Outlet>> = ways.map(|way| way.start(&self.host)).collect();
         let feeder = Feeder {
+            tell,
             outlets: outlets?,
             metrics: self.metrics.map(Port::start).transpose()?,
             filter,
             flows,
             findings: findings.then(Findings::default),
-            live: is_live,
+            kind,
             under_way: UnderWay::every(self.active),
             left: Left::default(),
             max_flows,
             ticked: Instant::now(),
+            told: Instant::now(),
+            reported: None,
             report: None,
             missed: 0,
         };
-        let (line, desk) = Line::new();
+        let (line, desk) = pipeline::line();
         let thread = Builder::new().name("feeder".to_owned());
         let thread = thread.spawn(move || feeder.run(&line));
         Ok(Feed {
             desk,
             thread: Some(thread.context("no thread to feed others")?),
-            frames: 0,
-            lent: None,
+            kind,
         })
     }
 }
 
 /// The side of the packets.
 pub struct Feed {
-    desk: Desk,
+    desk: Desk<Engine>,
     thread: Option<JoinHandle<Result<Feeder>>>,
-    /// Frames at the last moment.
-    frames: u64,
-    /// When somebody looked last, who may look again at once.
-    lent: Option<Instant>,
+    kind: Kind,
+}
+
+/// Tells people how it goes.
+pub type Tell = Box<dyn Fn(Weight, &str) + Send>;
+
+/// On standard error.
+pub fn on_standard_error() -> Tell {
+    Box::new(|_, text| eprintln!("mirrorscope: {text}"))
+}
+
+impl Owner<Engine> for Engine {
+    fn frames(&mut self) -> u64 {
+        self.receiver().counts().frames
+    }
+
+    fn lent(&mut self) -> Result<&mut Engine> {
+        Ok(self)
+    }
+}
+
+impl Owner<Engine> for Threaded {
+    fn frames(&mut self) -> u64 {
+        self.receiver()
+            .map_or(0, |receiver| receiver.counts().frames)
+    }
+
+    fn lent(&mut self) -> Result<&mut Engine> {
+        self.engine().context(BROKEN)
+    }
 }
 
 impl Feed {
-    /// Lets the other thread look at the engine: for one moment while packets come, for some while none do. Fails if there is
-    /// nobody to feed any more.
-    pub fn lend(&mut self, engine: &mut Threaded, course: &Course<'_>) -> Result<()> {
+    /// Lets the other thread look at the engine for a moment at a time. Fails if there is nobody to feed any more.
+    pub fn lend(&mut self, engine: &mut impl Owner<Engine>, course: &Course<'_>) -> Result<()> {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             self.join()?;
         }
-        let frames = engine
-            .receiver()
-            .map_or(0, |receiver| receiver.counts().frames);
-        // Files wait for those that are fed; what comes live cannot.
-        let waits = |engine: &mut Threaded| {
-            let from_files = !matches!(course, Course::Live { .. });
-            let engine = engine.engine().filter(|_| from_files);
-            engine.is_some_and(|engine| engine.departed_waiting() > ROOM / 2)
-        };
-        let busy = frames != self.frames && !waits(engine);
-        self.frames = frames;
-        let until = Instant::now() + if busy { Duration::ZERO } else { WHILE };
-        loop {
-            let work = match self.desk.work.try_recv() {
-                Ok(work) => work,
-                Err(_) if busy => return Ok(()),
-                Err(_) => match self.desk.work.recv_timeout(NEXT) {
-                    Ok(work) => work,
-                    Err(RecvTimeoutError::Timeout) if waits(engine) => continue,
-                    Err(_) => return Ok(()),
-                },
-            };
-            let engine = engine.engine().context(BROKEN)?;
-            work(&mut Moment {
-                engine,
-                course,
-                busy,
-            });
-            self.lent = Some(Instant::now());
-            if Instant::now() >= until && engine.departed_waiting() <= ROOM / 2 {
-                return Ok(());
-            }
-        }
+        let waits = self.kind.waits();
+        self.desk.lend(engine, course, |engine| {
+            let waiting = |engine: &mut Engine| engine.departed_waiting() > ROOM / 2;
+            waits && engine.lent().is_ok_and(waiting)
+        })
     }
 
     /// How long packets may be waited for.
     pub fn patience(&self) -> Duration {
-        let looks = self.lent.is_some_and(|lent| lent.elapsed() < LATELY);
-        if looks { Duration::ZERO } else { PATIENCE }
+        self.desk.patience()
     }
 
     fn join(&mut self) -> Result<Feeder> {
@@ -191,10 +186,10 @@ impl Feed {
         thread.join().map_err(|_| anyhow!(BROKEN))?
     }
 
-    /// Tells all that was not told yet, and waits until it is out. True if nothing was lost.
-    pub fn finish(mut self, engine: &mut Engine) -> Result<bool> {
+    /// Tells all that was not told yet; it goes out by and by.
+    pub fn close(mut self, engine: &mut Engine) -> Result<Closing> {
         // The other thread looks no more when nobody lends.
-        self.desk = Line::new().1;
-        self.join()?.finish(engine)
+        self.desk = pipeline::line().1;
+        Ok(self.join()?.finish(engine))
     }
 }

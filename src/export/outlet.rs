@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result};
 
 use super::chunk::Chunk;
 use super::news::News;
-use super::sink::{Sink, Then, Trouble};
+use super::sink::{Fate, Sink, Then, Trouble};
+use crate::output::cause_text;
 
 /// News that may wait: each has some hundred flows.
 const WAITING: usize = 64;
@@ -22,6 +23,8 @@ const SOON: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(30);
 /// At the end: nothing went out for so long, and nothing will.
 const LAST: Duration = Duration::from_secs(10);
+/// What is said of a host where nothing takes datagrams.
+const REFUSED: &str = "nobody listens there";
 /// Between two looks at whether there is room, where what gives may wait.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -48,13 +51,18 @@ pub struct Counts {
     pub reached: AtomicBool,
 }
 
+/// What people should know.
+type Notes = Arc<Mutex<Vec<String>>>;
+
 /// A way out.
 pub struct Outlet {
     /// For people, and as a label.
     pub name: String,
     pub counts: Arc<Counts>,
     to: SyncSender<Arc<News>>,
-    notes: Arc<Mutex<Vec<String>>>,
+    /// What had gone out when patience ended: until more does, nobody is waited for any more.
+    stuck: AtomicU64,
+    notes: Notes,
     end: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -74,6 +82,7 @@ impl Outlet {
             notes: Arc::clone(&notes),
             end: Arc::clone(&end),
             broken: None,
+            stays: false,
         };
         let thread = Builder::new()
             .name("export".to_owned())
@@ -83,6 +92,7 @@ impl Outlet {
             name,
             counts,
             to,
+            stuck: AtomicU64::new(u64::MAX),
             notes,
             end,
             thread,
@@ -95,12 +105,17 @@ impl Outlet {
         let mut gone = self.gone();
         let mut since = Instant::now();
         loop {
-            let full = match self.to.try_send(Arc::clone(news)) {
+            let waits = match self.to.try_send(Arc::clone(news)) {
                 Ok(()) => return,
-                Err(TrySendError::Full(_)) => patient && since.elapsed() < LAST,
+                Err(TrySendError::Full(_)) => {
+                    patient && since.elapsed() < LAST && self.stuck.load(Ordering::Relaxed) != gone
+                }
                 Err(TrySendError::Disconnected(_)) => false,
             };
-            if !full {
+            if !waits {
+                if patient {
+                    self.stuck.store(gone, Ordering::Relaxed);
+                }
                 self.counts
                     .lost
                     .fetch_add(news.len() as u64, Ordering::Relaxed);
@@ -119,7 +134,7 @@ impl Outlet {
 
     /// What people should know since this was asked last.
     pub fn take_notes(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&self.notes)
     }
 
     /// Whether nothing can go out any more.
@@ -127,25 +142,38 @@ impl Outlet {
         self.thread.is_finished()
     }
 
-    /// Waits until all is out, or nothing goes out any more. Gives what was lost.
-    pub fn finish(self) -> Result<u64> {
+    /// Gives nothing any more: what waits goes out, as long as anything does.
+    pub fn end(self) -> Ending {
+        self.end.store(true, Ordering::Relaxed);
+        Ending {
+            name: self.name,
+            counts: self.counts,
+            notes: self.notes,
+            thread: self.thread,
+        }
+    }
+}
+
+/// A way out that ends when all is out, or nothing goes out any more.
+pub struct Ending {
+    pub name: String,
+    counts: Arc<Counts>,
+    notes: Notes,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Ending {
+    /// Waits for that. Gives what was lost.
+    pub fn wait(self, tell: impl Fn(&str)) -> Result<u64> {
         let Self {
             name,
             counts,
-            to,
             notes,
-            end,
             thread,
         } = self;
-        end.store(true, Ordering::Relaxed);
-        drop(to);
         let result = thread.join();
-        for note in notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            eprintln!("mirrorscope: {note}");
+        for note in take(&notes) {
+            tell(&note);
         }
         match result {
             Ok(result) => result.context(name)?,
@@ -155,6 +183,11 @@ impl Outlet {
     }
 }
 
+/// What people should know since this was asked last.
+fn take(notes: &Notes) -> Vec<String> {
+    std::mem::take(&mut notes.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// The thread.
 struct Worker {
     name: String,
@@ -162,11 +195,13 @@ struct Worker {
     sink: Box<dyn Sink>,
     chunk: Chunk,
     counts: Arc<Counts>,
-    notes: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
     /// Nothing more will be given.
     end: Arc<AtomicBool>,
     /// Since when nothing goes out, which was told.
     broken: Option<Instant>,
+    /// What is full could not be put aside, which was told.
+    stays: bool,
 }
 
 impl Worker {
@@ -179,25 +214,46 @@ impl Worker {
                     self.begin();
                     self.form.put(&news, &mut self.chunk);
                     self.send()?;
+                    self.turn();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                if let Err(cause) = self.sink.tick() {
-                    self.note(format!("{}: {cause}", self.name));
-                }
+                self.sink.tick();
                 self.form.tick(&mut self.chunk);
                 self.send()?;
+                self.learn_fate(0, false);
+                self.turn();
             }
         }
         self.begin();
         self.form.end(&mut self.chunk);
-        self.send()
+        self.send()?;
+        self.sink.wait();
+        self.learn_fate(0, false);
+        Ok(())
+    }
+
+    /// Begins another file where one is full.
+    fn turn(&mut self) {
+        if !self.sink.is_full() {
+            self.stays = false;
+            return;
+        }
+        let mut end = Chunk::default();
+        self.form.end(&mut end);
+        let result = self.sink.turn(&end);
+        let told = std::mem::replace(&mut self.stays, result.is_err());
+        if let (Err(cause), false) = (result, told) {
+            let cause = cause_text(&cause);
+            self.note(format!("{}: cannot be put aside: {cause}", self.name));
+        }
     }
 
     fn begin(&mut self) {
+        self.turn();
         if self.sink.is_fresh() {
             self.form.begin(&mut self.chunk);
         }
@@ -210,11 +266,11 @@ impl Worker {
             let (before, length) = (self.chunk.count(), self.chunk.bytes().len());
             let result = self.sink.send(&mut self.chunk);
             let sent = before - self.chunk.count();
-            self.counts.delivered.fetch_add(sent, Ordering::Relaxed);
-            if self.chunk.bytes().len() < length {
+            let progress = self.chunk.bytes().len() < length;
+            if progress {
                 wait = SOON;
-                self.reached();
             }
+            self.learn_fate(sent, progress);
             let Err(Trouble { cause, then }) = result else {
                 continue;
             };
@@ -237,6 +293,24 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Counts what became of records, of which so many were sent just now.
+    fn learn_fate(&mut self, sent: u64, progress: bool) {
+        match self.sink.fate(sent) {
+            Fate::Arrived(records) => {
+                self.counts.delivered.fetch_add(records, Ordering::Relaxed);
+                if progress || records > 0 {
+                    self.reached();
+                }
+            }
+            Fate::Refused(records) => {
+                self.counts.lost.fetch_add(records, Ordering::Relaxed);
+                let cause = io::Error::new(io::ErrorKind::ConnectionRefused, REFUSED);
+                self.failed(&cause, Then::Lost);
+            }
+            Fate::Unknown => {}
+        }
     }
 
     fn ends(&self) -> bool {
@@ -280,8 +354,9 @@ impl Worker {
                 Then::Again => {
                     "; what waits is kept as long as there is room, and it is tried again"
                 }
-                Then::Lost | Then::Over => "; what cannot be written is counted",
+                Then::Lost | Then::Over => "; what is lost meanwhile is counted",
             };
+            let cause = cause_text(cause);
             self.note(format!("{}: {cause}{then}", self.name));
         }
         *self.broken.insert(Instant::now())

@@ -153,10 +153,7 @@ impl Way {
             }
             #[cfg(not(feature = "tls"))]
             (Target::Tls(_), _) => bail!("is not in this build"),
-            (Target::Udp(_), _) => {
-                let first = self.addresses.first().context("has no address")?;
-                Box::new(Datagrams::udp(*first)?)
-            }
+            (Target::Udp(_), _) => Box::new(Datagrams::udp(&self.addresses)?),
             (Target::File(path), _) => bail!("{}: is a file", path.display()),
         })
     }

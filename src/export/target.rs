@@ -1,7 +1,7 @@
 //! Where records go, as it is typed on the command line.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -30,6 +30,49 @@ pub struct Place {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// At an address of this host.
+    Address(SocketAddr),
+    /// At one of those that a name has.
+    Name(Place),
+}
+
+impl Listen {
+    /// Reads `PORT`, which is one of this host's own address, or `HOST:PORT`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let own = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        if let Ok(address) = text.parse().map(own).or_else(|_| text.parse()) {
+            return Ok(Self::Address(address));
+        }
+        Place::parse(text, None).map(Self::Name).map_err(
+            |_| "neither a port nor a host with one, such as 9464, localhost:9464 or [::1]:9464",
+        )
+    }
+
+    /// The addresses, those of IPv4 first: that is where a reader looks who is told a port.
+    pub fn addresses(&self) -> Result<Vec<SocketAddr>> {
+        match self {
+            Self::Address(address) => Ok(vec![*address]),
+            Self::Name(place) => {
+                let mut addresses = place.resolve()?;
+                addresses.sort_by_key(|address| !address.is_ipv4());
+                Ok(addresses)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(place) => place.fmt(f),
+        }
+    }
 }
 
 impl Target {
@@ -101,9 +144,7 @@ impl Place {
     /// The addresses that the name has now. Later, when nothing but feeding is allowed, no name can be asked for.
     pub fn resolve(&self) -> Result<Vec<SocketAddr>> {
         let addresses = (self.host.as_str(), self.port).to_socket_addrs();
-        let addresses: Vec<_> = addresses
-            .with_context(|| format!("{self}: its address is not known"))?
-            .collect();
+        let addresses: Vec<_> = addresses.context("its address is not known")?.collect();
         Ok(addresses)
     }
 }
@@ -121,6 +162,22 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_host() {
+        let address = |text: &str| Ok(Listen::Address(text.parse().unwrap()));
+        assert_eq!(Listen::parse("9464"), address("127.0.0.1:9464"));
+        assert_eq!(Listen::parse("0.0.0.0:1"), address("0.0.0.0:1"));
+        assert_eq!(Listen::parse("[::1]:9464"), address("[::1]:9464"));
+        let named = Listen::parse("localhost:9464").unwrap();
+        assert_eq!(named.to_string(), "localhost:9464");
+        let addresses = named.addresses().unwrap();
+        assert_eq!(addresses[0], "127.0.0.1:9464".parse().unwrap());
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        for wrong in ["", "localhost", "127.0.0.1", "65536", ":9464", "x:65536"] {
+            assert!(Listen::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sockets_are_told_by_their_kind() {

@@ -114,8 +114,21 @@ pub fn line_at(out: &mut dyn Write, at: Option<Timestamp>, value: &impl Serializ
 
 /// An error as it is told. File names and sites files may hold anything; line breaks are ours.
 pub fn error_text(error: &anyhow::Error) -> String {
-    let text: Vec<String> = format!("{error:#}").lines().map(printable).collect();
-    text.join("\n")
+    let causes = error.chain().map(|cause| match cause.downcast_ref() {
+        Some(cause) => cause_text(cause),
+        None => cause.to_string(),
+    });
+    let text = causes.collect::<Vec<_>>().join(": ");
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    lines.join("\n")
+}
+
+/// What the system said, as people read it; what others say is theirs.
+pub fn cause_text(cause: &io::Error) -> String {
+    match cause.raw_os_error() {
+        Some(_) => mirrorscope_capture::plain(cause),
+        None => cause.to_string(),
+    }
 }
 
 /// Whether an error is only that nobody reads any more.

@@ -11,7 +11,7 @@ use mirrorscope_tui::data::Weight;
 use mirrorscope_tui::progress::{Done, State};
 
 use super::frames::Frames;
-use super::{Consumer, Course, PATIENCE, Teller};
+use super::{Consumer, Course, Teller};
 
 /// Frames between two looks at the clock and at what else is not of every frame's concern.
 const LOOK: u64 = 4096;
@@ -37,7 +37,7 @@ pub fn read(
     let mut looked = Instant::now();
     while frames.taken < count {
         // Through a pipe few may come for long.
-        if frames.taken >= look || looked.elapsed() >= PATIENCE {
+        if frames.taken >= look || looked.elapsed() >= consumer.patience() {
             look = frames.taken + LOOK;
             looked = Instant::now();
             consumer.look(&Course::Files(files))?;

@@ -179,6 +179,9 @@ impl<'a> Watch<'a> {
         for note in live.notes() {
             teller.tell(Weight::Error, &printable(note));
         }
+        for remark in live.remarks() {
+            teller.tell(Weight::Info, &printable(remark));
+        }
         let text = format!("listening on {names}; Ctrl-C ends");
         teller.tell(Weight::Info, &text);
         Self {

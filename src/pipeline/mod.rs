@@ -3,6 +3,7 @@
 mod config;
 mod files;
 mod frames;
+mod line;
 mod live;
 mod names;
 mod signals;
@@ -26,11 +27,13 @@ use mirrorscope_engine::{Config, Endpoints, Engine};
 use mirrorscope_tui::data::Weight;
 
 use crate::cli::{self, AnalysisArgs, InputArgs};
+use crate::export::Kind;
 use crate::privilege::{self, Needs, Network};
 use crate::resolve::Resolver;
 
 pub use config::sites_again;
 pub use files::read as read_files;
+pub use line::{Desk, Gone, Line, Moment, Owner, Spent, line};
 pub use signals::Signals;
 pub use teller::{Complaints, StandardError, Teller};
 
@@ -215,7 +218,8 @@ impl<'a> Input<'a> {
         let open = || Files::open(paths, signals.flag());
         let ahead = plan.twice.then(open).transpose()?;
         let mut files = open()?;
-        if plan.attends {
+        // Others who are fed look at what is known while a pipe is silent.
+        if plan.attends || plan.network.is_some() {
             files.return_when_idle();
         }
         if privilege::is_sudo() || user.is_some() || plan.privileged {
@@ -242,6 +246,15 @@ impl<'a> Input<'a> {
     /// Whether packets come live, not from files.
     pub fn is_live(&self) -> bool {
         matches!(self.source, Source::Live(..))
+    }
+
+    /// What packets come from, for those who are fed meanwhile.
+    pub fn kind(&self) -> Kind {
+        match &self.source {
+            Source::Live(..) => Kind::Live,
+            Source::Files(files) if files.progress().total.is_none() => Kind::Pipe,
+            Source::Files(_) => Kind::Files,
+        }
     }
 
     /// What the process is asked to do by signals.

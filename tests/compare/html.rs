@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::ours::SITES;
 use crate::{run, text};
 
-const SITES: &str = "samples/two-sites.toml";
 const CAPTURE: &str = "samples/asymmetric-strict.pcap";
 /// What every hostile text is.
 const ATTACK: &str = "</title></style></script><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&";

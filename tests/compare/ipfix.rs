@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::bench::until;
+use crate::ours::{lines, told};
 use crate::{run, text};
-
-const SITES: &str = "samples/two-sites.toml";
 
 /// A flow, or what a point saw of it: ends, protocol, packets and bytes of the source and back, and the times.
 type Row = (
@@ -57,26 +57,9 @@ fn free_port() -> u16 {
     socket.local_addr().unwrap().port()
 }
 
-fn lines(text: &str) -> Vec<Value> {
-    let lines = text.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().unwrap()
-}
-
 /// Sends the flows of a sample; gives them as `flows` has them.
 fn send(sample: &Path, to: &[&str]) -> Vec<Value> {
-    let own = [
-        "flows",
-        "--format",
-        "json",
-        "--sites",
-        SITES,
-        text(sample),
-        "--ipfix",
-    ];
-    lines(&run(
-        env!("CARGO_BIN_EXE_mirrorscope"),
-        &[&own[..], to].concat(),
-    ))
+    told("flows", &[&[text(sample), "--ipfix"], to].concat())
 }
 
 fn number(value: &Value) -> u64 {
@@ -125,17 +108,42 @@ fn expected(flow: &Value, seen: &Value, point: Option<String>) -> Row {
     )
 }
 
-/// What nfdump says of a file of nfcapd's.
-fn nfdump(folder: &Path) -> Vec<Value> {
-    let mut files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let file = files.next().unwrap();
-    let output = Command::new("nfdump")
-        .args(["-r", text(&file), "-o", "json"])
-        .env("TZ", "UTC")
-        .output();
-    serde_json::from_slice(&output.unwrap().stdout).unwrap()
+/// nfcapd, which writes what it is sent into a folder.
+struct Nfcapd {
+    collector: Collector,
+    folder: TempDir,
+    /// Where it listens.
+    at: String,
+}
+
+impl Nfcapd {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port().to_string();
+        // With room for what comes at once.
+        let words = format!("-b 127.0.0.1 -p {port} -B 4000000 -t 3600 -w");
+        let mut words: Vec<&str> = words.split(' ').collect();
+        words.push(text(folder.path()));
+        Self {
+            collector: Collector::start("nfcapd", &words),
+            at: format!("127.0.0.1:{port}"),
+            folder,
+        }
+    }
+
+    /// Ends it, and gives what nfdump says of what it wrote.
+    fn records(self) -> Vec<Value> {
+        // It has no way to say that it has read all.
+        thread::sleep(Duration::from_secs(1));
+        self.collector.stop();
+        let mut files = fs::read_dir(self.folder.path()).unwrap();
+        let file = files.next().unwrap().unwrap().path();
+        let output = Command::new("nfdump")
+            .args(["-r", text(&file), "-o", "json"])
+            .env("TZ", "UTC")
+            .output();
+        serde_json::from_slice(&output.unwrap().stdout).unwrap()
+    }
 }
 
 fn of_nfdump(record: &Value, points: Option<&BTreeMap<u64, String>>) -> Row {
@@ -166,35 +174,16 @@ fn of_nfdump(record: &Value, points: Option<&BTreeMap<u64, String>>) -> Row {
 #[test]
 #[ignore = "needs nfdump: tests/compare/run"]
 fn nfdump_has_every_flow_of_every_sample() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port().to_string();
-    let collector = Collector::start(
-        "nfcapd",
-        &[
-            "-w",
-            text(folder.path()),
-            "-b",
-            "127.0.0.1",
-            "-p",
-            &port,
-            "-B",
-            "4000000",
-            "-t",
-            "3600",
-        ],
-    );
-    let to = format!("127.0.0.1:{port}");
+    let collector = Nfcapd::start();
     let mut flows = Vec::new();
     for sample in crate::samples() {
-        flows.extend(send(&sample, &[&to, "--ipfix-each", "flow"]));
+        flows.extend(send(&sample, &[&collector.at, "--ipfix-each", "flow"]));
     }
-    thread::sleep(Duration::from_secs(1));
-    collector.stop();
     let mut expected: Vec<Row> = flows
         .iter()
         .map(|flow| expected(flow, flow, None))
         .collect();
-    let records = nfdump(folder.path());
+    let records = collector.records();
     let mut rows: Vec<Row> = records
         .iter()
         .map(|record| of_nfdump(record, None))
@@ -217,24 +206,8 @@ fn nfdump_has_what_each_point_saw() {
         "ipv6-asymmetric",
     ] {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{name}.pcap"));
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port().to_string();
-        let collector = Collector::start(
-            "nfcapd",
-            &[
-                "-w",
-                text(folder.path()),
-                "-b",
-                "127.0.0.1",
-                "-p",
-                &port,
-                "-t",
-                "3600",
-            ],
-        );
-        let flows = send(&sample, &[&format!("127.0.0.1:{port}")]);
-        thread::sleep(Duration::from_millis(500));
-        collector.stop();
+        let collector = Nfcapd::start();
+        let flows = send(&sample, &[&collector.at]);
         let points = names(&sample);
         let mut expected_rows = Vec::new();
         let mut one_sided = 0;
@@ -248,7 +221,7 @@ fn nfdump_has_what_each_point_saw() {
             }
         }
         assert!(one_sided > 0, "{name}");
-        let records = nfdump(folder.path());
+        let records = collector.records();
         let mut rows: Vec<Row> = records
             .iter()
             .map(|r| of_nfdump(r, Some(&points)))

@@ -11,10 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bench::{Bench, until};
+use crate::ours::{MIRRORSCOPE, SITES, lines, told};
 use crate::{run, text};
 
-const MIRRORSCOPE: &str = env!("CARGO_BIN_EXE_mirrorscope");
-const SITES: &str = "samples/two-sites.toml";
 const SAMPLE: &str = "samples/asymmetric-strict.pcap";
 
 /// Goes away with this.
@@ -25,11 +24,6 @@ impl Drop for Daemon {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    let lines = text.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().unwrap()
 }
 
 /// What rsyslog is told: to listen at these ports and this socket, and to write what it understands.
@@ -86,7 +80,7 @@ fn rsyslog_takes_findings_apart_whichever_way_they_come() {
         format!("tcp://127.0.0.1:{tcp}"),
         format!("unix:{}", at("log")),
     );
-    let told = run(
+    let findings = run(
         MIRRORSCOPE,
         &[
             "findings",
@@ -103,7 +97,7 @@ fn rsyslog_takes_findings_apart_whichever_way_they_come() {
             SAMPLE,
         ],
     );
-    let findings = lines(&told);
+    let findings = lines(&findings);
     assert!(findings.len() >= 4);
     let received = until("all messages", || {
         let received = lines(&fs::read_to_string(at("out.json")).ok()?);
@@ -158,17 +152,7 @@ fn jq_reads_eve_as_the_flows_are() {
         let log = folder.path().join("eve.json");
         let _ = fs::remove_file(&log);
         let eve = format!("eve:{}", text(&log));
-        let arguments = [
-            "flows",
-            "--format",
-            "json",
-            "--sites",
-            SITES,
-            "--log",
-            &eve,
-            text(&sample),
-        ];
-        let flows = lines(&run(MIRRORSCOPE, &arguments));
+        let flows = told("flows", &["--log", &eve, text(&sample)]);
         let program = r#"select(.event_type == "flow") |
             {id: .mirrorscope.id, src: .src_ip, dst: .dest_ip, community_id, verdict: .mirrorscope.verdict,
              packets: [.flow.pkts_toserver, .flow.pkts_toclient], bytes: [.flow.bytes_toserver, .flow.bytes_toclient],
@@ -187,15 +171,7 @@ fn jq_reads_eve_as_the_flows_are() {
             }
             assert!(read["seconds"].as_i64() >= Some(0));
         }
-        let arguments = [
-            "findings",
-            "--format",
-            "json",
-            "--sites",
-            SITES,
-            text(&sample),
-        ];
-        let kinds = lines(&run(MIRRORSCOPE, &arguments));
+        let kinds = told("findings", &[text(&sample)]);
         let kinds: Vec<String> = kinds
             .iter()
             .map(|f| format!("\"mirrorscope {}\"", f["kind"].as_str().unwrap()))
@@ -217,21 +193,9 @@ fn jq_reads_eve_as_the_flows_are() {
 fn readers_of_zeek_logs_read_files_that_were_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let log = format!("zeek:{}/", text(folder.path()));
-    let arguments = [
-        "flows",
-        "--format",
-        "json",
-        "--sites",
-        SITES,
-        "--log",
-        &log,
-        "--log-rotate-size",
-        "1",
-        SAMPLE,
-    ];
     let mut ids = BTreeSet::new();
     for _ in 0..2 {
-        for flow in lines(&run(MIRRORSCOPE, &arguments)) {
+        for flow in told("flows", &["--log", &log, "--log-rotate-size", "1", SAMPLE]) {
             ids.insert(format!("C{}", flow["id"].as_str().unwrap()));
         }
     }
@@ -266,10 +230,7 @@ fn a_listener_that_gave_up_its_privileges_calls_again_and_tells_flows_when_they_
     );
     let mirrorscope = bench.listen(&words);
     bench.send(SAMPLE, Duration::from_millis(1));
-    let flows = lines(&run(
-        MIRRORSCOPE,
-        &["flows", "--format", "json", "--sites", SITES, SAMPLE],
-    ));
+    let flows = told("flows", &[SAMPLE]);
     // It is called again, though nothing but that port may be.
     thread::sleep(Duration::from_secs(2));
     let reader = bench.machine.spawn(|| {

@@ -21,6 +21,7 @@ mod logs;
 #[path = "../lab/machine.rs"]
 mod machine;
 mod metrics;
+mod ours;
 mod pcapng;
 mod streams;
 mod tcp_analysis;

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use crate::bench::until;
 use crate::ipfix::ipfix_dump;
+use crate::ours::{MIRRORSCOPE, SITES};
 use crate::{run, text};
 
-const MIRRORSCOPE: &str = env!("CARGO_BIN_EXE_mirrorscope");
-const SITES: &str = "samples/two-sites.toml";
 const SAMPLE: &str = "samples/asymmetric-strict.pcap";
 
 /// OpenSSL's server, which writes down what it is sent.

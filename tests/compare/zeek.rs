@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::ours::lines;
 use crate::{captures, run, text};
 
 /// Where `tests/compare/run` puts the readers.
@@ -61,11 +62,6 @@ fn readers_of_zeek_logs_get_what_flows_says() {
         }
     }
     eprintln!("{compared} flows compared");
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    let lines = text.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().unwrap()
 }
 
 /// What Zeek 6 said of its own sample of GRE (testing/btest, core.tunnels.gre): both ends, protocol, payload each way,

@@ -35,7 +35,7 @@ fn folder() -> tempfile::TempDir {
 
 /// Waits for something that another process does.
 #[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < Duration::from_secs(20), "{what} in vain");

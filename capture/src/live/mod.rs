@@ -110,6 +110,7 @@ pub struct Live {
     ticked: Instant,
     events: Vec<Event>,
     notes: Vec<String>,
+    remarks: Vec<String>,
 }
 
 impl Live {
@@ -133,10 +134,11 @@ impl Live {
                 vec![Source::Portable(Box::new(portable))]
             }
         };
+        let mut remarks = Vec::new();
         // An endpoint's own sockets do the same.
         let hold = (options.hold && options.via != Via::Endpoint).then(|| {
             let (hold, told) = Hold::open(&options.numbers);
-            notes.extend(told);
+            remarks = told;
             hold
         });
         let interfaces = Interfaces::new(&sources);
@@ -155,6 +157,7 @@ impl Live {
             ticked: Instant::now(),
             events: Vec::new(),
             notes,
+            remarks,
         })
     }
 
@@ -255,6 +258,11 @@ impl Live {
     /// What is to be known from the start: what could not be had, and why.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What is good to know from the start, and no fault: which packets this host may answer.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The source that has another frame of the batch.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::look::{self, Basis, Desk, Ground, PLACES};
+use super::look::{self, Basis, Desk, PLACES};
+use super::words::{Observed, Words};
 use crate::filter::Filter;
-use crate::observation::FlowObserved;
 use crate::report::{FlowReport, Report};
 use crate::time::Timestamp;
 use crate::track::{Gone, Tracker};
@@ -50,41 +50,19 @@ impl UnderWay {
     }
 }
 
-/// Flows that gave way, on their way to be told.
+/// Flows on their way to be told, and what it takes to tell them.
 #[derive(Debug, Default)]
-pub struct Left(Vec<Gone>);
-
-/// Flows of one moment, and how they are put into words.
-struct Handful {
+pub struct Left {
+    /// Those that gave way.
+    gone: Vec<Gone>,
     words: Words,
-    flows: Vec<(FlowObserved, End)>,
 }
 
-/// How flows are judged and put into words.
-struct Words {
-    ground: Ground,
-    /// Names of the sessions.
-    names: Vec<String>,
-}
-
-impl Words {
-    fn new(engine: &Engine, basis: &Basis) -> Self {
-        Self {
-            ground: engine.ground(basis),
-            names: engine.session_names(),
-        }
-    }
-
-    fn of(&self, flow: &FlowObserved) -> FlowReport {
-        let judgement = self.ground.judge(flow);
-        FlowReport::new(&self.ground.context, &self.names, flow, &judgement)
-    }
-}
-
-impl Handful {
-    fn tell(self, sink: &mut impl FnMut(FlowReport, End)) {
-        for (flow, end) in &self.flows {
-            sink(self.words.of(flow), *end);
+impl Left {
+    /// Those of one moment.
+    fn tell(&mut self, observed: Observed<End>, sink: &mut impl FnMut(FlowReport, End)) {
+        for (end, _, report) in self.words.all(observed) {
+            sink(report, end);
         }
     }
 }
@@ -100,27 +78,25 @@ impl Engine {
         self.tables.tracker.departed_waiting()
     }
 
-    fn gone(&self, basis: &Basis, gone: &[Gone]) -> Handful {
-        let words = Words::new(self, basis);
+    fn gone(&self, basis: &Basis, known: usize, gone: &[Gone]) -> Observed<End> {
+        let ground = self.ground(basis);
         let points = self.receiver.points().all();
-        let evidence = &words.ground.evidence;
         let flows = gone.iter().map(|gone| {
-            let flow = Tracker::observe_gone(gone, points, evidence);
-            (flow, End::Evicted)
+            let flow = Tracker::observe_gone(gone, points, &ground.evidence);
+            (End::Evicted, flow)
         });
-        Handful {
-            flows: flows.collect(),
-            words,
-        }
+        let flows = flows.collect();
+        Observed::new(self, known, ground, flows)
     }
 
     /// Flows from a place on that are to be told, and where the next ones begin, if there are any.
     fn departed(
         &mut self,
         basis: &Basis,
+        known: usize,
         first: u32,
         under_way: UnderWay,
-    ) -> (Option<Handful>, Option<u32>) {
+    ) -> (Option<Observed<End>>, Option<u32>) {
         let now = basis.at;
         let tracker = &self.tables.tracker;
         let end = first.saturating_add(PLACES);
@@ -136,37 +112,38 @@ impl Engine {
         if due.is_empty() {
             return (None, next);
         }
-        let words = Words::new(self, basis);
+        let ground = self.ground(basis);
         let points = self.receiver.points().all();
-        let evidence = &words.ground.evidence;
         let flows = due.iter().flat_map(|(place, end)| {
-            let flow = tracker.observed(*place..place + 1, points, evidence);
-            flow.map(|(_, flow)| (flow, *end))
+            let flow = tracker.observed(*place..place + 1, points, &ground.evidence);
+            flow.map(|(_, flow)| (*end, flow))
         });
         let flows = flows.collect();
+        let observed = Observed::new(self, known, ground, flows);
         for (place, end) in due {
             if end != End::UnderWay {
                 self.tables.tracker.note_told(place);
             }
         }
-        (Some(Handful { words, flows }), next)
+        (Some(observed), next)
     }
 
     /// Gives every flow to `sink` that was not told to be over: those that left the table first, `left` before all, the
     /// others in order of appearance. The number of those that nobody kept.
-    pub fn untold(&mut self, left: Left, mut sink: impl FnMut(FlowReport, End)) -> u64 {
+    pub fn untold(&mut self, mut left: Left, mut sink: impl FnMut(FlowReport, End)) -> u64 {
         let basis = self.whole_basis();
         let (gone, missed) = self.tables.tracker.take_departed();
-        for gone in [left.0, gone] {
+        for gone in [std::mem::take(&mut left.gone), gone] {
             for some in gone.chunks(FLOWS) {
-                self.gone(&basis, some).tell(&mut sink);
+                let observed = self.gone(&basis, left.words.known(), some);
+                left.tell(observed, &mut sink);
             }
         }
-        let words = Words::new(self, &basis);
+        let (ground, mut words) = (self.ground(&basis), left.words);
+        words.learn(self);
         let points = self.receiver.points().all();
-        let flows = self.tables.tracker.untold(points, &words.ground.evidence);
-        for flow in flows {
-            sink(words.of(&flow), End::Run);
+        for flow in self.tables.tracker.untold(points, &ground.evidence) {
+            sink(words.of(&ground, &flow), End::Run);
         }
         missed
     }
@@ -185,19 +162,20 @@ pub fn departed<L: Lender>(
         let departed = engine.tables.tracker.take_departed();
         (departed, engine.basis())
     })?;
-    left.0.extend(gone);
-    if under_way.is_none() && left.0.is_empty() {
+    left.gone.extend(gone);
+    if under_way.is_none() && left.gone.is_empty() {
         return Ok(missed);
     }
     let basis = look::gathered(desk, basis)?;
-    while !left.0.is_empty() {
+    while !left.gone.is_empty() {
         // If the reading ends meanwhile, they are told at the end.
-        let some: Arc<Vec<Gone>> = Arc::new(left.0.drain(..left.0.len().min(FLOWS)).collect());
-        let (of, these) = (Arc::clone(&basis), Arc::clone(&some));
-        match desk.at(move |engine| engine.gone(&of, &these)) {
-            Ok(handful) => handful.tell(&mut sink),
+        let some = left.gone.drain(..left.gone.len().min(FLOWS));
+        let some: Arc<Vec<Gone>> = Arc::new(some.collect());
+        let (of, these, known) = (Arc::clone(&basis), Arc::clone(&some), left.words.known());
+        match desk.at(move |engine| engine.gone(&of, known, &these)) {
+            Ok(observed) => left.tell(observed, &mut sink),
             Err(ended) => {
-                left.0.extend(Arc::into_inner(some).unwrap_or_default());
+                left.gone.extend(Arc::into_inner(some).unwrap_or_default());
                 return Err(ended);
             }
         }
@@ -208,16 +186,16 @@ pub fn departed<L: Lender>(
     let when = *under_way;
     let mut next = Some(0);
     while let Some(first) = next {
-        let of = Arc::clone(&basis);
+        let (of, known) = (Arc::clone(&basis), left.words.known());
         let (some, following) = desk.alter(move |engine| {
             // Where points are described anew, the next look knows them.
             if engine.receiver.points().edition() != of.edition {
                 return (None, None);
             }
-            engine.departed(&of, first, when)
+            engine.departed(&of, known, first, when)
         })?;
         if let Some(some) = some {
-            some.tell(&mut sink);
+            left.tell(some, &mut sink);
         }
         next = following;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::look::{self, Desk, PLACES};
-use super::page::{Digest, Place, Words};
+use super::page::{Digest, Place, Rows};
 use crate::firewall::OutOfState;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
@@ -40,7 +40,7 @@ pub fn flows<D: Desk>(
 ) -> Result<Vec<OneFlow>, D::Gone> {
     let known = find(desk, ids)?;
     let places = known.iter().map(|known| known.place).collect();
-    let observed = Words::new(digest).of(desk, places)?;
+    let observed = Rows::new(digest).of(desk, places)?;
     let reports = observed.iter().map(|(.., report)| report);
     let quoted: Vec<String> = reports.flat_map(|report| report.quotes.clone()).collect();
     let quoted = find(desk, &quoted)?;
@@ -78,7 +78,7 @@ pub fn reports<D: Desk>(
 ) -> Result<Vec<FlowReport>, D::Gone> {
     let known = find(desk, ids)?;
     let places = known.into_iter().map(|known| known.place).collect();
-    let flows = Words::new(digest).of(desk, places)?;
+    let flows = Rows::new(digest).of(desk, places)?;
     Ok(flows.into_iter().map(|(_, _, report)| report).collect())
 }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::look::{self, Basis, Desk, FLOWS, Ground, PLACES};
+use super::words::{Observed, Words};
 use crate::filter::{Filter, Judged};
 use crate::flow::{Endpoint, Side};
 use crate::observation::{FlowObserved, Sum};
@@ -138,11 +139,11 @@ pub fn page<D: Desk>(
             true
         },
     )?;
-    let mut words = Words::new(digest);
+    let mut put = Rows::new(digest);
     if let Some(filter) = &query.filter {
         let undecided = std::mem::take(&mut search.undecided);
         for places in undecided.chunks(FLOWS as usize) {
-            for (place, flow, report) in words.of(desk, places.to_vec())? {
+            for (place, flow, report) in put.of(desk, places.to_vec())? {
                 if filter.decide(&report) == Some(true) {
                     search.add((place, &flow.brief()), report.verdict);
                 }
@@ -151,7 +152,7 @@ pub fn page<D: Desk>(
     }
     let mut rows = Vec::new();
     for places in search.rows().chunks(FLOWS as usize) {
-        let some = words.of(desk, places.to_vec())?;
+        let some = put.of(desk, places.to_vec())?;
         rows.extend(some.into_iter().map(|(_, _, report)| report));
     }
     Ok(FlowPage {
@@ -169,18 +170,17 @@ impl Verdicts {
     }
 }
 
-/// Puts flows into words.
-pub(super) struct Words {
+/// Puts flows into words that a digest knows.
+pub(super) struct Rows {
     basis: Arc<Basis>,
-    /// Names of the sessions.
-    names: Vec<String>,
+    words: Words,
 }
 
-impl Words {
+impl Rows {
     pub fn new(digest: &Digest) -> Self {
         Self {
             basis: Arc::clone(&digest.basis),
-            names: Vec::new(),
+            words: Words::default(),
         }
     }
 
@@ -191,20 +191,13 @@ impl Words {
         desk: &mut D,
         places: Vec<Place>,
     ) -> Result<Vec<(u32, FlowObserved, FlowReport)>, D::Gone> {
-        let (basis, known) = (Arc::clone(&self.basis), self.names.len());
-        let (ground, flows, names) = desk.at(move |engine| {
+        let (basis, known) = (Arc::clone(&self.basis), self.words.known());
+        let observed = desk.at(move |engine| {
             let ground = engine.ground(&basis);
             let flows = engine.still(&ground, &places);
-            let new = engine.receiver.sessions().iter().count() > known;
-            (ground, flows, new.then(|| engine.session_names()))
+            Observed::new(engine, known, ground, flows)
         })?;
-        self.names = names.unwrap_or_else(|| std::mem::take(&mut self.names));
-        let words = |(place, flow): (u32, FlowObserved)| {
-            let judgement = ground.judge(&flow);
-            let report = FlowReport::new(&ground.context, &self.names, &flow, &judgement);
-            (place, flow, report)
-        };
-        Ok(flows.into_iter().map(words).collect())
+        Ok(self.words.all(observed).collect())
     }
 }
 

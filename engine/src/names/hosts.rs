@@ -3,6 +3,7 @@
 use super::Machine;
 use super::problem::{Lines, Problem};
 use super::record::{Record, addresses, clean, mac};
+use super::table::shown;
 
 /// Whether the first line that is no comment begins with an address.
 pub(super) fn is_one(text: &str) -> bool {
@@ -48,6 +49,6 @@ fn entry(line: &str) -> Result<Entry, (&str, String)> {
     };
     match words.next().and_then(clean) {
         Some(name) => Ok((addresses, macs, name)),
-        None => Err((line, format!("no name behind {first}"))),
+        None => Err((line, format!("no name behind {}", shown(first)))),
     }
 }

@@ -170,7 +170,7 @@ fn adapters_of_vm_tracer_have_the_name_of_their_machine() {
 
 #[test]
 fn hosts_files_have_an_address_and_a_name_in_a_line() {
-    let text = "# comment\n127.0.0.1 localhost\n10.0.0.1\tweb01 www # alias\n\n2001:db8::1 web6\nweb02 10.0.0.2\n10.0.0.9\n";
+    let text = "# comment\n127.0.0.1 localhost\n10.0.0.1\tweb01 www # alias\n\n2001:db8::1 web6\nweb02 10.0.0.2\n10.0.0.9\n10.0.0.8/\u{1b}[2J\n";
     let (names, told) = read(text);
     let known: Vec<_> = names.iter().map(|(_, name)| name).collect();
     assert_eq!(known, ["web01", "web6"]);
@@ -178,7 +178,8 @@ fn hosts_files_have_an_address_and_a_name_in_a_line() {
         told,
         [
             "line 6, column 1: neither an address nor a MAC address",
-            "line 7, column 1: no name behind 10.0.0.9",
+            "line 7, column 1: no name behind `10.0.0.9`",
+            r"line 8, column 1: no name behind `10.0.0.8/\u{1b}[2J`",
         ]
     );
 }

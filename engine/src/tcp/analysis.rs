@@ -61,8 +61,14 @@ impl Analysis {
         }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn size(&self) -> usize {
+        let elsewhere = self.senders.iter().map(Sender::heap_size);
+        size_of::<Self>() + elsewhere.sum::<usize>()
+    }
+
     pub(super) fn counts(&self, side: usize) -> Counts {
-        self.sender(side).map(|s| s.counts).unwrap_or_default()
+        self.sender(side).map(Sender::counts).unwrap_or_default()
     }
 
     pub(super) fn rtt(&self, side: usize) -> Rtt {
@@ -113,7 +119,7 @@ impl Analysis {
                 .map(|(whole, originator)| whole.saturating_sub(originator)),
         };
         let (sender, peer) = both_mut(&mut self.senders, side);
-        sender.counts.note_payload(tcp.payload_len);
+        sender.note_payload(tcp.payload_len);
         // Zeek: who has closed needs no window, and who has reset says nothing.
         let boring = other.fin > 0 || own.rst > 0;
         let segment = Segment {
@@ -127,12 +133,14 @@ impl Analysis {
             acknowledges: (flags.ack() && context.believed).then_some(tcp.acknowledgement),
         };
         if tcp.window == 0 && !boring {
-            sender.closed_windows = sender.closed_windows.saturating_add(1);
-            letters[0] = noted(sender.closed_windows).then_some((side, Letter::ZeroWindow));
+            let times = &mut sender.trouble().closed_windows;
+            *times = times.saturating_add(1);
+            letters[0] = noted(*times).then_some((side, Letter::ZeroWindow));
         }
         if sender.send(peer, &segment) {
-            sender.repeats = sender.repeats.saturating_add(1);
-            letters[1] = noted(sender.repeats).then_some((side, Letter::Retransmitted));
+            let times = &mut sender.trouble().repeats;
+            *times = times.saturating_add(1);
+            letters[1] = noted(*times).then_some((side, Letter::Retransmitted));
         }
         if let Some(acknowledged) = segment.acknowledges {
             peer.acknowledge(sender.acknowledged, acknowledged, time);
@@ -140,8 +148,9 @@ impl Analysis {
         }
         for (place, (owner, sender)) in [(side, sender), (1 - side, peer)].into_iter().enumerate() {
             if sender.wait_for_gap() && opened(context.halves) {
-                sender.gaps = sender.gaps.saturating_add(1);
-                letters[2 + place] = noted(sender.gaps).then_some((owner, Letter::Gap));
+                let times = &mut sender.trouble().gaps;
+                *times = times.saturating_add(1);
+                letters[2 + place] = noted(*times).then_some((owner, Letter::Gap));
             }
         }
         letters

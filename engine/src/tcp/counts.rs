@@ -45,17 +45,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Notes the payload of a packet.
-    pub(super) fn note_payload(&mut self, payload: u32) {
-        if payload > self.largest_payload {
-            self.largest_payload = payload;
-            self.largest_packets = 0;
-        }
-        if payload > 0 && payload == self.largest_payload {
-            up(&mut self.largest_packets);
-        }
-    }
-
     /// Packets sent again, for whatever reason: Wireshark's `retransmission`.
     pub fn retransmissions(&self) -> u32 {
         self.fast_retransmissions

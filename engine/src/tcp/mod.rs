@@ -176,7 +176,7 @@ impl Conversation {
 
     /// Bytes that it holds outside itself.
     pub fn heap_size(&self) -> usize {
-        self.analysis.as_ref().map_or(0, |_| size_of::<Analysis>())
+        self.analysis.as_deref().map_or(0, Analysis::size)
     }
 }
 

@@ -39,14 +39,39 @@ const HOLES: usize = 4;
 /// The numbers of one direction that were seen: from the lowest to the highest, but for the latest holes between.
 ///
 /// When there are more holes than places the oldest is forgotten, as if it had been filled.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// Lowest number.
     base: u32,
     /// The number after the highest.
     next: u32,
-    holes: [(u32, u32); HOLES],
+    /// Most directions have none, and there are millions.
+    holes: Option<Box<Holes>>,
+}
+
+/// Numbers that were not seen: one range at least.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Holes {
+    ranges: [(u32, u32); HOLES],
     count: u8,
+}
+
+impl Holes {
+    fn as_slice(&self) -> &[(u32, u32)] {
+        let count = usize::from(self.count);
+        self.ranges.get(..count).unwrap_or_default()
+    }
+
+    fn add(&mut self, hole: (u32, u32)) {
+        if usize::from(self.count) == HOLES {
+            self.ranges.rotate_left(1);
+            self.count -= 1;
+        }
+        if let Some(place) = self.ranges.get_mut(usize::from(self.count)) {
+            *place = hole;
+            self.count += 1;
+        }
+    }
 }
 
 /// What a segment added to the numbers that were seen.
@@ -80,8 +105,14 @@ impl Seen {
 
     fn holes(&self) -> &[(u32, u32)] {
         self.holes
-            .get(..usize::from(self.count))
+            .as_deref()
+            .map(Holes::as_slice)
             .unwrap_or_default()
+    }
+
+    /// Bytes that it holds elsewhere.
+    pub(super) fn heap_size(&self) -> usize {
+        self.holes.as_deref().map_or(0, size_of_val)
     }
 
     /// How many of the numbers from `from` to before `to` were not seen.
@@ -99,7 +130,7 @@ impl Seen {
     /// Whether `number` is the next one, and none is missing in front of it.
     #[inline]
     pub(super) fn goes_on_at(&self, number: u32) -> bool {
-        self.next == number && self.count == 0
+        self.next == number && self.holes.is_none()
     }
 
     /// Adds the numbers from the highest to before `end`, which is not far, where none is missing.
@@ -114,7 +145,7 @@ impl Seen {
     pub(super) fn is_whole(&self, from: u32, to: u32) -> bool {
         let above = from.wrapping_sub(self.base);
         let left = self.next.wrapping_sub(to);
-        self.count == 0 && above < FAR && left < FAR
+        self.holes.is_none() && above < FAR && left < FAR
     }
 
     /// What [`Self::insert`] would tell.
@@ -154,24 +185,17 @@ impl Seen {
     }
 
     fn add_hole(&mut self, hole: (u32, u32)) {
-        if usize::from(self.count) == HOLES {
-            self.holes.rotate_left(1);
-            self.count -= 1;
-        }
-        if let Some(place) = self.holes.get_mut(usize::from(self.count)) {
-            *place = hole;
-            self.count += 1;
-        }
+        self.holes.get_or_insert_default().add(hole);
     }
 
     fn fill(&mut self, from: u32, to: u32) {
-        if self.count > 0 {
-            let old = *self;
-            self.count = 0;
-            for &(start, end) in old.holes() {
+        if let Some(holes) = &mut self.holes {
+            let old = **holes;
+            holes.count = 0;
+            for &(start, end) in old.as_slice() {
                 for (start, end) in [(start, earlier(end, from)), (later(start, to), end)] {
                     if before(start, end) {
-                        self.add_hole((start, end));
+                        holes.add((start, end));
                     }
                 }
             }
@@ -180,6 +204,7 @@ impl Seen {
         if before(to, self.base) {
             self.add_hole((to, self.base));
         }
+        self.holes.take_if(|holes| holes.count == 0);
     }
 }
 
@@ -240,7 +265,7 @@ mod tests {
                 let again = (from..to).filter(below).filter(|n| model.contains(n)).count() as u32;
                 let late = (from..to).filter(below).filter(|n| !model.contains(n)).count() as u32;
                 // A set knows nothing of numbers between the first segment and one far below it.
-                prop_assume!(seen.count < 3);
+                prop_assume!(seen.holes().len() < 3);
                 prop_assert_eq!(seen.insert(at(from), at(to)), Added { again, late });
                 model.extend(from..to);
                 next = next.max(to);

@@ -24,11 +24,9 @@ const SHORTEST_TIMEOUT: u64 = 200_000_000;
 /// directions in two sessions reorders about that much.
 const PATIENCE: u8 = 16;
 
-/// What one end sent lately.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+/// What one end sent lately: what most packets change. Millions of these are held, and a packet waits for each line of the cache.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sender {
-    pub(super) counts: Counts,
-    pub(super) rtt: Rtt,
     /// Numbers seen of it.
     pub(super) seen: Option<Seen>,
     /// When the highest of them was seen.
@@ -37,20 +35,34 @@ pub(super) struct Sender {
     pub(super) acknowledged: Option<u32>,
     /// When it last sent an acknowledgement.
     acknowledged_at: Timestamp,
-    /// Highest number that it acknowledged selectively.
-    selected: Option<u32>,
-    /// Since when it asks for what is missing, by duplicate or selective acknowledgements.
-    asks_since: Option<Timestamp>,
+    /// The number after the data that is timed, and when that passed.
+    timed: Option<u32>,
+    timed_at: Timestamp,
     /// Its window in the latest packet, unscaled.
     pub(super) window: Option<u16>,
-    /// Duplicates of its latest acknowledgement.
-    duplicates: u16,
     /// What its latest packet was.
     pub(super) latest: Kind,
-    /// The number after the data that is timed, and when that passed.
-    pub(super) timed: Option<(u32, Timestamp)>,
+    pub(super) rtt: Rtt,
+    /// Payload of the largest packet, and packets with that much.
+    largest: (u32, u32),
+    /// Duplicates of its latest acknowledgement, and of all.
+    duplicates: u16,
+    duplicate_acks: u32,
+    /// Since when it asks for what is missing, by duplicate or selective acknowledgements.
+    asks_since: Timestamp,
+    /// What else happened, if anything did.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What happened to the packets of an end where not all went well.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Trouble {
+    /// What stands in [`Sender`] is left out.
+    counts: Counts,
+    /// Highest number that it acknowledged selectively.
+    selected: Option<u32>,
     /// Acknowledged numbers of it that were not seen, and packets to wait for them.
-    pub(super) gap: Option<(u32, u32, u8)>,
+    gap: Option<(u32, u32, u8)>,
     /// Gaps, packets with repeated payload and closed windows, as the history notes them.
     pub(super) gaps: u16,
     pub(super) repeats: u16,
@@ -96,7 +108,7 @@ impl Segment<'_> {
         let soon = self.round_trip.unwrap_or_default().max(SOON);
         let duplicates = peer.duplicates >= 2 && peer.acknowledged == Some(self.start);
         let selected = peer
-            .selected
+            .selected()
             .is_some_and(|selected| !before(selected, self.end));
         nanoseconds(peer.acknowledged_at, self.time) < soon && (duplicates || selected)
     }
@@ -105,7 +117,7 @@ impl Segment<'_> {
     /// the way to its sender and back takes at least. What comes sooner was under way, behind others that overtook it.
     fn can_answer(&self, peer: &Sender) -> bool {
         let asked = peer
-            .asks_since
+            .asks_since()
             .map_or(0, |since| nanoseconds(since, self.time));
         match self.way_to_sender {
             Some(way) => asked >= way,
@@ -117,28 +129,80 @@ impl Segment<'_> {
 impl Sender {
     /// Has it brought near.
     pub(super) fn fetch(&self) {
-        fetch(&self.counts);
-        fetch(&self.rtt);
         fetch(&self.seen);
-        fetch(&self.advanced);
-        fetch(&self.acknowledged);
+        fetch(&self.rtt);
+        fetch(&self.latest);
     }
 
     /// Begins with what is known of an end's handshake.
     pub(super) fn new(half: &Half, time: Timestamp) -> Self {
-        Self {
+        let mut sender = Self {
             seen: half.seen_so_far(),
             advanced: time,
             acknowledged: half.acknowledged_so_far(),
             acknowledged_at: time,
-            closed_windows: u16::from(half.facts.has(Facts::ZERO_WINDOW)),
             ..Self::default()
+        };
+        if half.facts.has(Facts::ZERO_WINDOW) {
+            sender.trouble().closed_windows = 1;
         }
+        sender
+    }
+
+    /// Bytes that it holds elsewhere.
+    pub(super) fn heap_size(&self) -> usize {
+        let trouble = self.trouble.as_deref().map_or(0, size_of_val);
+        trouble + self.seen.as_ref().map_or(0, Seen::heap_size)
+    }
+
+    pub(super) fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// What happened to its packets.
+    pub(super) fn counts(&self) -> Counts {
+        let counts = self.trouble.as_ref().map(|trouble| trouble.counts);
+        Counts {
+            duplicate_acks: self.duplicate_acks,
+            largest_payload: self.largest.0,
+            largest_packets: self.largest.1,
+            ..counts.unwrap_or_default()
+        }
+    }
+
+    /// Notes the payload of a packet.
+    pub(super) fn note_payload(&mut self, payload: u32) {
+        if payload > self.largest.0 {
+            self.largest = (payload, 0);
+        }
+        if payload > 0 && payload == self.largest.0 {
+            up(&mut self.largest.1);
+        }
+    }
+
+    fn selected(&self) -> Option<u32> {
+        self.trouble.as_ref()?.selected
+    }
+
+    /// Since when it asks for what is missing, if it does.
+    fn asks_since(&self) -> Option<Timestamp> {
+        let asks = self.duplicates > 0 || self.selected().is_some();
+        asks.then_some(self.asks_since)
+    }
+
+    fn gap(&self) -> Option<(u32, u32, u8)> {
+        self.trouble.as_ref()?.gap
+    }
+
+    /// Acknowledged bytes of it are waited for.
+    pub(super) fn has_gap(&self) -> bool {
+        self.gap().is_some()
     }
 
     /// Acknowledged bytes of it did not come so far, and the history does not tell it yet.
     pub(super) fn has_open_gap(&self) -> bool {
-        self.gap.is_some() && noted(self.gaps.saturating_add(1))
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|t| t.gap.is_some() && noted(t.gaps.saturating_add(1)))
     }
 
     /// Takes what its segment says of its own numbers; true if the segment repeats payload.
@@ -146,20 +210,24 @@ impl Sender {
         let tcp = segment.tcp;
         // A SYN begins anew: what came before it was of another connection.
         let begins = |seen: &Seen| tcp.flags.syn() && seen.is_far(segment.start);
-        let Some(mut seen) = self.seen.filter(|seen| !begins(seen)) else {
+        let Some(next) = self
+            .seen
+            .as_ref()
+            .filter(|seen| !begins(seen))
+            .map(Seen::next)
+        else {
             self.seen = Some(Seen::new(segment.start, segment.end));
             self.advanced = segment.time;
-            self.time_data(segment);
+            self.time_data(segment.tcp, segment.end, segment.time);
             self.count_zero_window(segment);
             self.latest = Kind::Usual;
             return false;
         };
-        let next = seen.next();
         let kind = self.kind(peer, segment, next);
         self.latest = kind;
         match kind {
-            Kind::Probe => up(&mut self.counts.zero_window_probes),
-            Kind::KeepAlive => up(&mut self.counts.keep_alives),
+            Kind::Probe => up(&mut self.trouble().counts.zero_window_probes),
+            Kind::KeepAlive => up(&mut self.trouble().counts.keep_alives),
             Kind::Usual => {}
         }
         if kind == Kind::Probe && segment.start == next {
@@ -171,21 +239,26 @@ impl Sender {
             return tcp.payload_len > 0;
         }
         if before(next, segment.start) {
-            up(&mut self.counts.lost_segments);
+            up(&mut self.trouble().counts.lost_segments);
         }
         self.count_full_window(peer, segment);
         self.count_duplicate(peer, segment, next);
-        if let Some(acknowledged) = peer.acknowledged {
+        let Some(seen) = &mut self.seen else {
+            return false;
+        };
+        if let Some(acknowledged) = peer.acknowledged
+            && let Some(trouble) = &mut self.trouble
+        {
             let came = seen.unseen(segment.start, earlier(segment.end, acknowledged));
-            self.counts.unseen_bytes = self.counts.unseen_bytes.saturating_sub(u64::from(came));
+            let unseen = &mut trouble.counts.unseen_bytes;
+            *unseen = unseen.saturating_sub(u64::from(came));
         }
         let added = seen.insert(segment.start, segment.end);
-        self.seen = Some(seen);
         let mut repeated = false;
         if tcp.flags.syn() {
             // That it is sent again is known from the handshake.
             if added.late > 0 {
-                up(&mut self.counts.out_of_order);
+                up(&mut self.trouble().counts.out_of_order);
             }
         } else if segment.start != segment.end && before(segment.start, next) {
             let how = self.resent(peer, segment, added.again > 0);
@@ -196,20 +269,18 @@ impl Sender {
                     Resent::OutOfOrder => false,
                     Resent::Timeout => added.again > 0 || !late,
                 };
+            let counts = &mut self.trouble().counts;
             up(match how {
-                Resent::Spurious => &mut self.counts.spurious_retransmissions,
-                Resent::Fast => &mut self.counts.fast_retransmissions,
-                Resent::OutOfOrder => &mut self.counts.out_of_order,
-                Resent::Timeout => &mut self.counts.timeout_retransmissions,
+                Resent::Spurious => &mut counts.spurious_retransmissions,
+                Resent::Fast => &mut counts.fast_retransmissions,
+                Resent::OutOfOrder => &mut counts.out_of_order,
+                Resent::Timeout => &mut counts.timeout_retransmissions,
             });
-            if self
-                .timed
-                .is_some_and(|(end, _)| before(segment.start, end))
-            {
+            if self.timed.is_some_and(|end| before(segment.start, end)) {
                 self.timed = None;
             }
         } else {
-            self.time_data(segment);
+            self.time_data(segment.tcp, segment.end, segment.time);
         }
         if before(next, segment.end) {
             self.advanced = segment.time;
@@ -219,14 +290,16 @@ impl Sender {
 
     fn count_zero_window(&mut self, segment: &Segment<'_>) {
         if segment.tcp.window == 0 && segment.plain() {
-            up(&mut self.counts.zero_windows);
+            up(&mut self.trouble().counts.zero_windows);
         }
     }
 
     /// Times new data, if none is timed.
-    fn time_data(&mut self, segment: &Segment<'_>) {
-        if self.timed.is_none() && segment.tcp.payload_len > 0 {
-            self.timed = Some((segment.end, segment.time));
+    #[inline]
+    pub(super) fn time_data(&mut self, tcp: &Tcp<'_>, end: u32, time: Timestamp) {
+        if self.timed.is_none() && tcp.payload_len > 0 {
+            self.timed = Some(end);
+            self.timed_at = time;
         }
     }
 
@@ -263,7 +336,7 @@ impl Sender {
         };
         let edge = acknowledged.wrapping_add(u32::from(window) << scale);
         if segment.tcp.payload_len > 0 && segment.plain() && segment.end == edge {
-            up(&mut self.counts.window_full);
+            up(&mut self.trouble().counts.window_full);
         }
     }
 
@@ -288,9 +361,9 @@ impl Sender {
     /// Counts a duplicate acknowledgement, unless it answers a keep-alive.
     pub(super) fn note_duplicate(&mut self, peer: &Self, time: Timestamp) {
         if peer.latest != Kind::KeepAlive {
-            up(&mut self.counts.duplicate_acks);
+            self.asks_since = self.asks_since().unwrap_or(time);
+            up(&mut self.duplicate_acks);
             self.duplicates = self.duplicates.saturating_add(1);
-            self.asks_since.get_or_insert(time);
         }
     }
 
@@ -322,11 +395,9 @@ impl Sender {
         if highest.is_some_and(|highest| !before(highest, acknowledged)) {
             return;
         }
-        if let Some((end, sent)) = self.timed
-            && !before(acknowledged, end)
-        {
+        if self.timed.is_some_and(|end| !before(acknowledged, end)) {
             self.timed = None;
-            if let Ok(nanoseconds) = u64::try_from(time.since(sent)) {
+            if let Ok(nanoseconds) = u64::try_from(time.since(self.timed_at)) {
                 self.rtt.add(nanoseconds);
             }
         }
@@ -346,10 +417,11 @@ impl Sender {
             None => between(from, acknowledged),
         };
         if unseen > 0 {
-            up(&mut self.counts.acks_of_unseen);
-            self.counts.unseen_bytes = self.counts.unseen_bytes.saturating_add(u64::from(unseen));
-            let (from, _, left) = self.gap.unwrap_or((from, 0, PATIENCE + 1));
-            self.gap = Some((from, acknowledged, left));
+            let Trouble { counts, gap, .. } = self.trouble();
+            up(&mut counts.acks_of_unseen);
+            counts.unseen_bytes = counts.unseen_bytes.saturating_add(u64::from(unseen));
+            let (from, _, left) = gap.unwrap_or((from, 0, PATIENCE + 1));
+            *gap = Some((from, acknowledged, left));
         }
     }
 
@@ -359,9 +431,12 @@ impl Sender {
         if self.acknowledged.is_some_and(old) {
             return;
         }
+        let asked_since = self.asks_since();
         if self.acknowledged != Some(acknowledged) {
             self.duplicates = 0;
-            self.selected = None;
+            if let Some(trouble) = &mut self.trouble {
+                trouble.selected = None;
+            }
         }
         self.acknowledged = Some(acknowledged);
         self.acknowledged_at = time;
@@ -376,10 +451,8 @@ impl Sender {
                 }
             }
         }
-        if self.selected.is_some() {
-            self.asks_since.get_or_insert(time);
-        } else if self.duplicates == 0 {
-            self.asks_since = None;
+        if self.selected().is_some() {
+            self.asks_since = asked_since.unwrap_or(time);
         }
     }
 
@@ -387,22 +460,30 @@ impl Sender {
         for (_, right) in blocks {
             // A block below the acknowledgement tells of data that came twice (RFC 2883).
             let above = before(acknowledged, right);
-            if above && self.selected.is_none_or(|selected| before(selected, right)) {
-                self.selected = Some(right);
+            if above
+                && self
+                    .selected()
+                    .is_none_or(|selected| before(selected, right))
+            {
+                self.trouble().selected = Some(right);
             }
         }
     }
 
     /// Counts a packet of the wait for acknowledged bytes; true if it is over, and they did not come.
     pub(super) fn wait_for_gap(&mut self) -> bool {
-        let Some((from, to, left)) = &mut self.gap else {
+        let Some(trouble) = &mut self.trouble else {
             return false;
         };
-        let missing = self.seen.is_none_or(|seen| seen.unseen(*from, *to) > 0);
+        let Some((from, to, left)) = &mut trouble.gap else {
+            return false;
+        };
+        let seen = self.seen.as_ref();
+        let missing = seen.is_none_or(|seen| seen.unseen(*from, *to) > 0);
         *left -= 1;
         let over = *left == 0;
         if over || !missing {
-            self.gap = None;
+            trouble.gap = None;
         }
         over && missing
     }

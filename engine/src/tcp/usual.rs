@@ -86,6 +86,7 @@ impl Sender {
         !before(highest, acknowledged)
             || self
                 .seen
+                .as_ref()
                 .is_some_and(|seen| seen.is_whole(highest, acknowledged))
     }
 
@@ -101,8 +102,8 @@ impl Sender {
             && len != 1
             && len <= LONGEST
             && tcp.window != 0
-            && self.gap.is_none()
-            && peer.gap.is_none()
+            && !self.has_gap()
+            && !peer.has_gap()
             && peer
                 .acknowledged
                 .is_none_or(|acknowledged| start.wrapping_sub(acknowledged) < FAR)
@@ -114,9 +115,9 @@ impl Sender {
             && len > 0
         {
             seen.go_on(end);
-            self.timed.get_or_insert((end, time));
             self.advanced = time;
-            self.counts.note_payload(len);
+            self.time_data(tcp, end, time);
+            self.note_payload(len);
         } else if self.repeats_answer(tcp) {
             self.note_duplicate(peer, time);
         }

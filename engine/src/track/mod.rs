@@ -355,8 +355,8 @@ impl Tracker {
         // What was seen before changes nothing of what all points together saw.
         let may_close = sight == Sight::Fresh || flow.union.is_none();
         let closed = may_close && flow.conversation(part).phase() == Phase::Closed;
-        let grown = (part.heap_size() + flow.heap_size()).saturating_sub(held);
-        table.grown(grown);
+        let holds = part.heap_size() + flow.heap_size();
+        table.resized(held, holds);
         if closed && key.protocol == protocol::TCP {
             table.retire(slot);
         }

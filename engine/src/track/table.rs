@@ -412,6 +412,11 @@ impl Table {
         self.heap += bytes;
     }
 
+    /// Notes how many bytes a flow and its parts held elsewhere, and hold now.
+    pub(super) fn resized(&mut self, before: usize, now: usize) {
+        self.heap = (self.heap + now).saturating_sub(before);
+    }
+
     /// TCP as all points together saw it.
     pub(super) fn conversation<'a>(&'a self, flow: &'a Flow) -> Option<&'a Conversation> {
         match &flow.union {

@@ -2,8 +2,10 @@
 //! Ethernet frames.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mirrorscope_capture::host::interface::find;
@@ -12,6 +14,7 @@ use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::point::{PointId, printable, session_name};
 use mirrorscope_engine::receive::Mirrored;
 use mirrorscope_engine::session::SessionId;
+use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::track::Tracked;
 
 use super::copies::Copies;
@@ -22,6 +25,8 @@ use crate::privilege;
 const ROOM: usize = 4 << 20;
 /// Names that are listed where one was looked for in vain.
 const LISTED: usize = 20;
+/// How long sessions that come live may take to appear, from the first one on, until it is told who was not met.
+const MEETING: Duration = Duration::from_secs(5);
 
 /// An interface that is open, and whose packets go there: those of sites, points and sessions, or all.
 struct Wish {
@@ -79,6 +84,28 @@ fn refuse_captured(live: &LiveArgs, interface: &str) -> Result<()> {
     Ok(())
 }
 
+/// What is to be said at the start of names that the sites file does not have, where it has any: those of sessions, and of sites
+/// that nobody described, are told from others by their addresses.
+fn missed_in(sites: &Sites, to: &[To]) -> Option<String> {
+    let points = sites.sites.iter().flat_map(|site| &site.points);
+    let points = points.map(|point| point.name.as_str());
+    let known: Vec<&str> = sites.sites.iter().map(|site| site.name.as_str()).collect();
+    let known: Vec<&str> = known.into_iter().chain(points).collect();
+    let who = to.iter().filter_map(|to| to.who.as_deref());
+    let missed =
+        |who: &&str| !known.contains(who) && !who.contains('@') && who.parse::<IpAddr>().is_err();
+    let missed: Vec<String> = who.filter(missed).map(printable).collect();
+    if known.is_empty() || missed.is_empty() {
+        return None;
+    }
+    let known: Vec<String> = known.into_iter().take(LISTED).map(printable).collect();
+    Some(format!(
+        "--to: the sites file has no site or point called {}; it has: {}",
+        missed.join(", "),
+        known.join(", ")
+    ))
+}
+
 /// Where packets go.
 struct Target {
     /// The sites, points and sessions whose packets go there, and whether there were any; all packets, where there is no name.
@@ -109,6 +136,10 @@ pub struct Injection {
     ways: HashMap<(SessionId, PointId), Vec<usize>>,
     /// Sites, points and sessions that were met.
     names: BTreeSet<String>,
+    /// It is still to be told who was not met.
+    untold: bool,
+    /// When the first session was.
+    met: Option<Instant>,
     /// Packets that go nowhere.
     unwanted: u64,
     /// Packets that got an Ethernet header.
@@ -124,9 +155,18 @@ impl Injection {
     pub fn start(
         ports: Ports,
         args: &DecapArgs,
+        sites: &Sites,
         live: bool,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
+        let missed = if live {
+            missed_in(sites, &args.to)
+        } else {
+            None
+        };
+        if let Some(missed) = &missed {
+            eprintln!("mirrorscope: {missed}");
+        }
         let wishes = ports.0.into_iter();
         let (who, ports): (Vec<_>, Vec<_>) = wishes.map(|wish| (wish.who, wish.port)).unzip();
         let pace = args
@@ -143,6 +183,9 @@ impl Injection {
             injector: injector.context("cannot start the thread that sends")?,
             ways: HashMap::new(),
             names: BTreeSet::new(),
+            // Of files the end is soon there; of packets that come live it may be days away.
+            untold: live && missed.is_none(),
+            met: None,
             unwanted: 0,
             headed: 0,
             unfit: 0,
@@ -156,6 +199,7 @@ impl Injection {
         if !self.ways.contains_key(&place) {
             let way = self.way(mirrored);
             self.ways.insert(place, way);
+            self.met.get_or_insert_with(Instant::now);
         }
         let Self { ways, targets, .. } = self;
         let Some(way) = ways.get(&place).filter(|way| !way.is_empty()) else {
@@ -224,23 +268,36 @@ impl Injection {
         for note in self.injector.take_notes() {
             eprintln!("mirrorscope: {note}");
         }
+        if self.untold && self.met.is_some_and(|met| met.elapsed() >= MEETING) {
+            self.untold = false;
+            self.tell_missed("so far");
+        }
+    }
+
+    /// Tells who was asked for and not met; true if there is nobody.
+    fn tell_missed(&self, until: &str) -> bool {
+        let who = self.targets.iter().flat_map(|target| &target.who);
+        let mut met_all = true;
+        for who in who.filter_map(|(who, met)| who.as_deref().filter(|_| !met)) {
+            met_all = false;
+            let known: Vec<String> = self.names.iter().map(|name| printable(name)).collect();
+            let known = match &known[..] {
+                [] => "none".to_owned(),
+                known => known.join(", "),
+            };
+            eprintln!(
+                "mirrorscope: --to: no site, point or session is called {}; {until} there were: {known}",
+                printable(who)
+            );
+        }
+        met_all
     }
 
     /// Waits until all is sent, and tells what became of it; true if all that was to be sent was.
     pub fn finish(&mut self) -> bool {
         let totals = self.injector.finish();
         self.tell_notes();
-        let who = self.targets.iter().flat_map(|target| &target.who);
-        let mut known_all = true;
-        for who in who.filter_map(|(who, met)| who.as_deref().filter(|_| !met)) {
-            known_all = false;
-            let known: Vec<String> = self.names.iter().map(|name| printable(name)).collect();
-            eprintln!(
-                "mirrorscope: --to: no site, point or session is called {}; there were: {}",
-                printable(who),
-                known.join(", ")
-            );
-        }
+        let met_all = self.tell_missed("in all");
         for (total, target) in totals.iter().zip(&self.targets) {
             for complaint in total.complaints() {
                 eprintln!("mirrorscope: {}", printable(&complaint));
@@ -259,7 +316,9 @@ impl Injection {
             );
         }
         self.tell_counts();
-        known_all && totals.iter().all(Totals::is_complete) && self.injector.dropped() == 0
+        // What was left when the end was asked for is told, and no fault.
+        let complete = totals.iter().all(Totals::is_complete);
+        met_all && complete && self.injector.dropped() + self.unfit == 0
     }
 
     fn tell_counts(&self) {

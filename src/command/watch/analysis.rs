@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirrorscope_capture::live::now;
-use mirrorscope_capture::{Again, Files, Place};
+use mirrorscope_capture::{Files, Place};
+use mirrorscope_engine::Engine;
 use mirrorscope_engine::activity::Activity;
 use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::point::printable;
@@ -17,56 +18,53 @@ use mirrorscope_engine::receive::{Frame, Receiver as Decapsulator};
 use mirrorscope_engine::report::SessionReport;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
-use mirrorscope_engine::{Config, Engine};
-use mirrorscope_tui::data::{Answer, Ask, InputState, Rate};
+use mirrorscope_tui::data::{Answer, Ask, InputState, Rate, Weight};
 
-use super::frames::Frames;
-use super::history::History;
 use super::job;
-use super::line::{Line, Moment, Pulse, Work};
 use super::notices::{self, Notices};
+use super::pulse::Pulse;
 use super::rates::Rates;
-use super::replay::Source;
 use super::views::Views;
 use crate::cli::WatchArgs;
+use crate::command::replay::Recorder;
+use crate::export::{Closing, Feed};
 use crate::output::error_text;
-use crate::pipeline::{Consumer, Course, Input, Signals};
+use crate::pipeline::{self, Consumer, Course, Desk, Input, Owner, Signals};
 
-/// How long a question may wait while no packets come.
-const PATIENCE: Duration = Duration::from_millis(10);
-/// How long another question is waited for while no packets come.
-const NEXT: Duration = Duration::from_millis(1);
-/// How long others look while no packets came, before it is asked whether some do now.
-const WHILE: Duration = Duration::from_millis(2);
-/// Who looked so lately looks on.
-const LATELY: Duration = Duration::from_millis(20);
 /// How long signals may wait once all is read.
 const REST: Duration = Duration::from_millis(100);
 
-/// Takes all input and answers all questions until it is told to end.
+/// Takes all input and answers all questions until it is told to end. Gives what is still on its way to other tools then.
 pub fn run(
-    input: Input<'_>,
+    (input, feed): (Input<'_>, Option<Feed>),
     args: &WatchArgs,
     asks: Receiver<Ask>,
     answers: &Sender<Answer>,
-) -> Result<()> {
+) -> Result<Option<Closing>> {
     let (jobs, queue) = mpsc::channel();
-    let (line, work) = Line::new();
+    let (line, desk) = pipeline::line();
+    let pulse = Arc::default();
     thread::scope(|scope| {
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let told = answers.clone();
         thread("packets")
             .spawn_scoped(scope, move || job::work(&queue, &told))
             .context("cannot start the thread that fetches packets")?;
-        let mut analysis = Analysis::new(&input, args, work, Arc::clone(&line.pulse), answers);
-        let views = Views::new(args, input.signals(), line, (asks, answers.clone(), jobs));
+        let mut attended = Attended {
+            analysis: Analysis::new(&input, args, Arc::clone(&pulse), answers),
+            desk,
+            feed,
+            closing: None,
+        };
+        let asked = (asks, answers.clone(), jobs);
+        let views = Views::new(args, input.signals(), (line, pulse), asked);
         thread("views")
             .spawn_scoped(scope, move || views.run())
             .context("cannot start the thread that makes the views")?;
-        let result = input.run_with(&mut analysis, &mut Notices(answers.clone()));
+        let result = input.run_with(&mut attended, &mut Notices(answers.clone()));
         let ended = match result {
             Ok(done) => {
-                analysis.ended = done.live;
+                attended.analysis.ended = done.live;
                 Ok(())
             }
             Err(error) => {
@@ -75,8 +73,9 @@ pub fn run(
                 Err(error)
             }
         };
-        analysis.rest();
-        ended
+        attended.rest();
+        ended?;
+        attended.close()
     })
 }
 
@@ -92,13 +91,7 @@ fn name(path: &Path) -> String {
 /// Everything that is known.
 pub struct Analysis<'a> {
     args: &'a WatchArgs,
-    pub engine: Engine,
-    /// Settings of the engine, as they are by now.
-    config: Config,
-    pub history: History,
-    /// To read files again that are all read.
-    again: Option<Again>,
-    work: Receiver<Work>,
+    pub recorder: Recorder,
     pulse: Arc<Pulse>,
     answers: Sender<Answer>,
     signals: Arc<Signals>,
@@ -107,10 +100,15 @@ pub struct Analysis<'a> {
     pub state: InputState,
     /// How a live run ended.
     ended: Option<(LiveReport, Activity)>,
-    /// Frames at the last moment.
-    looked: u64,
-    /// When somebody looked last, who may look again at once.
-    lent: Option<Instant>,
+}
+
+/// The same, while others look at it.
+struct Attended<'a> {
+    analysis: Analysis<'a>,
+    desk: Desk<Analysis<'a>>,
+    /// Other tools get what they asked for, while packets come and when they end.
+    feed: Option<Feed>,
+    closing: Option<Closing>,
 }
 
 /// What the screens show besides the engine's report.
@@ -127,22 +125,18 @@ impl<'a> Analysis<'a> {
     fn new(
         input: &Input<'_>,
         args: &'a WatchArgs,
-        work: Receiver<Work>,
         pulse: Arc<Pulse>,
         answers: &Sender<Answer>,
     ) -> Self {
-        let config = input.settings(&args.analysis);
+        let signals = input.signals();
+        let stop = signals.flag();
         let files = args.analysis.input.files.iter();
         Self {
             args,
-            engine: input.engine(&args.analysis),
-            history: History::new(args.keep_packets, config.dissect.clone()),
-            config,
-            again: None,
-            work,
+            recorder: Recorder::new(input, &args.analysis, args.keep_packets, stop),
             pulse,
             answers: answers.clone(),
-            signals: input.signals(),
+            signals,
             rates: Rates::default(),
             state: if input.is_live() {
                 InputState::Live { done: false }
@@ -156,68 +150,6 @@ impl<'a> Analysis<'a> {
                 }
             },
             ended: None,
-            looked: 0,
-            lent: None,
-        }
-    }
-
-    /// Ends the capture, and lets others look until nobody will any more.
-    fn rest(&mut self) {
-        if self.signals.stopped() {
-            return;
-        }
-        let Self {
-            engine, history, ..
-        } = self;
-        engine.finish_with(|mirrored, taken, _| {
-            if let Some(taken) = taken {
-                history.salvaged(mirrored, taken);
-            }
-        });
-        match &mut self.state {
-            InputState::Files { done, .. } | InputState::Live { done } => *done = true,
-        }
-        let frames = self.engine.receiver().counts().frames;
-        self.pulse.tell(frames, false);
-        self.pulse.change();
-        while !self.signals.stopped() {
-            self.reload_if_told();
-            match self.work.recv_timeout(REST) {
-                Ok(work) => self.lend(work, None, false),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Lets somebody look.
-    fn lend(&mut self, work: Work, course: Option<&Course<'_>>, busy: bool) {
-        work(Moment {
-            analysis: self,
-            course,
-            busy,
-        });
-        self.lent = Some(Instant::now());
-    }
-
-    /// Lets others look: for one moment while packets come, for some while none do.
-    fn lend_if_wanted(&mut self, course: &Course<'_>) {
-        let frames = self.engine.receiver().counts().frames;
-        let busy = frames != self.looked;
-        self.looked = frames;
-        self.pulse
-            .tell(frames, matches!(course, Course::Live { .. }));
-        if busy {
-            if let Ok(work) = self.work.try_recv() {
-                self.lend(work, Some(course), busy);
-            }
-            return;
-        }
-        let until = Instant::now() + WHILE;
-        while Instant::now() < until
-            && let Ok(work) = self.work.recv_timeout(NEXT)
-        {
-            self.lend(work, Some(course), busy);
         }
     }
 
@@ -244,21 +176,7 @@ impl<'a> Analysis<'a> {
         Beside {
             sessions,
             live,
-            rates: self.rates.show(&mut self.engine, clock),
-        }
-    }
-
-    /// The frames that are there, and how they are read.
-    pub fn source(&mut self, course: Option<&Course<'_>>) -> Source {
-        let again = match course {
-            Some(Course::Files(files) | Course::Read(files)) => Some(files.again()),
-            Some(Course::Live { .. }) => None,
-            None => self.again.clone(),
-        };
-        Source {
-            frames: Frames::new(self.history.blocks(), again, self.signals.flag()),
-            config: self.config.clone(),
-            interfaces: self.engine.receiver().interfaces().to_vec(),
+            rates: self.rates.show(&mut self.recorder.engine, clock),
         }
     }
 
@@ -268,6 +186,12 @@ impl<'a> Analysis<'a> {
         {
             self.reload(sites, Timestamp(now()));
         }
+    }
+
+    /// Describes the sites anew, from a time on.
+    pub fn reload(&mut self, sites: Sites, now: Timestamp) {
+        self.recorder.reload(sites, now);
+        self.pulse.change();
     }
 
     /// How far files were read.
@@ -288,13 +212,69 @@ impl<'a> Analysis<'a> {
     }
 }
 
-impl Consumer for Analysis<'_> {
+impl<'a> Owner<Analysis<'a>> for Analysis<'a> {
+    fn frames(&mut self) -> u64 {
+        self.recorder.engine.receiver().counts().frames
+    }
+
+    fn lent(&mut self) -> Result<&mut Self> {
+        Ok(self)
+    }
+}
+
+impl Attended<'_> {
+    /// Ends the capture, and lets others look until nobody will any more.
+    fn rest(&mut self) {
+        if self.analysis.signals.stopped() {
+            return;
+        }
+        self.analysis.recorder.finish();
+        if let Err(error) = self.close_feed() {
+            let failed = Answer::Notice(Weight::Error, error_text(&error));
+            let _ = self.analysis.answers.send(failed);
+        }
+        let Self { analysis, desk, .. } = self;
+        match &mut analysis.state {
+            InputState::Files { done, .. } | InputState::Live { done } => *done = true,
+        }
+        let frames = analysis.frames();
+        analysis.pulse.tell(frames, false);
+        analysis.pulse.change();
+        while !analysis.signals.stopped() {
+            analysis.reload_if_told();
+            if desk.lend_within(REST, analysis).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Attended<'_> {
+    /// Tells other tools all that they were not told yet.
+    fn close_feed(&mut self) -> Result<()> {
+        if let Some(feed) = self.feed.take() {
+            self.closing = Some(feed.close(&mut self.analysis.recorder.engine)?);
+        }
+        Ok(())
+    }
+
+    /// The same where packets came until the end.
+    fn close(mut self) -> Result<Option<Closing>> {
+        if self.feed.is_some() {
+            self.analysis.recorder.finish();
+            self.close_feed()?;
+        }
+        Ok(self.closing)
+    }
+}
+
+impl Consumer for Attended<'_> {
     fn receiver(&mut self) -> Option<&mut Decapsulator> {
-        Some(self.engine.receiver())
+        self.analysis.recorder.receiver()
     }
 
     fn engine(&mut self) -> Option<&mut Engine> {
-        Some(&mut self.engine)
+        Some(&mut self.analysis.recorder.engine)
     }
 
     fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
@@ -303,42 +283,43 @@ impl Consumer for Analysis<'_> {
 
     fn frames_at(&mut self, frames: &[Frame<'_>], places: &[Option<Place>]) -> Result<()> {
         for frame in frames {
-            self.rates.count(frame.time, frame.wire_len);
+            self.analysis.rates.count(frame.time, frame.wire_len);
         }
-        let mut batch = self.history.batch(frames, places);
-        self.engine
-            .frames_with(frames, |index, mirrored, taken, _| {
-                batch.packet(index, mirrored, taken);
-            });
-        batch.finish();
-        Ok(())
+        self.analysis.recorder.frames_at(frames, places)
     }
 
     fn look(&mut self, course: &Course<'_>) -> Result<()> {
+        let Self {
+            analysis,
+            desk,
+            feed,
+            ..
+        } = self;
         if let Course::Files(files) | Course::Read(files) = course {
-            self.note_progress(files);
-            self.reload_if_told();
+            analysis.note_progress(files);
+            analysis.reload_if_told();
         }
-        if let Course::Read(files) = course {
-            self.again = Some(files.again());
+        analysis.recorder.look(course)?;
+        let is_live = matches!(course, Course::Live { .. });
+        let frames = analysis.frames();
+        analysis.pulse.tell(frames, is_live);
+        desk.lend(analysis, course, |_| false)?;
+        match feed {
+            Some(feed) => feed.lend(&mut analysis.recorder.engine, course),
+            None => Ok(()),
         }
-        self.lend_if_wanted(course);
-        Ok(())
     }
 
     fn patience(&self) -> Duration {
-        // Between two moments of a look nobody waits for packets in vain.
-        let looks = self.lent.is_some_and(|lent| lent.elapsed() < LATELY);
-        if looks { Duration::ZERO } else { PATIENCE }
+        let feed = self.feed.as_ref().map(Feed::patience);
+        self.desk.patience().min(feed.unwrap_or(Duration::MAX))
     }
 
     fn flows(&self) -> usize {
-        self.engine.flow_count()
+        self.analysis.recorder.flows()
     }
 
-    fn reload(&mut self, sites: Sites, _now: Timestamp) {
-        self.config.sites = sites.clone();
-        self.engine.reload(sites);
-        self.pulse.change();
+    fn reload(&mut self, sites: Sites, now: Timestamp) {
+        self.analysis.reload(sites, now);
     }
 }

@@ -19,13 +19,13 @@ use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::track::{Tracked, Tracker};
 use mirrorscope_tui::data::Weight;
 
-use super::ladder;
-use super::replay::{Replay, Source};
 use crate::cli::Keep;
 use crate::command::decap::Decap;
 use crate::command::decap::gate::Gate;
 use crate::command::decap::output::{Outgoing, Output, Settings};
 use crate::command::decap::verdicts::{Verdicts, comment};
+use crate::command::replay::ladder;
+use crate::command::replay::{Replay, Source};
 use crate::html;
 use crate::output::text::{count, findings as write_findings, heading};
 use crate::output::{Screen, detail};
@@ -243,7 +243,7 @@ impl Pages {
             },
             report: self.report,
             endpoints: Vec::new(),
-            ladders: self.replays.into_iter().map(ladder::ladder).collect(),
+            ladders: self.replays.into_iter().map(ladder).collect(),
         }
     }
 }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use mirrorscope_tui::data::{Answer, FlowId, PacketRef};
 
 use super::export::{Packets, Pages};
-use super::replay::{Replay, Source};
-use super::{ladder, packet, stream};
+use super::{packet, stream};
+use crate::command::replay::{Replay, Source, ladder};
 use crate::output::error_text;
 
 /// Something to be done, with all that it needs.
@@ -30,7 +30,7 @@ impl Job {
         let told =
             |result: Result<String>| Answer::Exported(result.map_err(|error| error_text(&error)));
         match self {
-            Self::Ladder(id, replay) => Answer::Ladder(id, ladder::ladder(*replay)),
+            Self::Ladder(id, replay) => Answer::Ladder(id, ladder(*replay)),
             Self::Stream(id, replay) => Answer::Stream(id, stream::stream(*replay)),
             Self::Packet(at, source) => Answer::Packet(at, packet::packet(*source, at)),
             Self::Packets(packets) => told(packets.write()),

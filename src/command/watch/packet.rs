@@ -6,7 +6,7 @@ use mirrorscope_dissectors::fields::layers;
 use mirrorscope_engine::point::InterfaceName;
 use mirrorscope_tui::data::{Packet, PacketRef};
 
-use super::replay::Source;
+use crate::command::replay::Source;
 
 /// Takes the frame apart.
 pub fn packet(source: Source, PacketRef(number): PacketRef) -> Result<Arc<Packet>, String> {

@@ -6,11 +6,11 @@ use mirrorscope_engine::flow::protocol;
 use mirrorscope_engine::stream::{Note, Policy};
 use mirrorscope_tui::data::{Content, Piece, Stream};
 
-use super::replay::Replay;
 use crate::command::choice::Choice;
 use crate::command::follow::Explained;
 use crate::command::follow::collect::Collector;
 use crate::command::follow::spool::Spools;
+use crate::command::replay::Replay;
 use crate::output::error_text;
 use crate::output::follow::{Item, Replay as _};
 use crate::pipeline::Consumer;

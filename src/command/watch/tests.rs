@@ -2,6 +2,7 @@
 
 mod driver;
 mod exports;
+mod feeds;
 mod ladders;
 mod screens;
 mod snapshots;

@@ -13,13 +13,14 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::{Engine, one};
 use mirrorscope_tui::data::{Answer, Ask, Export, ExportForm, FlowId, Latest, Snapshot};
 
+use super::analysis::Analysis;
 use super::export::{LADDERS, Packets, Pages, Whole, is_html};
 use super::job::Job;
-use super::line::{Beat, Gone, Line, Moment, Spent};
 use super::notices;
-use super::replay::Replay;
+use super::pulse::{Beat, Pulse};
 use crate::cli::WatchArgs;
-use crate::pipeline::{Consumer, Signals};
+use crate::command::replay::Replay;
+use crate::pipeline::{Gone, Line, Moment, Signals, Spent};
 
 /// Nobody reads faster.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -39,7 +40,8 @@ const GONE: &str = "this flow is not known any more: it gave way to others (--ma
 pub struct Views<'a> {
     args: &'a WatchArgs,
     signals: Arc<Signals>,
-    line: Line,
+    line: Line<Analysis<'a>>,
+    pulse: Arc<Pulse>,
     asks: Receiver<Ask>,
     answers: Sender<Answer>,
     jobs: Sender<Job>,
@@ -70,7 +72,7 @@ impl Desk for Asked<'_, '_> {
         &mut self,
         work: impl FnOnce(&Engine) -> R + Send + 'static,
     ) -> Result<R, Gone> {
-        self.0.at(move |moment| work(&moment.analysis.engine))
+        self.0.at(move |moment| work(&moment.lent.recorder.engine))
     }
 
     fn is_still(&self) -> bool {
@@ -85,7 +87,10 @@ impl Desk for Unasked<'_, '_> {
         &mut self,
         work: impl FnOnce(&Engine) -> R + Send + 'static,
     ) -> Result<R, Gone> {
-        let work = move |moment: &mut Moment<'_, '_>| work(&moment.analysis.engine);
+        let work = move |moment: &mut Moment<'_, _>| {
+            let analysis: &Analysis<'_> = moment.lent;
+            work(&analysis.recorder.engine)
+        };
         let (done, spent) = self.0.line.at(work)?;
         self.0.rest(spent)?;
         Ok(done)
@@ -101,13 +106,14 @@ impl<'a> Views<'a> {
     pub fn new(
         args: &'a WatchArgs,
         signals: Arc<Signals>,
-        line: Line,
+        (line, pulse): (Line<Analysis<'a>>, Arc<Pulse>),
         (asks, answers, jobs): (Receiver<Ask>, Sender<Answer>, Sender<Job>),
     ) -> Self {
         Self {
             args,
             signals,
             line,
+            pulse,
             asks,
             answers,
             jobs,
@@ -164,7 +170,7 @@ impl<'a> Views<'a> {
     /// Does something in a moment for somebody who waits.
     fn at<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Moment<'_, '_>) -> R + Send + 'static,
+        work: impl FnOnce(&mut Moment<'_, Analysis<'a>>) -> R + Send + 'static,
     ) -> Result<R, Gone> {
         let (done, spent) = self.line.at(work)?;
         if spent.busy {
@@ -206,7 +212,7 @@ impl<'a> Views<'a> {
             Ask::ReloadSites => {
                 let sites = notices::sites_again(&self.args.analysis.input, &self.answers);
                 if let Some(sites) = sites {
-                    self.at(|moment| moment.analysis.reload(sites, Timestamp(now())))?;
+                    self.at(|moment| moment.lent.reload(sites, Timestamp(now())))?;
                 }
                 return Ok(());
             }
@@ -226,7 +232,7 @@ impl<'a> Views<'a> {
                 Job::Stream(id, replay)
             }
             Ask::Packet(packet) => {
-                let source = self.at(|moment| moment.analysis.source(moment.course))?;
+                let source = self.at(|moment| moment.lent.recorder.source(moment.course))?;
                 Job::Packet(packet, Box::new(source))
             }
             Ask::Export(export) => self.export(export)?,
@@ -250,8 +256,8 @@ impl<'a> Views<'a> {
             return Ok(None);
         };
         let (source, losses) = self.at(|moment| {
-            let losses = moment.analysis.engine.mirror_losses();
-            (moment.analysis.source(moment.course), losses)
+            let losses = moment.lent.recorder.engine.mirror_losses();
+            (moment.lent.recorder.source(moment.course), losses)
         })?;
         Ok(Some(Box::new(Replay {
             flow,
@@ -275,8 +281,8 @@ impl<'a> Views<'a> {
         Ok(match export.form {
             ExportForm::Pcapng => {
                 let (source, complete) = self.at(|moment| {
-                    let source = moment.analysis.source(moment.course);
-                    (source, moment.analysis.history.is_complete())
+                    let source = moment.lent.recorder.source(moment.course);
+                    (source, moment.lent.recorder.history.is_complete())
                 })?;
                 Job::Packets(Box::new(Packets {
                     path: export.path,
@@ -312,7 +318,7 @@ impl<'a> Views<'a> {
 
     /// Whether something is new that is to be shown.
     fn is_due(&self) -> bool {
-        let beat = self.line.pulse.beat();
+        let beat = self.pulse.beat();
         let Some((ended, shown, cost)) = self.looked else {
             return true;
         };
@@ -320,7 +326,7 @@ impl<'a> Views<'a> {
             Duration::ZERO
         } else if beat.frames != shown.frames {
             INTERVAL
-        } else if self.line.pulse.is_live() {
+        } else if self.pulse.is_live() {
             IDLE.max(cost * IDLE_SHARE)
         } else {
             return false;
@@ -331,15 +337,14 @@ impl<'a> Views<'a> {
     /// Looks at all flows, and sends what is known now.
     fn look_at_all(&mut self) -> Result<(), Gone> {
         let begin = Instant::now();
-        let beat = self.line.pulse.beat();
+        let beat = self.pulse.beat();
         self.rested = Duration::ZERO;
         // What is said to be read must have been there for all that follows.
-        let input = self.at(|moment| moment.analysis.state.clone())?;
+        let input = self.at(|moment| moment.lent.state.clone())?;
         let (mut report, digest) = page::report_and_digest(&mut Unasked(self))?;
         let endpoints = look::endpoints(&mut Unasked(self))?;
         let sessions = std::mem::take(&mut report.sessions);
-        let work = |moment: &mut Moment<'_, '_>| moment.analysis.beside(moment.course, sessions);
-        let beside = self.at(work)?;
+        let beside = self.at(|moment| moment.lent.beside(moment.course, sessions))?;
         report.sessions = beside.sessions;
         report.live = beside.live;
         // Others may be asked for while these are sought.

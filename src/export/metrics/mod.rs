@@ -5,7 +5,6 @@ mod serve;
 mod text;
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +15,8 @@ use mirrorscope_engine::time::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
 use serve::Server;
+
+use super::target::Listen;
 
 /// What is known of the run by now.
 #[derive(Clone, Debug, Default)]
@@ -60,9 +61,9 @@ pub struct Port {
 
 impl Port {
     /// Takes it.
-    pub fn open(address: SocketAddr) -> Result<Self> {
+    pub fn open(at: &Listen) -> Result<Self> {
         Ok(Self {
-            server: Server::bind(address)?,
+            server: Server::bind(at)?,
             memory: File::open("/proc/self/statm").ok(),
         })
     }

@@ -8,6 +8,9 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mirrorscope_engine::point::printable;
+
+use crate::export::target::Listen;
 
 /// Readers that are served at once.
 const READERS: usize = 8;
@@ -28,10 +31,16 @@ pub struct Server {
 
 impl Server {
     /// Takes the port.
-    pub fn bind(address: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind(address).with_context(|| {
-            format!("--metrics {address}: cannot listen there; another port may be free")
-        })?;
+    pub fn bind(at: &Listen) -> Result<Self> {
+        let told = || format!("--metrics {}", printable(&at.to_string()));
+        let addresses = at.addresses().with_context(told)?;
+        let listener = TcpListener::bind(&addresses[..]);
+        let elsewhere = |cause: &io::Error| cause.kind() == io::ErrorKind::AddrNotAvailable;
+        let why = match &listener {
+            Err(cause) if elsewhere(cause) => "that is no address of this host",
+            _ => "cannot listen there; another port may be free",
+        };
+        let listener = listener.with_context(|| format!("{}: {why}", told()))?;
         Ok(Self { listener })
     }
 
@@ -145,7 +154,7 @@ mod tests {
     use super::*;
 
     fn server() -> SocketAddr {
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = Server::bind(&Listen::parse("0").unwrap()).unwrap();
         let address = server.address().unwrap();
         server
             .start(Arc::new(|| "x 1\n# EOF\n".to_owned()))

@@ -1,6 +1,6 @@
 //! A log file: it is gone on with, put aside when it is large or old, and whole at any moment.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,9 @@ pub struct Rotation {
     pub keep: Option<usize>,
 }
 
+/// Why a log with a header is not begun: it would have several.
+const SHARED: &str = "another run writes to it; give each a file of its own";
+
 /// A log file. Others may rename or delete it: then another one is begun under its name.
 pub struct LogFile {
     path: PathBuf,
@@ -34,6 +37,8 @@ struct Open {
     file: File,
     /// Nobody else writes to it who asks for that.
     alone: bool,
+    /// Somebody does.
+    shared: bool,
     /// Bytes of whole records in it.
     length: u64,
     /// There is more in it than a header.
@@ -45,7 +50,11 @@ impl LogFile {
     /// Opens it. A file that is there is gone on with, or put aside if it cannot be: one with a header.
     pub fn open(path: PathBuf, rotation: Rotation, headed: bool) -> io::Result<Self> {
         if headed && fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0) {
-            put_aside(&path, rotation.keep)?;
+            if let Err(TryLockError::WouldBlock) = File::open(&path)?.try_lock() {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, SHARED));
+            }
+            put_aside(&path)?;
+            delete_oldest(&path, rotation.keep)?;
         }
         let mut log = Self {
             path,
@@ -53,7 +62,10 @@ impl LogFile {
             open: None,
             fresh: false,
         };
-        log.opened()?;
+        let shared = log.opened()?.shared;
+        if headed && shared {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, SHARED));
+        }
         Ok(log)
     }
 
@@ -68,8 +80,10 @@ impl LogFile {
             end_line(&self.path, &mut file)?;
             let length = file.metadata()?.len();
             self.fresh = length == 0;
+            let locked = file.try_lock();
             Open {
-                alone: file.try_lock().is_ok(),
+                alone: locked.is_ok(),
+                shared: matches!(locked, Err(TryLockError::WouldBlock)),
                 file,
                 length,
                 used: length > 0,
@@ -80,7 +94,7 @@ impl LogFile {
     }
 
     /// Whether it is large or old enough.
-    fn is_full(&self) -> bool {
+    fn is_due(&self) -> bool {
         let Some(open) = self.open.as_ref().filter(|open| open.used) else {
             return false;
         };
@@ -90,11 +104,6 @@ impl LogFile {
             .time
             .is_some_and(|time| open.since.elapsed().is_ok_and(|age| age >= time));
         large || old
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        self.open = None;
-        put_aside(&self.path, self.rotation.keep)
     }
 
     /// Whether the file of that name is another one by now, or none.
@@ -137,27 +146,28 @@ impl Sink for LogFile {
             open.used |= chunk.count() > 0;
         }
         chunk.clear();
-        if self.is_full() {
-            // If that fails it goes on growing, which loses nothing.
-            let _ = self.rotate();
-        }
         Ok(())
     }
 
-    fn tick(&mut self) -> io::Result<()> {
-        if self.is_replaced() {
-            self.open = None;
+    fn is_full(&self) -> bool {
+        self.is_due() || self.is_replaced()
+    }
+
+    fn turn(&mut self, end: &Chunk) -> io::Result<()> {
+        let ours = !self.is_replaced();
+        if ours {
+            put_aside(&self.path)?;
         }
-        if self.is_full() {
-            self.rotate()?;
+        // It is still open, whatever it is called by now. What cannot be ended is whole without that.
+        let _ = self.write(end.bytes());
+        self.open = None;
+        if ours {
+            delete_oldest(&self.path, self.rotation.keep)?;
         }
         Ok(())
     }
 
     fn is_fresh(&mut self) -> bool {
-        if self.is_replaced() {
-            self.open = None;
-        }
         // What is wrong shows when something is written.
         let _ = self.opened();
         std::mem::take(&mut self.fresh)
@@ -181,8 +191,8 @@ fn end_line(path: &Path, file: &mut File) -> io::Result<()> {
     file.write_all(b"\n")
 }
 
-/// Gives a file a name with the time, and deletes the oldest of those with such names if there are too many.
-fn put_aside(path: &Path, keep: Option<usize>) -> io::Result<()> {
+/// Gives a file a name with the time.
+fn put_aside(path: &Path) -> io::Result<()> {
     let names = Names::of(path);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = Timestamp(now.map_or(0, |now| now.as_nanos() as i64));
@@ -192,16 +202,22 @@ fn put_aside(path: &Path, keep: Option<usize>) -> io::Result<()> {
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    fs::rename(path, names.folder.join(names.with(&stamp)))?;
-    if let Some(keep) = keep {
-        let mut aside = names.existing()?;
-        aside.sort_unstable();
-        let many = aside.len().saturating_sub(keep);
-        for old in aside.into_iter().take(many) {
-            match fs::remove_file(names.folder.join(old)) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-                _ => {}
-            }
+    fs::rename(path, names.folder.join(names.with(&stamp)))
+}
+
+/// Deletes the oldest of those that were put aside if there are too many.
+fn delete_oldest(path: &Path, keep: Option<usize>) -> io::Result<()> {
+    let Some(keep) = keep else {
+        return Ok(());
+    };
+    let names = Names::of(path);
+    let mut aside = names.existing()?;
+    aside.sort_unstable();
+    let many = aside.len().saturating_sub(keep);
+    for old in aside.into_iter().take(many) {
+        match fs::remove_file(names.folder.join(old)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
         }
     }
     Ok(())
@@ -272,6 +288,11 @@ mod tests {
         chunk.add(text.as_bytes());
         log.send(&mut chunk).unwrap();
         assert!(chunk.is_empty());
+        if log.is_full() {
+            let mut end = Chunk::default();
+            end.add_of(b"end\n", 0);
+            log.turn(&end).unwrap();
+        }
     }
 
     fn listed(folder: &Path) -> Vec<String> {
@@ -305,8 +326,8 @@ mod tests {
         assert_eq!(names.len(), 4, "{names:?}");
         assert!(names.contains(&"eve-old.json".to_owned()));
         let text = |name: &String| fs::read_to_string(folder.path().join(name)).unwrap();
-        assert_eq!(text(&names[0]), "line 3\nmore\n");
-        assert_eq!(text(&names[1]), "line 4\nmore\n");
+        assert_eq!(text(&names[0]), "line 3\nmore\nend\n");
+        assert_eq!(text(&names[1]), "line 4\nmore\nend\n");
         assert_eq!(fs::read_to_string(path).unwrap(), "last\n");
     }
 
@@ -326,6 +347,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_a_header_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        let open = |headed| LogFile::open(path.clone(), Rotation::default(), headed);
+        let mut log = open(true).unwrap();
+        let refused = || open(true).map(drop).unwrap_err();
+        assert_eq!(refused().kind(), io::ErrorKind::ResourceBusy);
+        write(&mut log, "line\n");
+        assert_eq!(refused().kind(), io::ErrorKind::ResourceBusy);
+        assert!(
+            open(false).is_ok(),
+            "without one its lines may be of several"
+        );
+        drop(log);
+        assert!(open(true).is_ok());
+        assert_eq!(listed(folder.path()).len(), 2);
+    }
+
+    #[test]
     fn a_line_that_was_left_in_its_midst_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eve.json");
@@ -342,10 +382,15 @@ mod tests {
         let mut log = LogFile::open(path.clone(), Rotation::default(), false).unwrap();
         write(&mut log, "one\n");
         fs::rename(&path, folder.path().join("eve.json.1")).unwrap();
-        log.tick().unwrap();
-        assert!(log.is_fresh());
+        assert!(log.is_full());
+        let mut end = Chunk::default();
+        end.add_of(b"end\n", 0);
+        log.turn(&end).unwrap();
+        assert!(log.is_fresh() && !log.is_full());
         write(&mut log, "two\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        let aside = fs::read_to_string(folder.path().join("eve.json.1")).unwrap();
+        assert_eq!(aside, "one\nend\n");
     }
 
     #[test]

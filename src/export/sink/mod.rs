@@ -19,8 +19,24 @@ pub trait Sink: Send {
     /// Sends records.
     fn send(&mut self, chunk: &mut Chunk) -> Result<(), Trouble>;
 
+    /// What became of records that were sent: of so many more, now, and of those before.
+    fn fate(&mut self, sent: u64) -> Fate {
+        Fate::Arrived(sent)
+    }
+
+    /// Waits for what is told of the last ones only after a while.
+    fn wait(&mut self) {}
+
     /// Does what is to be done about once a second.
-    fn tick(&mut self) -> io::Result<()> {
+    fn tick(&mut self) {}
+
+    /// What records are written to is full, or somebody took it away: it is to be ended, and another one begun.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// Ends it with these bytes. Whatever fails, nothing is lost, and what is there is gone on with.
+    fn turn(&mut self, _end: &Chunk) -> io::Result<()> {
         Ok(())
     }
 
@@ -36,6 +52,17 @@ pub trait Sink: Send {
 pub struct Trouble {
     pub cause: io::Error,
     pub then: Then,
+}
+
+/// What became of records, as far as it is known by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// So many arrived, as far as the system tells.
+    Arrived(u64),
+    /// Nobody was there to take so many.
+    Refused(u64),
+    /// That is not known yet of any of them.
+    Unknown,
 }
 
 /// What is to be done about it.

@@ -64,7 +64,7 @@ impl Recorder {
 }
 
 /// A veth pair: frames go in here, and come out there.
-fn pair(machine: &Machine, name: &str, mtu: u32) {
+pub fn pair(machine: &Machine, name: &str, mtu: u32) {
     machine.ip(&format!(
         "link add in{name} mtu {mtu} type veth peer name out{name} mtu {mtu}"
     ));
@@ -508,6 +508,7 @@ fn the_recorded_pace_is_kept_and_ends_at_once() {
     std::thread::sleep(Duration::from_millis(2500));
     let heard = listener.interrupt();
     assert!(began.elapsed() < Duration::from_secs(4));
+    assert!(heard.status.success(), "it was asked for: {}", heard.err);
     assert!(
         heard
             .err

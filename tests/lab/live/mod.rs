@@ -17,3 +17,4 @@ mod switches;
 mod unprivileged;
 mod vanish;
 mod watch;
+mod whose;

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::bench::Bench;
-use super::listener::Listener;
+use super::listener::{Listener, PROGRAM, command};
 use crate::capture;
 use crate::network::COLLECTOR;
+use crate::privilege::until;
 
 /// Mirrors that go to UDP ports: VXLAN and its older port, Geneve, TZSP, HP ERM.
 const PORTS: [u16; 5] = [4789, 8472, 6081, 37008, 7932];
@@ -109,4 +110,18 @@ fn who_holds_a_port_already_is_named() {
     socket.send_to(&[8; 64], (COLLECTOR, 4789)).unwrap();
     let report = listener.interrupt().document();
     assert_eq!(report["totals"]["frames"], 1);
+    // Wireshark shows what an extcap writes there as an error.
+    let file = bench.file("out.pcapng");
+    let words = format!(
+        "extcap --capture --extcap-interface mirror-eth0 --fifo {}",
+        file.display()
+    );
+    let listener = Listener::spawn(&bench.collector, command(PROGRAM, &words));
+    until("a capture file", || {
+        file.metadata().is_ok_and(|file| file.len() > 0)
+    });
+    socket.send_to(&[8; 64], (COLLECTOR, 4789)).unwrap();
+    let heard = listener.interrupt();
+    assert!(heard.status.success());
+    assert_eq!(heard.err, "");
 }

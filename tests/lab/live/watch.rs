@@ -124,7 +124,8 @@ fn the_interface_leads_from_the_finding_to_the_packet_while_the_traffic_goes_on(
     let network = Network::build(&plan, &run.folder(), &mut |name| run.machine(name));
     let stop = Stop::default();
     traffic::serve(&network.vm, "0.0.0.0".parse().unwrap(), 443, &stop);
-    let words = format!("watch -i eth0 --sites {SITES}");
+    let log = run.folder().join("eve.json");
+    let words = format!("watch -i eth0 --sites {SITES} --log eve:{}", log.display());
     let terminal = Terminal::start(&network.collector, &run.folder(), &words);
     terminal.wait_for(&["Overview", "eth0"]);
     let calls = calls(&network, &stop);
@@ -183,10 +184,19 @@ fn the_interface_leads_from_the_finding_to_the_packet_while_the_traffic_goes_on(
     terminal.press(&["C-l"]);
     terminal.press(&["1"]);
     terminal.wait_for(&["10.20.0.50: requests pass dc1, answers leave by dc2"]);
+    // Other tools are told meanwhile, and the rest at the end.
+    let logged = |kind: &str, what: &str| {
+        let log = std::fs::read_to_string(&log).unwrap();
+        let kind = format!("\"event_type\":\"{kind}\"");
+        let events = log.lines().filter(|line| line.contains(&kind));
+        events.filter(|event| event.contains(what)).count()
+    };
+    assert_eq!(logged("alert", "\"kind\":\"asymmetric-path\",").min(1), 1);
     terminal.press(&["q"]);
     terminal.wait_for_the_end();
     stop.store(true, Ordering::Relaxed);
     assert!(calls.join().unwrap() > 3);
+    assert!(logged("flow", "\"verdict\":\"asymmetric\"") > 3);
 }
 
 #[test]

@@ -21,7 +21,8 @@ use tempfile::NamedTempFile;
 
 use crate::cli::{Cli, Command};
 use crate::command::{self, watch::analysis};
-use crate::pipeline::{Input, Plan};
+use crate::export::Closing;
+use crate::pipeline::Plan;
 
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -69,7 +70,7 @@ pub fn compressed(file: &Path) -> NamedTempFile {
 pub struct Watched {
     asks: Sender<Ask>,
     pub answers: Receiver<Answer>,
-    analysis: Option<JoinHandle<Result<()>>>,
+    analysis: Option<JoinHandle<Result<bool>>>,
 }
 
 impl Watched {
@@ -86,8 +87,9 @@ impl Watched {
                 attends: true,
                 ..Plan::default()
             };
-            let input = Input::open(&args.analysis.input, plan)?;
-            analysis::run(input, &args, questions, &answer)
+            let open = command::watch::open(&args, plan, &answer)?;
+            let closing = analysis::run(open, &args, questions, &answer)?;
+            closing.map_or(Ok(true), Closing::wait)
         });
         Self {
             asks,
@@ -186,9 +188,10 @@ impl Watched {
         })
     }
 
-    /// Ends it.
-    pub fn quit(mut self) -> Result<()> {
-        self.asks.send(Ask::Quit).unwrap();
+    /// Ends it. True if other tools got all that they were to get.
+    pub fn quit(mut self) -> Result<bool> {
+        // It may have ended by itself.
+        let _ = self.asks.send(Ask::Quit);
         self.analysis.take().unwrap().join().unwrap()
     }
 }

@@ -1,5 +1,10 @@
 //! One flow once more: its frames through an engine of their own, so that every packet can be told of by itself.
 
+mod frames;
+mod history;
+mod ladder;
+mod recorder;
+
 use mirrorscope_engine::flow::FlowKey;
 use mirrorscope_engine::one::OneFlow;
 use mirrorscope_engine::point::InterfaceName;
@@ -9,7 +14,9 @@ use mirrorscope_engine::stream::MirrorLosses;
 use mirrorscope_engine::track::{Tracked, Tracker};
 use mirrorscope_engine::{Config, Engine};
 
-use super::frames::Frames;
+use frames::Frames;
+pub use ladder::ladder;
+pub use recorder::Recorder;
 
 /// Frames that are taken once more for a question, the latest ones.
 pub const MOST: usize = 200_000;

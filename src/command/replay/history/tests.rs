@@ -8,7 +8,7 @@ use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::time::Timestamp;
 
 use super::History;
-use crate::command::watch::frames::Frames;
+use crate::command::replay::frames::Frames;
 
 #[test]
 fn a_frame_of_two_flows_is_kept_and_told_once() {

@@ -16,7 +16,7 @@ use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{Sight as Seen, Tracked};
 use mirrorscope_tui::data::{Ladder, PacketRef, Rung, Sight};
 
-use super::replay::Replay;
+use super::Replay;
 use alike::Alike;
 use lanes::Lanes;
 use numbers::Segment;
