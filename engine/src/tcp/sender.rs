@@ -50,6 +50,9 @@ pub(super) struct Sender {
     duplicate_acks: u32,
     /// Since when it asks for what is missing, by duplicate or selective acknowledgements.
     asks_since: Timestamp,
+    /// Acknowledged bytes of it are waited for; it acknowledged some selectively. Which ones stands further away.
+    waits: bool,
+    selects: bool,
     /// What else happened, if anything did.
     trouble: Option<Box<Trouble>>,
 }
@@ -60,9 +63,9 @@ pub(super) struct Trouble {
     /// What stands in [`Sender`] is left out.
     counts: Counts,
     /// Highest number that it acknowledged selectively.
-    selected: Option<u32>,
+    selected: u32,
     /// Acknowledged numbers of it that were not seen, and packets to wait for them.
-    gap: Option<(u32, u32, u8)>,
+    gap: (u32, u32, u8),
     /// Gaps, packets with repeated payload and closed windows, as the history notes them.
     pub(super) gaps: u16,
     pub(super) repeats: u16,
@@ -181,28 +184,25 @@ impl Sender {
     }
 
     fn selected(&self) -> Option<u32> {
-        self.trouble.as_ref()?.selected
+        let trouble = self.trouble.as_ref().filter(|_| self.selects);
+        trouble.map(|trouble| trouble.selected)
     }
 
     /// Since when it asks for what is missing, if it does.
     fn asks_since(&self) -> Option<Timestamp> {
-        let asks = self.duplicates > 0 || self.selected().is_some();
+        let asks = self.duplicates > 0 || self.selects;
         asks.then_some(self.asks_since)
-    }
-
-    fn gap(&self) -> Option<(u32, u32, u8)> {
-        self.trouble.as_ref()?.gap
     }
 
     /// Acknowledged bytes of it are waited for.
     pub(super) fn has_gap(&self) -> bool {
-        self.gap().is_some()
+        self.waits
     }
 
     /// Acknowledged bytes of it did not come so far, and the history does not tell it yet.
     pub(super) fn has_open_gap(&self) -> bool {
-        let trouble = self.trouble.as_ref();
-        trouble.is_some_and(|t| t.gap.is_some() && noted(t.gaps.saturating_add(1)))
+        let trouble = self.trouble.as_ref().filter(|_| self.waits);
+        trouble.is_some_and(|trouble| noted(trouble.gaps.saturating_add(1)))
     }
 
     /// Takes what its segment says of its own numbers; true if the segment repeats payload.
@@ -417,11 +417,13 @@ impl Sender {
             None => between(from, acknowledged),
         };
         if unseen > 0 {
+            let waits = self.waits;
             let Trouble { counts, gap, .. } = self.trouble();
             up(&mut counts.acks_of_unseen);
             counts.unseen_bytes = counts.unseen_bytes.saturating_add(u64::from(unseen));
-            let (from, _, left) = gap.unwrap_or((from, 0, PATIENCE + 1));
-            *gap = Some((from, acknowledged, left));
+            let (from, _, left) = if waits { *gap } else { (from, 0, PATIENCE + 1) };
+            *gap = (from, acknowledged, left);
+            self.waits = true;
         }
     }
 
@@ -434,9 +436,7 @@ impl Sender {
         let asked_since = self.asks_since();
         if self.acknowledged != Some(acknowledged) {
             self.duplicates = 0;
-            if let Some(trouble) = &mut self.trouble {
-                trouble.selected = None;
-            }
+            self.selects = false;
         }
         self.acknowledged = Some(acknowledged);
         self.acknowledged_at = time;
@@ -451,7 +451,7 @@ impl Sender {
                 }
             }
         }
-        if self.selected().is_some() {
+        if self.selects {
             self.asks_since = asked_since.unwrap_or(time);
         }
     }
@@ -465,26 +465,23 @@ impl Sender {
                     .selected()
                     .is_none_or(|selected| before(selected, right))
             {
-                self.trouble().selected = Some(right);
+                self.trouble().selected = right;
+                self.selects = true;
             }
         }
     }
 
     /// Counts a packet of the wait for acknowledged bytes; true if it is over, and they did not come.
     pub(super) fn wait_for_gap(&mut self) -> bool {
-        let Some(trouble) = &mut self.trouble else {
+        let Some(trouble) = self.trouble.as_mut().filter(|_| self.waits) else {
             return false;
         };
-        let Some((from, to, left)) = &mut trouble.gap else {
-            return false;
-        };
+        let (from, to, left) = &mut trouble.gap;
         let seen = self.seen.as_ref();
         let missing = seen.is_none_or(|seen| seen.unseen(*from, *to) > 0);
         *left -= 1;
         let over = *left == 0;
-        if over || !missing {
-            trouble.gap = None;
-        }
+        self.waits = !over && missing;
         over && missing
     }
 }
