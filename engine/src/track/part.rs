@@ -26,7 +26,8 @@ pub(super) struct Part {
     more: Option<Box<More>>,
     sessions: ArrayVec<SessionId, KEPT>,
     vlans: ArrayVec<u16, KEPT>,
-    segments: ArrayVec<u64, KEPT>,
+    /// The first; further ones are few, and in `more`.
+    segment: Option<u64>,
 }
 
 /// What few flows have at a point.
@@ -41,6 +42,8 @@ struct More {
     /// Those of them that came with a number of their own, or without any.
     renumbered: [u64; 2],
     unmatched: Option<Unmatched>,
+    /// Segments besides the first.
+    segments: [Option<u64>; KEPT - 1],
 }
 
 /// What tells a sender's next packet from a copy of its last one.
@@ -67,7 +70,7 @@ impl Part {
             more: None,
             sessions: ArrayVec::new(),
             vlans: ArrayVec::new(),
-            segments: ArrayVec::new(),
+            segment: None,
         }
     }
 
@@ -101,8 +104,10 @@ impl Part {
         if let Some(vlan) = packet.vlan {
             note(&mut self.vlans, vlan);
         }
-        if let Some(segment) = packet.segment {
-            note(&mut self.segments, segment);
+        if let Some(segment) = packet.segment
+            && *self.segment.get_or_insert(segment) != segment
+        {
+            self.note_further(segment);
         }
         let trail = &mut self.trails[side];
         if ip.identification != 0 {
@@ -121,6 +126,16 @@ impl Part {
             };
             trail.ack = tcp.acknowledgement;
             trail.window = tcp.window;
+        }
+    }
+
+    /// Keeps a segment that is not the first.
+    #[cold]
+    fn note_further(&mut self, segment: u64) {
+        let more = self.more.get_or_insert_default();
+        let mut places = more.segments.iter_mut();
+        if let Some(place) = places.find(|place| place.is_none_or(|known| known == segment)) {
+            *place = Some(segment);
         }
     }
 
@@ -184,7 +199,11 @@ impl Part {
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),
             vlans: self.vlans.to_vec(),
-            segments: self.segments.to_vec(),
+            segments: self
+                .segment
+                .into_iter()
+                .chain(more.segments.into_iter().flatten())
+                .collect(),
         }
     }
 }
