@@ -20,6 +20,8 @@ use episodes::Episodes;
 const WINDOW: u64 = 4096;
 /// Words of one bit each for them.
 const WORDS: usize = (WINDOW / 64) as usize;
+/// Numbers after which it is asked whether a wider grouping can be right; a power of two.
+const TRIAL: u64 = 1 << 16;
 /// A jump ahead by more than this is a restarted counter, not loss.
 const RESTART: i64 = 1 << 24;
 
@@ -114,6 +116,8 @@ pub struct Counter {
     /// Times the counter was started anew.
     pub restarts: u64,
     episodes: Episodes,
+    /// There is no such counter: it is followed no more.
+    refuted: bool,
 }
 
 impl Counter {
@@ -132,6 +136,7 @@ impl Counter {
             reordered: 0,
             restarts: 0,
             episodes: Episodes::default(),
+            refuted: false,
         };
         counter.start(number);
         counter
@@ -197,6 +202,9 @@ impl Counter {
 
     /// The same, whatever number it is.
     fn push_any(&mut self, number: u32, time: Timestamp) -> bool {
+        if self.refuted {
+            return false;
+        }
         self.received += 1;
         let repeated = self.duplicate;
         let step = i64::from(number.wrapping_sub(self.next as u32).cast_signed());
@@ -342,6 +350,9 @@ impl Sequences {
         for index in [member.source, member.destination] {
             if let Some(counter) = self.counters.get_mut(index) {
                 counter.push(number, time);
+                if counter.received.is_multiple_of(TRIAL) && !counter.refuted {
+                    self.try_grouping(index);
+                }
             }
         }
         let own = self.counters.get_mut(member.session);
@@ -377,6 +388,23 @@ impl Sequences {
         member
     }
 
+    /// Gives a wider grouping up whose numbers make no sense together, while those of its sessions do: it would take longer than
+    /// all the rest to follow.
+    #[cold]
+    fn try_grouping(&mut self, index: usize) {
+        let fit = |index: usize| self.counters.get(index).map_or_else(Fit::default, Fit::of);
+        let members = self.members();
+        let members = members.filter(|(_, m)| m.source == index || m.destination == index);
+        let sessions = members.fold(Fit::default(), |sum, (_, m)| sum.and(fit(m.session)));
+        let together = fit(index);
+        let refuted = together.misfit > together.received / 2
+            && sessions.misfit < sessions.received / 16
+            && !together.beats(sessions);
+        if let Some(counter) = self.counters.get_mut(index) {
+            counter.refuted = refuted;
+        }
+    }
+
     fn members(&self) -> impl Iterator<Item = (SessionId, &Member)> {
         (0..)
             .map(SessionId)
@@ -399,7 +427,9 @@ impl Sequences {
         }
         // A wider grouping is believed only if it explains the numbers better than the narrower one.
         let sessions = |source: usize| by_source.get(&source).copied().unwrap_or_default();
-        let source_is_shared = |source: usize| fit(source).beats(sessions(source));
+        let may_be = |index: usize| self.counters.get(index).is_some_and(|c| !c.refuted);
+        let source_is_shared =
+            |source: usize| may_be(source) && fit(source).beats(sessions(source));
         let destination_is_shared = |destination: usize| {
             let sources = by_destination.get(&destination).into_iter().flatten();
             let narrower = sources.fold(Fit::default(), |sum, &source| {
@@ -409,7 +439,7 @@ impl Sequences {
                     sessions(source)
                 })
             });
-            fit(destination).beats(narrower)
+            may_be(destination) && fit(destination).beats(narrower)
         };
         let shared: Set<usize> = by_destination
             .keys()
@@ -640,6 +670,39 @@ mod tests {
                 counter.counter.missing
             );
         }
+    }
+
+    #[test]
+    fn a_grouping_that_numbers_refute_is_followed_no_more() {
+        // One of a hundred numbers of each session is lost; both sessions come from one source.
+        let mut apart = Sequences::default();
+        // The same of one counter that both share.
+        let mut shared = Sequences::default();
+        let push = |s: &mut Sequences, session: u32, number: u32, n: u32| {
+            let time = Timestamp(i64::from(n));
+            s.push(SessionId(session), || addresses(1), number, time);
+        };
+        let numbers = 3 * TRIAL as u32;
+        for n in (0..numbers).filter(|n| n % 100 != 7) {
+            push(&mut apart, n % 2, n / 2 + 1_000_000 * (n % 2), n);
+            push(&mut shared, n % 3 % 2, n, n);
+        }
+        let member = |s: &Sequences| s.members[0].unwrap();
+        let followed = |s: &Sequences, index: usize| s.counters[index].received;
+        let received = (0..numbers).filter(|n| n % 100 != 7).count() as u64;
+        let (source, destination) = (member(&apart).source, member(&apart).destination);
+        for index in [source, destination] {
+            let seen = followed(&apart, index);
+            assert!(
+                seen < TRIAL + 100,
+                "but for some that fit by chance: {seen}"
+            );
+        }
+        assert_eq!(followed(&shared, member(&shared).source), received);
+        let assigned = apart.assign();
+        let of = |session: u32| &assigned[&SessionId(session)];
+        assert_eq!([0, 1].map(|session| of(session).sessions), [1, 1]);
+        assert_eq!(shared.assign()[&SessionId(0)].sessions, 2);
     }
 
     #[test]
