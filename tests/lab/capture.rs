@@ -84,6 +84,14 @@ impl Capture {
         }
     }
 
+    /// Ends it before anything happened.
+    pub fn abandon(mut self) {
+        interrupt(&mut self.tcpdump);
+        for listener in self.live {
+            listener.interrupt();
+        }
+    }
+
     /// Ends it. A capture that lost packets is worth nothing.
     pub fn finish(mut self) -> Captured {
         interrupt(&mut self.tcpdump);

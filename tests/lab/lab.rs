@@ -35,6 +35,8 @@ pub struct Scenario {
 
 /// The folder that `tests/lab/run --record` writes to.
 const RECORD: &str = "MIRRORSCOPE_LAB_RECORD";
+/// How often a capture is begun anew until nothing comes while its programs start.
+const CALM: usize = 20;
 
 /// The sites file of the lab.
 pub const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/two-sites.toml");
@@ -119,8 +121,18 @@ impl Lab {
         let more: Vec<String> = plan.options.iter().map(|word| (*word).to_owned()).collect();
         options.extend(more.clone());
         let recording = run.folder().join(format!("{}.pcap", scenario.name));
-        let (mirrored_before, passed_before) = (network.mirrored().1, network.passed());
-        let capture = Capture::start(&network.collector, &recording, &options);
+        let quiet = (0..CALM).find_map(|_| {
+            let before = (network.mirrored().1, network.passed());
+            let capture = Capture::start(&network.collector, &recording, &options);
+            if network.mirrored().1 == before.0 {
+                return Some((before, capture));
+            }
+            // Machines with IPv6 speak by themselves when they start: who heard that, and who did not yet, nobody knows.
+            capture.abandon();
+            None
+        });
+        let ((mirrored_before, passed_before), capture) =
+            quiet.unwrap_or_else(|| panic!("the network is never quiet"));
         let unreachable_before = network.unreachable();
         Self {
             network,

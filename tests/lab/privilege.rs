@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use landlock::{AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Somebody that no table of this machine knows.
 const CALLER: u32 = 54_321;
@@ -143,9 +144,10 @@ fn another_folder_is_out_of_reach_though_the_caller_may_write_there() {
     let out = told.join("inner.pcapng");
     let (child, mut pipe, rest) = half_fed(&out);
     until("waited for a file", || !files(&told).is_empty());
-    // The name now leads elsewhere.
-    fs::rename(&told, place.path().join("before")).unwrap();
-    symlink(&other, &told).unwrap();
+    // The name now leads elsewhere: at once, as it may be looked at in this moment.
+    let link = place.path().join("link");
+    symlink(&other, &link).unwrap();
+    renameat_with(CWD, &link, CWD, &told, RenameFlags::EXCHANGE).unwrap();
     pipe.write_all(&rest).unwrap();
     drop(pipe);
     let (code, said) = finish(child);
