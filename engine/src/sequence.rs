@@ -392,17 +392,21 @@ impl Sequences {
     /// all the rest to follow.
     #[cold]
     fn try_grouping(&mut self, index: usize) {
-        let fit = |index: usize| self.counters.get(index).map_or_else(Fit::default, Fit::of);
         let members = self.members();
         let members = members.filter(|(_, m)| m.source == index || m.destination == index);
-        let sessions = members.fold(Fit::default(), |sum, (_, m)| sum.and(fit(m.session)));
-        let together = fit(index);
+        let sessions = members.fold(Fit::default(), |sum, (_, m)| sum.and(self.fit(m.session)));
+        let together = self.fit(index);
         let refuted = together.misfit > together.received / 2
             && sessions.misfit < sessions.received / 16
             && !together.beats(sessions);
         if let Some(counter) = self.counters.get_mut(index) {
             counter.refuted = refuted;
         }
+    }
+
+    fn fit(&self, index: usize) -> Fit {
+        let counter = self.counters.get(index);
+        counter.map_or_else(Fit::default, Fit::of)
     }
 
     fn members(&self) -> impl Iterator<Item = (SessionId, &Member)> {
@@ -414,7 +418,7 @@ impl Sequences {
 
     /// For each session with numbers: the counter that it belongs to, as far as the numbers tell.
     pub fn assign(&self) -> Map<SessionId, Assigned<'_>> {
-        let fit = |index: usize| self.counters.get(index).map_or_else(Fit::default, Fit::of);
+        let fit = |index: usize| self.fit(index);
         let mut by_source: Map<usize, Fit> = Map::default();
         let mut by_destination: Map<usize, Set<usize>> = Map::default();
         for (_, member) in self.members() {

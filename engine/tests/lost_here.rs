@@ -45,8 +45,12 @@ fn engine() -> Engine {
 
 /// A packet of the client that a numbered session mirrors.
 fn numbered(session: u16, sequence: u32) -> Vec<u8> {
-    let inner = story::inner(&["r1>server", "A", "100", "200", "10"]);
-    story::mirrored(session, 0, sequence, &inner)
+    numbered_of(session, sequence, &["r1>server", "A", "100", "200", "10"])
+}
+
+/// Any packet that such a session mirrors.
+fn numbered_of(session: u16, sequence: u32, what: &[&str]) -> Vec<u8> {
+    story::mirrored(session, 0, sequence, &story::inner(what))
 }
 
 /// A packet in VXLAN, of the point whose session id is its VNI.
@@ -280,10 +284,6 @@ fn half_seen_by_numbers(engine: &mut Engine, (arrived, lost): (u32, u32)) {
         }
     }
     feed(engine, 20.1, 0, &numbered_of(5, sequence, &["from", "r1"]));
-}
-
-fn numbered_of(session: u16, sequence: u32, what: &[&str]) -> Vec<u8> {
-    story::mirrored(session, 0, sequence, &story::inner(what))
 }
 
 #[test]

@@ -368,10 +368,19 @@ struct Set {
 }
 
 impl Set {
+    fn way(&self, tag: u32) -> Option<usize> {
+        self.tags.iter().position(|other| *other == tag)
+    }
+
+    /// Where a packet may be.
+    fn place(&self, tag: u32) -> Option<usize> {
+        let place = self.places.get(self.way(tag)?)?;
+        Some(*place as usize)
+    }
+
     /// Notes where a packet is: where an equal tag stands, else before all others.
     fn note(&mut self, tag: u32, place: u32) {
-        let same = self.tags.iter().position(|other| *other == tag);
-        let way = same.unwrap_or_else(|| {
+        let way = self.way(tag).unwrap_or_else(|| {
             self.tags.copy_within(..WAYS - 1, 1);
             self.places.copy_within(..WAYS - 1, 1);
             0
@@ -403,11 +412,7 @@ impl Recent {
     pub(super) fn fetch_known(&self, id: u64) {
         let (set, tag) = place_of(id);
         if let Some(set) = self.index.get(set)
-            && let Some(way) = set.tags.iter().position(|other| *other == tag)
-            && let Some(known) = set
-                .places
-                .get(way)
-                .and_then(|place| self.known.get(*place as usize))
+            && let Some(known) = set.place(tag).and_then(|place| self.known.get(place))
         {
             fetch(known);
         }
@@ -431,11 +436,9 @@ impl Recent {
     /// A packet equal to one that was seen lately.
     pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
         let (set, tag) = place_of(id);
-        let set = self.index.get(set)?;
-        let way = set.tags.iter().position(|other| *other == tag)?;
-        let place = *set.places.get(way)?;
+        let place = self.index.get(set)?.place(tag)?;
         // Another packet may have its place by now.
-        let known = self.known.get_mut(place as usize)?;
+        let known = self.known.get_mut(place)?;
         let age = now.since(known.first);
         (known.id == id && age.abs() <= WINDOW).then_some(known)
     }

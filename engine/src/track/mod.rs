@@ -408,8 +408,8 @@ impl Tracker {
         let (_, part) = self.table.at(slot, point)?;
         let held = part.heap_size();
         part.unmatched(first);
-        let grown = part.heap_size() - held;
-        self.table.grown(grown);
+        let holds = part.heap_size();
+        self.table.resized(held, holds);
         let (_, part) = self.table.at(slot, point)?;
         Some(part.unmatched(first))
     }
