@@ -306,7 +306,7 @@ pub struct AnalysisArgs {
     pub filter: Option<String>,
 
     /// Threads that analyse: with 2, one strips packets while the other follows flows; the results are the same. decap,
-    /// follow and watch use one [default: as many as there are cores, at most 2]
+    /// follow and watch use one [default: as many as there are cores, less one that receives live, at most 2]
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=2), hide_short_help = true)]
     pub threads: Option<u8>,
 
@@ -316,10 +316,12 @@ pub struct AnalysisArgs {
 }
 
 impl AnalysisArgs {
-    /// Threads that analyse.
+    /// Threads that analyse. Live, the kernel needs a core to receive: two threads that share one do less than one.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(|| cores().min(2), usize::from)
+        let receiving = usize::from(self.input.live.is_live());
+        let free = || cores().saturating_sub(receiving).clamp(1, 2);
+        self.threads.map_or_else(free, usize::from)
     }
 }
 

@@ -4,6 +4,7 @@
 //! frame. Frames are lent where they lie; a block goes back when its last frame was used. Specification: packet(7) and
 //! Linux, `Documentation/networking/packet_mmap.rst` (`TPACKET_V3`).
 
+mod aside;
 mod block;
 mod mapping;
 mod origins;
@@ -91,8 +92,6 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Ring {
     socket: Socket,
     blocks: Blocks,
-    /// The block that is read, or that comes next.
-    at: usize,
     reader: Reader,
     /// The frame that is taken next, and its interface.
     next: Option<(Slot, u32)>,
@@ -169,7 +168,6 @@ impl Ring {
         Ok(Self {
             socket,
             blocks,
-            at: 0,
             reader: Reader::default(),
             next: None,
             origins,
@@ -211,10 +209,8 @@ impl Ring {
             if let Some(time) = self.more() {
                 return Some(time);
             }
-            if self.blocks.give_back() {
-                self.at = (self.at + 1) % self.blocks.count();
-            }
-            let block = self.blocks.take(self.at)?;
+            self.blocks.give_back();
+            let block = self.blocks.take()?;
             self.reader = Reader::new(block);
         }
     }
@@ -275,7 +271,7 @@ impl Ring {
 
     /// The time up to which all frames were there, for a ring that had none ready at `now`.
     pub fn complete(&self, now: i64) -> i64 {
-        if self.next.is_none() && self.blocks.is_untouched(self.at) {
+        if self.next.is_none() && self.blocks.none_begun() {
             now - SLACK
         } else {
             now - HOLD
@@ -336,7 +332,7 @@ impl Ring {
             self.target.bind(&self.socket, index)?;
             return Ok(true);
         };
-        if self.next.is_some() || self.blocks.ready(self.at) {
+        if self.next.is_some() || self.blocks.any() {
             // First what the old ring still has.
             return Ok(false);
         }
@@ -354,7 +350,6 @@ impl Ring {
         self.count_drops();
         self.socket = socket;
         self.blocks = blocks;
-        self.at = 0;
         self.reader = Reader::default();
         Ok(true)
     }

@@ -36,22 +36,23 @@ pub(super) const FAR: u32 = 1 << 30;
 /// Holes that are remembered of one direction.
 const HOLES: usize = 4;
 
-/// The numbers of one direction that were seen: from the lowest to the highest, but for the latest holes between.
-///
-/// When there are more holes than places the oldest is forgotten, as if it had been filled.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The numbers of one direction that were seen: from the lowest to the highest, but for the latest [`Holes`] between, which
+/// stand elsewhere: most directions have none, and there are millions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// Lowest number.
     base: u32,
     /// The number after the highest.
     next: u32,
-    /// Most directions have none, and there are millions.
-    holes: Option<Box<Holes>>,
+    /// From here on none is missing.
+    whole: u32,
 }
 
-/// Numbers that were not seen: one range at least.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Holes {
+/// Numbers that were not seen.
+///
+/// When there are more than places the oldest are forgotten, as if they had been filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holes {
     ranges: [(u32, u32); HOLES],
     count: u8,
 }
@@ -72,6 +73,30 @@ impl Holes {
             self.count += 1;
         }
     }
+
+    /// Keeps of each hole what is before `from` or behind `to`.
+    fn fill(&mut self, from: u32, to: u32) {
+        let old = *self;
+        self.count = 0;
+        for &(start, end) in old.as_slice() {
+            for (start, end) in [(start, earlier(end, from)), (later(start, to), end)] {
+                if before(start, end) {
+                    self.add((start, end));
+                }
+            }
+        }
+    }
+
+    /// Forgets what is before a number.
+    pub(super) fn forget_before(&mut self, number: u32) {
+        let old = *self;
+        self.count = 0;
+        for &(start, end) in old.as_slice() {
+            if before(number, end) {
+                self.add((later(start, number), end));
+            }
+        }
+    }
 }
 
 /// What a segment added to the numbers that were seen.
@@ -89,8 +114,13 @@ impl Seen {
         Self {
             base,
             next,
-            ..Self::default()
+            whole: base,
         }
+    }
+
+    /// Lowest number.
+    pub(super) fn base(&self) -> u32 {
+        self.base
     }
 
     /// The number after the highest.
@@ -103,54 +133,38 @@ impl Seen {
         !within(self.next, number, FAR)
     }
 
-    fn holes(&self) -> &[(u32, u32)] {
-        self.holes
-            .as_deref()
-            .map(Holes::as_slice)
-            .unwrap_or_default()
-    }
-
-    /// Bytes that it holds elsewhere.
-    pub(super) fn heap_size(&self) -> usize {
-        self.holes.as_deref().map_or(0, size_of_val)
-    }
-
     /// How many of the numbers from `from` to before `to` were not seen.
-    pub(super) fn unseen(&self, from: u32, to: u32) -> u32 {
+    pub(super) fn unseen(&self, holes: &Holes, from: u32, to: u32) -> u32 {
         let overlap = |&(start, end): &(u32, u32)| between(later(start, from), earlier(end, to));
         let below = overlap(&(from, earlier(to, self.base)));
         let above = overlap(&(later(from, self.next), to));
         // Numbers that make no sense together may count twice.
-        self.holes()
+        holes
+            .as_slice()
             .iter()
             .map(overlap)
             .fold(below.saturating_add(above), u32::saturating_add)
     }
 
-    /// Whether `number` is the next one, and none is missing in front of it.
+    /// Adds the numbers from the highest to before `end`, which is not far, where none is missing. True if so many were seen
+    /// that holes before the lowest are to be forgotten.
     #[inline]
-    pub(super) fn goes_on_at(&self, number: u32) -> bool {
-        self.next == number && self.holes.is_none()
-    }
-
-    /// Adds the numbers from the highest to before `end`, which is not far, where none is missing.
-    #[inline]
-    pub(super) fn go_on(&mut self, end: u32) {
+    pub(super) fn go_on(&mut self, end: u32) -> bool {
         self.next = end;
-        self.keep_near();
+        self.keep_near()
     }
 
     /// Whether all numbers from `from` to before `to`, which is later, were seen, as far as that is told easily.
     #[inline]
     pub(super) fn is_whole(&self, from: u32, to: u32) -> bool {
-        let above = from.wrapping_sub(self.base);
+        let above = from.wrapping_sub(self.whole);
         let left = self.next.wrapping_sub(to);
-        self.holes.is_none() && above < FAR && left < FAR
+        above < FAR && left < FAR
     }
 
     /// What [`Self::insert`] would tell.
-    pub(super) fn probe(&self, from: u32, to: u32) -> Added {
-        let late = self.unseen(from, earlier(to, self.next));
+    fn probe(&self, holes: &Holes, from: u32, to: u32) -> Added {
+        let late = self.unseen(holes, from, earlier(to, self.next));
         Added {
             again: between(from, earlier(to, self.next)).saturating_sub(late),
             late,
@@ -158,53 +172,41 @@ impl Seen {
     }
 
     /// Adds the numbers from `from` to before `to`, which may be none.
-    pub(super) fn insert(&mut self, from: u32, to: u32) -> Added {
+    pub(super) fn insert(&mut self, holes: &mut Holes, from: u32, to: u32) -> Added {
         // No window is larger (RFC 7323 §2.3): it is damaged, or of another connection.
         if self.is_far(from) || self.is_far(to) {
             return Added::default();
         }
-        let added = self.probe(from, to);
+        let added = self.probe(holes, from, to);
         if before(self.next, from) {
-            self.add_hole((self.next, from));
+            holes.add((self.next, from));
         }
         if before(from, to) {
-            self.fill(from, to);
+            holes.fill(from, to);
+            // Numbers below all that was seen are not between the highest and the new ones.
+            if before(to, self.base) {
+                holes.add((to, self.base));
+            }
             self.base = earlier(self.base, from);
         }
         self.next = later(self.next, to);
-        self.keep_near();
+        let ends = holes.as_slice().iter().map(|hole| hole.1);
+        self.whole = ends.fold(self.base, later);
+        if self.keep_near() {
+            holes.forget_before(self.base);
+        }
         added
     }
 
-    /// Forgets what lies so far back that numbers might be taken for later ones.
+    /// Forgets what lies so far back that numbers might be taken for later ones; true if there is such.
     #[inline]
-    fn keep_near(&mut self) {
-        if !within(self.next, self.base, FAR) {
+    fn keep_near(&mut self) -> bool {
+        let far = !within(self.next, self.base, FAR);
+        if far {
             self.base = self.next.wrapping_sub(FAR);
+            self.whole = later(self.whole, self.base);
         }
-    }
-
-    fn add_hole(&mut self, hole: (u32, u32)) {
-        self.holes.get_or_insert_default().add(hole);
-    }
-
-    fn fill(&mut self, from: u32, to: u32) {
-        if let Some(holes) = &mut self.holes {
-            let old = **holes;
-            holes.count = 0;
-            for &(start, end) in old.as_slice() {
-                for (start, end) in [(start, earlier(end, from)), (later(start, to), end)] {
-                    if before(start, end) {
-                        holes.add((start, end));
-                    }
-                }
-            }
-        }
-        // Numbers below all that was seen are not between the highest and the new ones.
-        if before(to, self.base) {
-            self.add_hole((to, self.base));
-        }
-        self.holes.take_if(|holes| holes.count == 0);
+        far
     }
 }
 
@@ -220,10 +222,11 @@ mod tests {
     fn what_fills_a_hole_is_late_and_what_comes_twice_is_again() {
         for shift in [0, u32::MAX - 150] {
             let at = |number: u32| shift.wrapping_add(number);
-            let mut seen = Seen::new(at(100), at(200));
-            assert_eq!(seen.insert(at(300), at(400)), Added::default());
-            assert_eq!(seen.unseen(at(0), at(500)), 100 + 100 + 100);
-            let across = seen.insert(at(150), at(250));
+            let (mut seen, mut holes) = (Seen::new(at(100), at(200)), Holes::default());
+            assert_eq!(seen.insert(&mut holes, at(300), at(400)), Added::default());
+            assert_eq!(seen.unseen(&holes, at(0), at(500)), 100 + 100 + 100);
+            assert!(!seen.is_whole(at(299), at(400)) && seen.is_whole(at(300), at(400)));
+            let across = seen.insert(&mut holes, at(150), at(250));
             assert_eq!(
                 across,
                 Added {
@@ -231,22 +234,40 @@ mod tests {
                     late: 50
                 }
             );
-            assert_eq!(seen.unseen(at(100), at(400)), 50);
-            assert_eq!(seen.insert(at(250), at(300)), Added { again: 0, late: 50 });
-            assert_eq!(seen.insert(at(250), at(300)), Added { again: 50, late: 0 });
-            assert_eq!(seen.next(), at(400));
+            assert_eq!(seen.unseen(&holes, at(100), at(400)), 50);
+            let mut fill = || seen.insert(&mut holes, at(250), at(300));
+            assert_eq!(fill(), Added { again: 0, late: 50 });
+            assert_eq!(fill(), Added { again: 50, late: 0 });
+            assert_eq!((seen.next(), holes.count), (at(400), 0));
+            assert!(seen.is_whole(at(100), at(400)));
         }
     }
 
     #[test]
     fn the_oldest_hole_is_forgotten_when_there_are_too_many() {
-        let mut seen = Seen::new(0, 10);
+        let (mut seen, mut holes) = (Seen::new(0, 10), Holes::default());
         for start in (20..=100).step_by(20) {
-            seen.insert(start, start + 10);
+            seen.insert(&mut holes, start, start + 10);
         }
-        assert_eq!(seen.unseen(0, 110), 40);
-        assert_eq!(seen.probe(10, 20), Added { again: 10, late: 0 });
-        assert_eq!(seen.probe(30, 40), Added { again: 0, late: 10 });
+        assert_eq!(seen.unseen(&holes, 0, 110), 40);
+        assert_eq!(seen.probe(&holes, 10, 20), Added { again: 10, late: 0 });
+        assert_eq!(seen.probe(&holes, 30, 40), Added { again: 0, late: 10 });
+    }
+
+    #[test]
+    fn holes_that_lie_too_far_back_are_forgotten() {
+        let (mut seen, mut holes) = (Seen::new(0, 10), Holes::default());
+        seen.insert(&mut holes, 20, 30);
+        seen.insert(&mut holes, FAR, FAR);
+        assert_eq!(holes.as_slice(), [(10, 20), (30, FAR)]);
+        assert!(!seen.go_on(FAR));
+        assert!(seen.go_on(FAR + 15));
+        holes.forget_before(seen.base());
+        assert_eq!(holes.as_slice(), [(15, 20), (30, FAR)]);
+        assert!(seen.go_on(FAR * 2 + 1));
+        holes.forget_before(seen.base());
+        assert_eq!(holes.count, 0);
+        assert!(seen.is_whole(seen.base(), seen.next()));
     }
 
     proptest! {
@@ -256,7 +277,7 @@ mod tests {
             segments in prop::collection::vec((0_u32..60, 0_u32..20), 1..6),
         ) {
             let at = |number: u32| start.wrapping_add(number);
-            let mut seen = Seen::new(at(30), at(30));
+            let (mut seen, mut holes) = (Seen::new(at(30), at(30)), Holes::default());
             let mut model: BTreeSet<u32> = BTreeSet::new();
             let mut next = 30;
             for (from, len) in segments {
@@ -265,10 +286,12 @@ mod tests {
                 let again = (from..to).filter(below).filter(|n| model.contains(n)).count() as u32;
                 let late = (from..to).filter(below).filter(|n| !model.contains(n)).count() as u32;
                 // A set knows nothing of numbers between the first segment and one far below it.
-                prop_assume!(seen.holes().len() < 3);
-                prop_assert_eq!(seen.insert(at(from), at(to)), Added { again, late });
+                prop_assume!(holes.as_slice().len() < 3);
+                prop_assert_eq!(seen.insert(&mut holes, at(from), at(to)), Added { again, late });
                 model.extend(from..to);
                 next = next.max(to);
+                let whole = (0..next).rev().take_while(|n| model.contains(n)).count() as u32;
+                prop_assert_eq!(seen.is_whole(at(next - whole), at(next)), true);
             }
         }
     }

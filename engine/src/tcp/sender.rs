@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, Rtt, up};
 use super::half::{Facts, Half};
 use super::history::noted;
-use super::number::{Seen, before, between, earlier};
+use super::number::{Added, Holes, Seen, before, between, earlier};
 use super::options::{Options, TcpOption};
 use crate::table::fetch;
 use crate::time::Timestamp;
@@ -50,8 +50,9 @@ pub(super) struct Sender {
     duplicate_acks: u32,
     /// Since when it asks for what is missing, by duplicate or selective acknowledgements.
     asks_since: Timestamp,
-    /// Acknowledged bytes of it are waited for; it acknowledged some selectively. Which ones stands further away.
-    waits: bool,
+    /// Packets of the conversation for which acknowledged bytes of it are waited for; it acknowledged some selectively. Which
+    /// ones stands further away.
+    patience: u8,
     selects: bool,
     /// What else happened, if anything did.
     trouble: Option<Box<Trouble>>,
@@ -60,12 +61,14 @@ pub(super) struct Sender {
 /// What happened to the packets of an end where not all went well.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Trouble {
-    /// What stands in [`Sender`] is left out.
-    counts: Counts,
+    /// Numbers of it that were not seen.
+    holes: Holes,
+    /// Acknowledged numbers of it that were not seen.
+    gap: (u32, u32),
     /// Highest number that it acknowledged selectively.
     selected: u32,
-    /// Acknowledged numbers of it that were not seen, and packets to wait for them.
-    gap: (u32, u32, u8),
+    /// What stands in [`Sender`] is left out.
+    counts: Counts,
     /// Gaps, packets with repeated payload and closed windows, as the history notes them.
     pub(super) gaps: u16,
     pub(super) repeats: u16,
@@ -154,8 +157,7 @@ impl Sender {
 
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
-        let trouble = self.trouble.as_deref().map_or(0, size_of_val);
-        trouble + self.seen.as_ref().map_or(0, Seen::heap_size)
+        self.trouble.as_deref().map_or(0, size_of_val)
     }
 
     pub(super) fn trouble(&mut self) -> &mut Trouble {
@@ -194,14 +196,9 @@ impl Sender {
         asks.then_some(self.asks_since)
     }
 
-    /// Acknowledged bytes of it are waited for.
-    pub(super) fn has_gap(&self) -> bool {
-        self.waits
-    }
-
     /// Acknowledged bytes of it did not come so far, and the history does not tell it yet.
     pub(super) fn has_open_gap(&self) -> bool {
-        let trouble = self.trouble.as_ref().filter(|_| self.waits);
+        let trouble = self.trouble.as_ref().filter(|_| self.patience > 0);
         trouble.is_some_and(|trouble| noted(trouble.gaps.saturating_add(1)))
     }
 
@@ -217,6 +214,7 @@ impl Sender {
             .map(Seen::next)
         else {
             self.seen = Some(Seen::new(segment.start, segment.end));
+            self.change_holes(|_, holes| *holes = Holes::default());
             self.advanced = segment.time;
             self.time_data(segment.tcp, segment.end, segment.time);
             self.count_zero_window(segment);
@@ -243,17 +241,14 @@ impl Sender {
         }
         self.count_full_window(peer, segment);
         self.count_duplicate(peer, segment, next);
-        let Some(seen) = &mut self.seen else {
-            return false;
-        };
-        if let Some(acknowledged) = peer.acknowledged
-            && let Some(trouble) = &mut self.trouble
-        {
-            let came = seen.unseen(segment.start, earlier(segment.end, acknowledged));
-            let unseen = &mut trouble.counts.unseen_bytes;
-            *unseen = unseen.saturating_sub(u64::from(came));
+        if let Some(acknowledged) = peer.acknowledged {
+            let came = self.unseen(segment.start, earlier(segment.end, acknowledged));
+            if let Some(trouble) = &mut self.trouble {
+                let unseen = &mut trouble.counts.unseen_bytes;
+                *unseen = unseen.saturating_sub(u64::from(came));
+            }
         }
-        let added = seen.insert(segment.start, segment.end);
+        let added = self.insert(segment.start, segment.end);
         let mut repeated = false;
         if tcp.flags.syn() {
             // That it is sent again is known from the handshake.
@@ -401,29 +396,58 @@ impl Sender {
                 self.rtt.add(nanoseconds);
             }
         }
-        if self.latest == Kind::Probe
-            && let Some(seen) = &mut self.seen
-            && acknowledged == seen.next().wrapping_add(1)
+        let next = self.seen.as_ref().map(Seen::next);
+        if let Some(next) = next.filter(|next| acknowledged == next.wrapping_add(1))
+            && self.latest == Kind::Probe
         {
-            seen.insert(seen.next(), acknowledged);
+            self.insert(next, acknowledged);
         }
         let from = match (highest, &self.seen) {
             (Some(highest), _) => highest,
             (None, Some(seen)) => seen.next(),
             (None, None) => return,
         };
-        let unseen = match &self.seen {
-            Some(seen) => seen.unseen(from, acknowledged),
-            None => between(from, acknowledged),
-        };
+        let unseen = self.unseen(from, acknowledged);
         if unseen > 0 {
-            let waits = self.waits;
+            let waits = self.patience > 0;
             let Trouble { counts, gap, .. } = self.trouble();
             up(&mut counts.acks_of_unseen);
             counts.unseen_bytes = counts.unseen_bytes.saturating_add(u64::from(unseen));
-            let (from, _, left) = if waits { *gap } else { (from, 0, PATIENCE + 1) };
-            *gap = (from, acknowledged, left);
-            self.waits = true;
+            *gap = (if waits { gap.0 } else { from }, acknowledged);
+            if !waits {
+                self.patience = PATIENCE + 1;
+            }
+        }
+    }
+
+    /// How many of the numbers from `from` to before `to` were not seen of it.
+    fn unseen(&self, from: u32, to: u32) -> u32 {
+        let Some(seen) = &self.seen else {
+            return between(from, to);
+        };
+        let holes = self.trouble.as_ref().map(|trouble| &trouble.holes);
+        seen.unseen(holes.unwrap_or(&Holes::default()), from, to)
+    }
+
+    /// Notes that it sent the numbers from `from` to before `to`.
+    fn insert(&mut self, from: u32, to: u32) -> Added {
+        let mut added = Added::default();
+        self.change_holes(|seen, holes| added = seen.insert(holes, from, to));
+        added
+    }
+
+    /// Changes the numbers that were seen of it, and the holes between, if there are any or come to be.
+    pub(super) fn change_holes(&mut self, change: impl FnOnce(&mut Seen, &mut Holes)) {
+        let Some(seen) = &mut self.seen else {
+            return;
+        };
+        if let Some(trouble) = &mut self.trouble {
+            return change(seen, &mut trouble.holes);
+        }
+        let mut holes = Holes::default();
+        change(seen, &mut holes);
+        if holes != Holes::default() {
+            self.trouble().holes = holes;
         }
     }
 
@@ -473,16 +497,33 @@ impl Sender {
 
     /// Counts a packet of the wait for acknowledged bytes; true if it is over, and they did not come.
     pub(super) fn wait_for_gap(&mut self) -> bool {
-        let Some(trouble) = self.trouble.as_mut().filter(|_| self.waits) else {
+        let Some(trouble) = self.trouble.as_ref().filter(|_| self.patience > 0) else {
             return false;
         };
-        let (from, to, left) = &mut trouble.gap;
-        let seen = self.seen.as_ref();
-        let missing = seen.is_none_or(|seen| seen.unseen(*from, *to) > 0);
-        *left -= 1;
-        let over = *left == 0;
-        self.waits = !over && missing;
-        over && missing
+        let (from, to) = trouble.gap;
+        let missing = self.unseen(from, to) > 0;
+        self.patience = if missing { self.patience - 1 } else { 0 };
+        missing && self.patience == 0
+    }
+
+    /// Whether so many numbers more of it, from the next one on, fill nothing that is waited for, and the wait is not over with
+    /// this packet.
+    #[inline]
+    pub(super) fn may_wait_on(&self, next: u32, len: u32) -> bool {
+        let gap = |trouble: &Trouble| trouble.gap.1;
+        self.patience == 0
+            || self.patience > 1
+                && (len == 0
+                    || self
+                        .trouble
+                        .as_ref()
+                        .is_some_and(|trouble| !before(next, gap(trouble))))
+    }
+
+    /// Counts a packet of a wait that is not over.
+    #[inline]
+    pub(super) fn wait_on(&mut self) {
+        self.patience = self.patience.saturating_sub(1);
     }
 }
 

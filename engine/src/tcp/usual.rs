@@ -73,6 +73,8 @@ impl Analysis {
         self.last = self.last.max(time);
         peer.acknowledge(sender.acknowledged, acknowledged, time);
         sender.remember_ack(acknowledged, tcp, time);
+        sender.wait_on();
+        peer.wait_on();
         true
     }
 }
@@ -98,12 +100,12 @@ impl Sender {
         let (start, len) = (tcp.sequence, tcp.payload_len);
         let end = start.wrapping_add(len);
         // One byte may be a probe or keep the connection alive.
-        let usual = seen.goes_on_at(start)
+        let usual = seen.next() == start
             && len != 1
             && len <= LONGEST
             && tcp.window != 0
-            && !self.has_gap()
-            && !peer.has_gap()
+            && self.may_wait_on(start, len)
+            && peer.may_wait_on(start, 0)
             && peer
                 .acknowledged
                 .is_none_or(|acknowledged| start.wrapping_sub(acknowledged) < FAR)
@@ -114,7 +116,9 @@ impl Sender {
         if let Some(seen) = &mut self.seen
             && len > 0
         {
-            seen.go_on(end);
+            if seen.go_on(end) {
+                self.change_holes(|seen, holes| holes.forget_before(seen.base()));
+            }
             self.advanced = time;
             self.time_data(tcp, end, time);
             self.note_payload(len);

@@ -394,7 +394,8 @@ impl Default for Recent {
     fn default() -> Self {
         Self {
             index: vec![Set::default(); SETS],
-            known: Vec::new(),
+            // Nothing is touched before it is used; and it never has to move while packets wait.
+            known: Vec::with_capacity(SETS * WAYS),
             oldest: 0,
         }
     }

@@ -45,6 +45,12 @@ const LINE: usize = 64;
 /// So many bytes in front of the reader are on their way to it: two batches of usual frames.
 const AHEAD: usize = 32 * 1024;
 
+/// What the kernel has written of a block, if the block's header is right: the rest of it is old.
+pub fn written(block: &[u8]) -> &[u8] {
+    let used = word(block, USED).unwrap_or_default() as usize;
+    block.get(..used.max(BLOCK_HEADER)).unwrap_or(block)
+}
+
 /// A frame in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {

@@ -13,18 +13,39 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 use libc::{TP_STATUS_KERNEL, TP_STATUS_USER};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::block::{COUNT, STATUS};
+use super::aside::Aside;
+use super::block::{COUNT, STATUS, written};
 
-/// The blocks of a ring; one of them at most is ours to read at a time.
+/// The blocks of a ring, one after the other; one of them at most is ours to read at a time.
+///
+/// When several wait in a small ring, all are set aside: copying is many times faster than reading, and the kernel has their
+/// room at once for what comes meanwhile. A large ring has room for long enough by itself.
 #[derive(Debug)]
 pub struct Blocks {
     start: NonNull<u8>,
     /// Bytes of a block: whole pages.
     size: usize,
     count: usize,
+    /// The block of the ring that comes next.
+    at: usize,
     /// The block that is ours, from the moment that its state was seen until it is given back.
-    taken: Option<usize>,
+    taken: Option<Taken>,
+    aside: Aside,
 }
+
+/// Where the block that is ours lies.
+#[derive(Clone, Copy, Debug)]
+enum Taken {
+    /// In the ring, as the block that comes next.
+    Here,
+    /// Beside it.
+    Aside,
+}
+
+/// Rings of more blocks set none aside.
+const SMALL: usize = 64;
+/// Blocks that wait behind the next one are set aside when this part of the ring is full.
+const PART: usize = 8;
 
 // SAFETY: the memory belongs to this value alone, until it is dropped; nothing in it is bound to a thread.
 unsafe impl Send for Blocks {}
@@ -41,7 +62,9 @@ impl Blocks {
             start,
             size,
             count,
+            at: 0,
             taken: None,
+            aside: Aside::default(),
         })
     }
 
@@ -60,57 +83,93 @@ impl Blocks {
 
     /// The block is ours: its frames can be read.
     #[inline]
-    pub fn ready(&self, block: usize) -> bool {
+    fn ready(&self, block: usize) -> bool {
         self.shared(block, STATUS).load(Ordering::Acquire) & TP_STATUS_USER != 0
     }
 
-    /// The kernel has put nothing into this block yet, nor given it to us.
-    ///
-    /// Holds for the block that it fills now: others still have their old number there.
-    pub fn is_untouched(&self, block: usize) -> bool {
-        let kernels = !self.ready(block);
-        fence(Ordering::Acquire);
-        kernels && self.shared(block, COUNT).load(Ordering::Acquire) == 0
+    /// Whether there is a block to take.
+    pub fn any(&self) -> bool {
+        self.aside.any() || self.ready(self.at)
     }
 
-    /// Takes a block to read it, if it is ours.
-    pub fn take(&mut self, block: usize) -> Option<&mut [u8]> {
-        if !self.ready(block) {
-            return None;
+    /// No block is there to take, and the kernel has put nothing into the next one yet.
+    ///
+    /// Holds for the block that it fills now: others still have their old number there.
+    pub fn none_begun(&self) -> bool {
+        let none = !self.any();
+        fence(Ordering::Acquire);
+        none && self.shared(self.at, COUNT).load(Ordering::Acquire) == 0
+    }
+
+    /// Takes the next block to read it, if one is ours.
+    pub fn take(&mut self) -> Option<&mut [u8]> {
+        if self.count <= SMALL && self.ready(self.at + self.count / PART) {
+            self.set_aside();
         }
-        self.taken = Some(block % self.count);
+        self.taken = if self.aside.take() {
+            Some(Taken::Aside)
+        } else {
+            self.ready(self.at).then_some(Taken::Here)
+        };
         self.taken_mut()
+    }
+
+    /// Copies the blocks that wait, and gives them back.
+    #[cold]
+    fn set_aside(&mut self) {
+        while self.aside.has_room() && self.ready(self.at) {
+            let Self {
+                start, size, aside, ..
+            } = self;
+            // SAFETY: the block is within the mapping, which lives as long as `self`. Its state says that it is ours: the kernel
+            // writes to it again only after it was given back below, when the slice is gone.
+            let block =
+                unsafe { std::slice::from_raw_parts(start.as_ptr().add(self.at * *size), *size) };
+            aside.put(written(block));
+            self.hand_over();
+        }
+    }
+
+    /// Gives the next block of the ring, which is ours, back to the kernel.
+    fn hand_over(&mut self) {
+        let status = self.shared(self.at, STATUS);
+        status.store(TP_STATUS_KERNEL, Ordering::Release);
+        self.at = (self.at + 1) % self.count;
     }
 
     /// The block that was taken.
     #[inline]
     pub fn taken(&self) -> Option<&[u8]> {
-        let block = self.taken?;
-        // SAFETY: the block is within the mapping, which lives as long as `self`. Its state said that it is ours: the kernel
-        // writes to it again only after `give_back`, which needs `self` mutably, as does every other slice that is written to.
-        Some(unsafe {
-            std::slice::from_raw_parts(self.start.as_ptr().add(block * self.size), self.size)
-        })
+        match self.taken? {
+            Taken::Aside => Some(&self.aside.taken),
+            // SAFETY: the block is within the mapping, which lives as long as `self`. Its state said that it is ours: the kernel
+            // writes to it again only after `give_back`, which needs `self` mutably, as does every other slice that is written to.
+            Taken::Here => Some(unsafe {
+                std::slice::from_raw_parts(self.start.as_ptr().add(self.at * self.size), self.size)
+            }),
+        }
     }
 
     /// The same, to be written to.
     #[inline]
     pub fn taken_mut(&mut self) -> Option<&mut [u8]> {
-        let block = self.taken?;
-        // SAFETY: as of `taken`, and this slice needs `self` mutably itself.
-        Some(unsafe {
-            std::slice::from_raw_parts_mut(self.start.as_ptr().add(block * self.size), self.size)
-        })
+        match self.taken? {
+            Taken::Aside => Some(&mut self.aside.taken),
+            // SAFETY: as of `taken`, and this slice needs `self` mutably itself.
+            Taken::Here => Some(unsafe {
+                std::slice::from_raw_parts_mut(
+                    self.start.as_ptr().add(self.at * self.size),
+                    self.size,
+                )
+            }),
+        }
     }
 
-    /// Gives the block that was taken back to the kernel; false if there is none.
-    pub fn give_back(&mut self) -> bool {
-        let Some(block) = self.taken.take() else {
-            return false;
-        };
-        let status = self.shared(block, STATUS);
-        status.store(TP_STATUS_KERNEL, Ordering::Release);
-        true
+    /// Gives the block that was taken back.
+    pub fn give_back(&mut self) {
+        if let Some(Taken::Here) = self.taken.take() {
+            self.hand_over();
+        }
     }
 }
 
