@@ -90,6 +90,20 @@ impl SessionChange {
     }
 }
 
+/// What each session brought lately, as of a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Lately(Vec<Option<Recent>>);
+
+impl Lately {
+    /// Adds it to sessions.
+    pub fn annotate(&self, sessions: &mut [SessionReport]) {
+        for session in sessions {
+            let recent = self.0.get(session.number.0 as usize);
+            session.recent = recent.copied().flatten();
+        }
+    }
+}
+
 /// Follows the sessions of an engine from one moment to the next.
 #[derive(Debug, Default)]
 pub struct Activity {
@@ -151,11 +165,14 @@ impl Activity {
         self.sessions.get(session.0 as usize)?.recent
     }
 
+    /// What each session brought lately, for those who look while it goes on.
+    pub fn lately(&self) -> Lately {
+        Lately(self.sessions.iter().map(|course| course.recent).collect())
+    }
+
     /// Adds to sessions what they brought lately.
     pub fn annotate(&self, sessions: &mut [SessionReport]) {
-        for session in sessions {
-            session.recent = self.recent(session.number);
-        }
+        self.lately().annotate(sessions);
     }
 
     fn reckon(&mut self, engine: &Engine, now: Timestamp) {

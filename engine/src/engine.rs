@@ -1,6 +1,7 @@
 //! The pieces put together: frames in, report out.
 
 pub mod depart;
+pub mod list;
 mod live;
 pub mod look;
 mod losses;
@@ -10,7 +11,6 @@ mod threaded;
 mod words;
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ use crate::report::{
 use crate::sequence::Assigned;
 use crate::session::{Registry, Session, SessionId, Ways};
 use crate::site::{Sites, Tenants};
-use crate::table::{Map, Set};
+use crate::table::Map;
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
@@ -332,8 +332,8 @@ impl Engine {
         self.report_on(Some(filter))
     }
 
-    fn report_on(&self, filter: Option<&dyn Chooses>) -> Report {
-        let Ok((report, ..)) = look::report(&mut { self }, filter, |_, _, _| ());
+    fn report_on(&self, filter: Option<&Filter>) -> Report {
+        let Ok(report) = look::report(&mut { self }, filter);
         report
     }
 
@@ -354,18 +354,10 @@ impl Engine {
     fn flows_on<E>(
         &self,
         filter: Option<&Filter>,
-        mut sink: impl FnMut(FlowReport) -> Result<(), E>,
+        sink: impl FnMut(FlowReport) -> Result<(), E>,
     ) -> Result<(), E> {
-        let ground = self.ground(&self.whole_basis());
-        let context = &ground.context;
-        let names = self.session_names();
-        for flow in self.observed(&ground) {
-            let judgement = ground.judge(&flow);
-            if filter.is_none_or(|filter| wanted(filter, context, &names, &flow, &judgement)) {
-                sink(FlowReport::new(context, &names, &flow, &judgement))?;
-            }
-        }
-        Ok(())
+        let Ok(result) = list::flows(&mut { self }, filter, None, sink);
+        result
     }
 
     /// Names of all sessions; the index is a session's id.
@@ -506,13 +498,7 @@ impl Engine {
 
     /// The sessions that brought packets of flows that a filter wants.
     pub fn sessions_matching(&self, filter: &Filter) -> Vec<SessionReport> {
-        let mut names: Set<String> = Set::default();
-        let Ok(()) = self.flows_matching::<Infallible>(filter, |flow| {
-            names.extend(flow.points.into_iter().flat_map(|at| at.sessions));
-            Ok(())
-        });
-        let mut sessions = self.sessions();
-        sessions.retain(|session| names.contains(&session.name));
+        let Ok(sessions) = list::sessions(&mut { self }, Some(filter));
         sessions
     }
 

@@ -47,4 +47,4 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, Threaded, depart, look, one, page};
+pub use engine::{BATCH, Config, Endpoints, Engine, Threaded, depart, list, look, one, page};

@@ -9,7 +9,7 @@ use anyhow::Result;
 use mirrorscope_engine::Engine;
 use mirrorscope_engine::depart::{self, Left, Lender, UnderWay};
 use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::look::Desk;
+use mirrorscope_engine::look::{self, Desk};
 use mirrorscope_engine::report::{FlowReport, Report};
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_tui::data::Weight;
@@ -164,7 +164,7 @@ impl Feeder {
         if due && (findings || self.metrics.is_some()) {
             self.reported = Some(begin);
             let filter = self.filter.clone();
-            let report = depart::report(&mut Long(self, line), filter.as_ref())?;
+            let report = look::report(&mut Long(self, line), filter.as_ref())?;
             self.tell_report(line, report)?;
         }
         line.wait(self.tick().saturating_sub(begin.elapsed()))

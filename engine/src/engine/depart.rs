@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::look::{self, Basis, Desk, PLACES};
 use super::words::{Observed, Words};
-use crate::filter::Filter;
-use crate::report::{FlowReport, Report};
+use crate::report::FlowReport;
 use crate::time::Timestamp;
 use crate::track::{Gone, Tracker};
 
@@ -86,7 +85,7 @@ impl Engine {
             (End::Evicted, flow)
         });
         let flows = flows.collect();
-        Observed::new(self, known, ground, flows)
+        Observed::new(self, known, Arc::new(ground), flows)
     }
 
     /// Flows from a place on that are to be told, and where the next ones begin, if there are any.
@@ -119,7 +118,7 @@ impl Engine {
             flow.map(|(_, flow)| (*end, flow))
         });
         let flows = flows.collect();
-        let observed = Observed::new(self, known, ground, flows);
+        let observed = Observed::new(self, known, Arc::new(ground), flows);
         for (place, end) in due {
             if end != End::UnderWay {
                 self.tables.tracker.note_told(place);
@@ -201,11 +200,4 @@ pub fn departed<L: Lender>(
     }
     under_way.since = basis.at;
     Ok(missed)
-}
-
-/// The report of the flows that a filter wants.
-pub fn report<D: Desk>(desk: &mut D, filter: Option<&Filter>) -> Result<Report, D::Gone> {
-    let filter = filter.map(|filter| filter as &dyn crate::filter::Chooses);
-    let (report, ..) = look::report(desk, filter, |_, _, _| ())?;
-    Ok(report)
 }

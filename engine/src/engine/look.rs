@@ -13,7 +13,7 @@ use super::page::Place;
 use super::{Engine, Tables, wanted};
 use crate::advice;
 use crate::correlate::Judgement;
-use crate::filter::Chooses;
+use crate::filter::{Chooses, Filter};
 use crate::finding::{Collector, DroppedHere};
 use crate::hint::Hint;
 use crate::inventory::EndpointReport;
@@ -189,12 +189,17 @@ impl Engine {
         self.tables.tracker.flows(points, &ground.evidence)
     }
 
+    /// Flows that are observed in one moment.
+    pub(super) fn at_once(&self) -> u32 {
+        FLOWS.max(self.receiver.points().all().len() as u32 / POINTS)
+    }
+
     /// Some flows from a place on.
     fn handful(&self, basis: &Basis, known: Option<Arc<Ground>>, first: u32) -> Handful {
         let ground = known.unwrap_or_else(|| Arc::new(self.ground(basis)));
         let points = self.receiver.points();
         let tracker = &self.tables.tracker;
-        let next = first + FLOWS.max(points.all().len() as u32 / POINTS);
+        let next = first + self.at_once();
         let flows = tracker.observed(first..next, points.all(), &ground.evidence);
         Handful {
             flows: flows.collect(),
@@ -318,6 +323,12 @@ pub(super) fn fold<D: Desk, S: Send + 'static>(
     Ok(sum)
 }
 
+/// What verdicts rest on, as of now.
+pub(super) fn basis<D: Desk>(desk: &mut D) -> Result<Arc<Basis>, D::Gone> {
+    let basis = desk.at(Engine::basis)?;
+    gathered(desk, basis)
+}
+
 /// Gathers what all flows tell together.
 pub(super) fn gathered<D: Desk>(desk: &mut D, mut basis: Basis) -> Result<Arc<Basis>, D::Gone> {
     let mut more = true;
@@ -330,8 +341,15 @@ pub(super) fn gathered<D: Desk>(desk: &mut D, mut basis: Basis) -> Result<Arc<Ba
     Ok(Arc::new(basis))
 }
 
+/// The report of the flows that a filter wants.
+pub fn report<D: Desk>(desk: &mut D, filter: Option<&Filter>) -> Result<Report, D::Gone> {
+    let filter = filter.map(|filter| filter as &dyn Chooses);
+    let (report, ..) = report_with(desk, filter, |_, _, _| ())?;
+    Ok(report)
+}
+
 /// The report of the flows that somebody wants; `judged` gets them.
-pub(super) fn report<D: Desk>(
+pub(super) fn report_with<D: Desk>(
     desk: &mut D,
     filter: Option<&dyn Chooses>,
     mut judged: impl FnMut(u32, &FlowObserved, &Judgement),
@@ -339,8 +357,7 @@ pub(super) fn report<D: Desk>(
     let mut tries = 0;
     'anew: loop {
         tries += 1;
-        let basis = desk.at(Engine::basis)?;
-        let basis = gathered(desk, basis)?;
+        let basis = basis(desk)?;
         let of = Arc::clone(&basis);
         let filtered = filter.is_some();
         let (mut review, mut ground) = desk.at(move |engine| {

@@ -96,7 +96,7 @@ pub(super) type Place = (u32, u64);
 /// Everything found so far, and what pages of the flows are made of.
 pub fn report_and_digest<D: Desk>(desk: &mut D) -> Result<(Report, Digest), D::Gone> {
     let mut places = Vec::new();
-    let (report, basis, ground) = look::report(desk, None, |place, flow, judgement| {
+    let (report, basis, ground) = look::report_with(desk, None, |place, flow, judgement| {
         // If all is judged anew, what was known of later places is gone.
         places.resize_with(place as usize, || None);
         places.push(Some((flow.serial, judgement.verdict, judgement.cause)));
@@ -115,7 +115,7 @@ pub fn report_and_digest<D: Desk>(desk: &mut D) -> Result<(Report, Digest), D::G
 
 /// The report of flows with these ids alone.
 pub fn report_of<D: Desk>(desk: &mut D, ids: &BTreeSet<String>) -> Result<Report, D::Gone> {
-    let (report, ..) = look::report(desk, Some(&ids), |_, _, _| ())?;
+    let (report, ..) = look::report_with(desk, Some(&ids), |_, _, _| ())?;
     Ok(report)
 }
 
@@ -195,7 +195,7 @@ impl Rows {
         let observed = desk.at(move |engine| {
             let ground = engine.ground(&basis);
             let flows = engine.still(&ground, &places);
-            Observed::new(engine, known, ground, flows)
+            Observed::new(engine, known, Arc::new(ground), flows)
         })?;
         Ok(self.words.all(observed).collect())
     }

@@ -1,5 +1,7 @@
 //! Flows put into words, some at a time: what takes long is not done while packets wait.
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::look::Ground;
 use crate::observation::FlowObserved;
@@ -11,10 +13,10 @@ pub(super) struct Words(Vec<String>);
 
 /// Flows of one moment, each with something of its own, and what it takes to put them into words.
 pub(super) struct Observed<X> {
-    ground: Ground,
+    pub ground: Arc<Ground>,
     /// Names that were not known before.
-    names: Vec<String>,
-    flows: Vec<(X, FlowObserved)>,
+    pub names: Vec<String>,
+    pub flows: Vec<(X, FlowObserved)>,
 }
 
 impl Words {
@@ -26,6 +28,12 @@ impl Words {
     /// Learns the names of sessions that are new.
     pub fn learn(&mut self, engine: &Engine) {
         self.0.extend(engine.names_since(self.known()));
+    }
+
+    /// The names with those that come next.
+    pub fn with(&mut self, names: Vec<String>) -> &[String] {
+        self.0.extend(names);
+        &self.0
     }
 
     /// What a flow is, and what became of it.
@@ -43,7 +51,7 @@ impl Words {
             names,
             flows,
         } = observed;
-        self.0.extend(names);
+        self.with(names);
         flows.into_iter().map(move |(own, flow)| {
             let report = self.of(&ground, &flow);
             (own, flow, report)
@@ -56,7 +64,7 @@ impl<X> Observed<X> {
     pub fn new(
         engine: &Engine,
         known: usize,
-        ground: Ground,
+        ground: Arc<Ground>,
         flows: Vec<(X, FlowObserved)>,
     ) -> Self {
         Self {
