@@ -1,154 +1,69 @@
 //! What the analysing commands share: input through an engine, and views of it at the end or, live, every so often.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use mirrorscope_engine::activity::Activity;
-use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::finding::Finding;
 use mirrorscope_engine::live::LiveReport;
 use mirrorscope_engine::receive::{Frame, Receiver};
-use mirrorscope_engine::report::{FlowReport, Report, SessionReport};
 use mirrorscope_engine::session::MAX_SESSIONS;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::MAX_POINTS;
 use mirrorscope_engine::{Engine, Threaded};
 
-use super::{filter, refuse_own_input, tell};
+use super::interval::Views;
+use super::view::{Eyes, Live, Turn, View};
+use super::{filter, refuse_own_input};
 use crate::cli::{AnalysisArgs, ExportArgs, TableArgs};
 use crate::export::{Exports, Feed, Tell, on_standard_error};
-use crate::pipeline::{Consumer, Course, Input, PATIENCE, Plan};
+use crate::pipeline::{BROKEN, Consumer, Course, Input, PATIENCE, Plan};
 
-/// What is said if a thread of the analysis fails; why, it has said itself.
-const BROKEN: &str = "the thread that follows flows failed";
-
-/// What is known at a time.
-pub struct View<'a> {
-    /// All that was found so far.
-    pub engine: &'a Engine,
-    filter: Option<&'a Filter>,
-    live: Option<(&'a LiveReport, &'a Activity)>,
-    turn: Turn,
-}
-
-/// Which of the views it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// The only one.
-    Only,
-    /// One of several, after one at that time.
-    After(Timestamp),
-    /// The last of several, which tells everything.
-    Last,
-}
-
-impl View<'_> {
-    /// When it was taken, if it is one of several.
-    pub fn at(&self) -> Option<Timestamp> {
-        let several = self.turn != Turn::Only;
-        self.live.filter(|_| several).map(|(live, _)| live.time)
-    }
-
-    /// Everything found so far.
-    pub fn report(&self) -> Report {
-        let mut report = match self.filter {
-            Some(filter) => self.engine.report_matching(filter),
-            None => self.engine.report(),
-        };
-        if let Some((live, activity)) = self.live {
-            activity.annotate(&mut report.sessions);
-            report.live = Some(live.clone());
-        }
-        report
-    }
-
-    /// Mirror sessions.
-    pub fn sessions(&self) -> Vec<SessionReport> {
-        let mut sessions = match self.filter {
-            Some(filter) => self.engine.sessions_matching(filter),
-            None => self.engine.sessions(),
-        };
-        if let Some((_, activity)) = self.live {
-            activity.annotate(&mut sessions);
-        }
-        sessions
-    }
-
-    /// Flows; of a view between others those that had packets since the one before.
-    pub fn flows(&self, mut sink: impl FnMut(FlowReport) -> Result<()>) -> Result<()> {
-        let sink = |flow: FlowReport| match self.turn {
-            Turn::After(before) if flow.last < before => Ok(()),
-            _ => sink(flow),
-        };
-        match self.filter {
-            Some(filter) => self.engine.flows_matching(filter, sink),
-            None => self.engine.flows(sink),
-        }
-    }
-
-    /// Whether no other view follows.
-    fn is_last(&self) -> bool {
-        !matches!(self.turn, Turn::After(_))
-    }
-
-    /// Tells on standard error what could be read with another option.
-    pub fn tell_hints(&self) {
-        if self.is_last() {
-            tell(&self.engine.hints());
-        }
-    }
-
-    /// Findings, and a word if the filter left no flow.
-    pub fn findings(&self) -> Vec<Finding> {
-        let Report {
-            findings, totals, ..
-        } = self.report();
-        if totals.flows_matching == Some(0) && self.is_last() {
-            eprintln!(
-                "mirrorscope: none of {} flows matches the filter",
-                totals.flows
-            );
-        }
-        findings
-    }
-}
-
-/// Runs all input through an engine, and shows what it finds: at the end, and with `--interval` before. Other tools get what
-/// `export` says. True if nothing was wrong with the input.
+/// Runs all input through an engine, and shows what it finds: at the end, and with `--interval` before, from another thread.
+/// Other tools get what `export` says. True if nothing was wrong with the input.
 pub fn run(
     args: &AnalysisArgs,
     export: Option<&ExportArgs>,
-    show: impl FnMut(&View<'_>) -> Result<()>,
+    mut show: impl FnMut(&View<'_>) -> Result<()> + Send,
 ) -> Result<bool> {
     let (input, feed) = open(args, export, Plan::default(), on_standard_error())?;
-    let mut analysis = Analysis {
-        feed,
-        engine: Threaded::new(input.engine(args), args.threads())
-            .context("no second thread; --threads 1 needs none")?,
-        filter: filter(args)?,
-        show,
-        since: Timestamp(0),
-    };
-    let done = input.run(&mut analysis)?;
-    let Analysis {
-        engine,
-        feed,
-        filter,
-        mut show,
-        ..
-    } = analysis;
+    let engine = Threaded::new(input.engine(args), args.threads())
+        .context("no second thread; --threads 1 needs none")?;
+    let filter = filter(args)?;
+    let several = args.input.live.interval.is_some();
+    let (done, engine, feed) = thread::scope(|scope| {
+        let views = if several {
+            Some(Views::start(scope, filter.as_ref(), &mut show)?)
+        } else {
+            None
+        };
+        let mut analysis = Analysis {
+            engine,
+            feed,
+            views,
+        };
+        let done = input.run(&mut analysis);
+        let Analysis {
+            mut engine,
+            feed,
+            views,
+        } = analysis;
+        let shown = views.map(|views| views.finish(&mut engine)).transpose();
+        let done = done?;
+        shown?;
+        anyhow::Ok((done, engine, feed))
+    })?;
     let mut engine = engine.into_engine().context(BROKEN)?;
     engine.finish();
     tell_refused(&engine, args);
+    let live = done.live.as_ref();
+    let live = live.map(|(live, activity)| Live::new(live, activity));
     show(&View {
-        engine: &engine,
+        eyes: Eyes::Still(&engine),
         filter: filter.as_ref(),
-        live: done.live.as_ref().map(|(live, activity)| (live, activity)),
-        turn: match args.input.live.interval {
-            Some(_) => Turn::Last,
-            None => Turn::Only,
-        },
+        live: live.as_ref(),
+        turn: if several { Turn::Last } else { Turn::Only },
     })?;
     let arrived = match feed {
         Some(feed) => feed.close(&mut engine)?.wait()?,
@@ -191,16 +106,13 @@ pub fn refuse_interval(args: &AnalysisArgs, why: &str) -> Result<()> {
 }
 
 /// An engine, and who looks at it.
-struct Analysis<F> {
+struct Analysis<'scope> {
     engine: Threaded,
     feed: Option<Feed>,
-    filter: Option<Filter>,
-    show: F,
-    /// When it was shown last.
-    since: Timestamp,
+    views: Option<Views<'scope>>,
 }
 
-impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
+impl Consumer for Analysis<'_> {
     fn receiver(&mut self) -> Option<&mut Receiver> {
         self.engine.receiver()
     }
@@ -219,14 +131,19 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
     }
 
     fn look(&mut self, course: &Course<'_>) -> Result<()> {
-        match &mut self.feed {
-            Some(feed) => feed.lend(&mut self.engine, course),
-            None => Ok(()),
+        if let Some(views) = &mut self.views {
+            views.lend(&mut self.engine, course)?;
         }
+        if let Some(feed) = &mut self.feed {
+            feed.lend(&mut self.engine, course)?;
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {
-        self.feed.as_ref().map_or(PATIENCE, Feed::patience)
+        let views = self.views.as_ref().map(Views::patience);
+        let feed = self.feed.as_ref().map(Feed::patience);
+        views.into_iter().chain(feed).min().unwrap_or(PATIENCE)
     }
 
     fn reload(&mut self, sites: Sites, _now: Timestamp) {
@@ -236,14 +153,14 @@ impl<F: FnMut(&View<'_>) -> Result<()>> Consumer for Analysis<F> {
     }
 
     fn interval(&mut self, live: &LiveReport, activity: &Activity) -> Result<()> {
-        (self.show)(&View {
-            engine: self.engine.engine().context(BROKEN)?,
-            filter: self.filter.as_ref(),
-            live: Some((live, activity)),
-            turn: Turn::After(self.since),
-        })?;
-        self.since = live.time;
+        if let Some(views) = &mut self.views {
+            views.ask(live, activity);
+        }
         Ok(())
+    }
+
+    fn is_showing(&self) -> bool {
+        self.views.as_ref().is_some_and(Views::is_showing)
     }
 }
 

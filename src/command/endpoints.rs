@@ -13,12 +13,12 @@ pub fn run(args: &EndpointsArgs) -> Result<Outcome> {
         analysis::refuse_interval(&args.analysis, "CSV is one table")?;
     }
     let sound = analysis::run(&args.analysis, None, |view| {
-        view.tell_hints();
-        let mut endpoints = view.engine.endpoints();
+        view.tell_hints()?;
+        let mut endpoints = view.endpoints()?;
         if !args.host.is_empty() {
             endpoints.retain(|endpoint| args.host.iter().any(|host| is(endpoint, host)));
         }
-        let evicted = view.engine.evicted_endpoints();
+        let evicted = view.evicted_endpoints()?;
         if evicted > 0 {
             eprintln!("mirrorscope: {evicted} endpoints gave way to others; raise --max-endpoints");
         }

@@ -10,8 +10,8 @@ use crate::output::{self, text};
 pub fn run(args: &FindingsArgs) -> Result<Outcome> {
     let mut found = false;
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
-        view.tell_hints();
-        let findings = view.findings();
+        view.tell_hints()?;
+        let findings = view.findings()?;
         found = reaches(&findings, args.fail_on);
         if args.export.takes_stdout() {
             return Ok(());

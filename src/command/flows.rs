@@ -15,7 +15,7 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
         analysis::refuse_interval(&args.analysis, "this format has each flow once")?;
     }
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
-        view.tell_hints();
+        view.tell_hints()?;
         if args.export.takes_stdout() {
             return Ok(());
         }
@@ -39,7 +39,7 @@ pub fn run(args: &FlowsArgs) -> Result<Outcome> {
                 rows.finish()
             }
             FlowFormat::Zeek => {
-                let mut log = zeek::Log::new(out, view.engine.period())?;
+                let mut log = zeek::Log::new(out, view.period()?)?;
                 view.flows(|flow| log.add(&flow))?;
                 log.finish()
             }

@@ -13,11 +13,13 @@ pub mod flows;
 pub mod follow;
 mod fragments;
 pub mod interfaces;
+mod interval;
 mod page;
 mod replay;
 pub mod report;
 pub mod sessions;
 pub mod sites;
+mod view;
 pub mod watch;
 
 use std::path::{Path, PathBuf};

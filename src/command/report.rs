@@ -13,7 +13,7 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
     }
     let mut found = false;
     let sound = analysis::run(&args.analysis, Some(&args.export), |view| {
-        let report = view.report();
+        let report = view.report()?;
         found = reaches(&report.findings, args.fail_on);
         if args.export.takes_stdout() {
             return Ok(());

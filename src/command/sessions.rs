@@ -12,8 +12,8 @@ pub fn run(args: &SessionsArgs) -> Result<Outcome> {
         analysis::refuse_interval(&args.analysis, "CSV is one table")?;
     }
     let sound = analysis::run(&args.analysis, None, |view| {
-        view.tell_hints();
-        let sessions = view.sessions();
+        view.tell_hints()?;
+        let sessions = view.sessions()?;
         output::write(|out, screen| match args.format {
             SessionFormat::Table => {
                 output::moment(out, screen, view.at())?;

@@ -22,8 +22,8 @@ pub fn run(args: &SitesArgs) -> Result<Outcome> {
 fn propose(args: &SitesArgs) -> Result<Outcome> {
     analysis::refuse_interval(&args.analysis, "a sites file is written once, at the end")?;
     let sound = analysis::run(&args.analysis, None, |view| {
-        view.tell_hints();
-        let text = view.engine.propose_sites();
+        view.tell_hints()?;
+        let text = view.propose_sites()?;
         output::write(|out, _| Ok(out.write_all(text.as_bytes())?))
     })?;
     Ok(Outcome::new(sound, false))

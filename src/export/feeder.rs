@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use mirrorscope_engine::Engine;
-use mirrorscope_engine::depart::{self, Left, Lender, UnderWay};
+use mirrorscope_engine::depart::{self, Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
 use mirrorscope_engine::look::{self, Desk};
 use mirrorscope_engine::report::{FlowReport, Report};
@@ -19,7 +19,7 @@ use super::findings::Findings;
 use super::metrics::{Metrics, Picture, Way};
 use super::news::{End, News};
 use super::outlet::{Ending, Outlet};
-use crate::pipeline::{self, Course, Gone};
+use crate::pipeline::{self, Course, Gone, Moments};
 
 /// The way to the engine, and the engine while no packet comes.
 type Line = pipeline::Line<Engine>;
@@ -29,8 +29,6 @@ type Moment<'m> = pipeline::Moment<'m, Engine>;
 const TICK: Duration = Duration::from_secs(1);
 /// The same for flows that gave way, where reading waits until there is room for them.
 const SOON: Duration = Duration::from_millis(10);
-/// Times that a moment takes which go by until the next one, while packets come.
-const SHARE: u32 = 19;
 /// Flows that are handed over at once.
 const HANDFUL: usize = 256;
 /// Flows that gave way and may wait to be told.
@@ -91,37 +89,6 @@ impl Kind {
 /// Looks at all flows; meanwhile those that are over are told, too.
 struct Long<'f>(&'f mut Feeder, &'f Line);
 
-/// Looks for flows that are over.
-struct Short<'f>(&'f Line);
-
-impl Desk for Short<'_> {
-    type Gone = Gone;
-
-    fn at<R: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&Engine) -> R + Send + 'static,
-    ) -> Result<R, Gone> {
-        self.alter(|engine| work(engine))
-    }
-
-    fn is_still(&self) -> bool {
-        false
-    }
-}
-
-impl Lender for Short<'_> {
-    fn alter<R: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Engine) -> R + Send + 'static,
-    ) -> Result<R, Gone> {
-        let (done, spent) = self.0.at(|moment: &mut Moment<'_>| work(moment.lent))?;
-        if spent.busy {
-            self.0.wait(spent.time * SHARE)?;
-        }
-        Ok(done)
-    }
-}
-
 impl Desk for Long<'_> {
     type Gone = Gone;
 
@@ -130,7 +97,7 @@ impl Desk for Long<'_> {
         work: impl FnOnce(&Engine) -> R + Send + 'static,
     ) -> Result<R, Gone> {
         let Self(feeder, line) = self;
-        let done = Short(line).at(work)?;
+        let done = Moments(line).at(work)?;
         feeder.tick_if_due(line)?;
         Ok(done)
     }
@@ -242,7 +209,7 @@ impl Feeder {
         let mut left = std::mem::take(&mut self.left);
         let mut handful = Handful::new(self, self.kind.waits());
         let over = due.then_some(&mut under_way);
-        let missed = depart::departed(&mut Short(line), over, &mut left, |flow, end| {
+        let missed = depart::departed(&mut Moments(line), over, &mut left, |flow, end| {
             handful.add(flow, end);
         });
         handful.give();

@@ -20,9 +20,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
+use mirrorscope_engine::Engine;
 use mirrorscope_engine::depart::{Left, UnderWay};
 use mirrorscope_engine::filter::Filter;
-use mirrorscope_engine::{Engine, Threaded};
 use mirrorscope_tui::data::Weight;
 
 use crate::cli::ExportArgs;
@@ -140,27 +140,6 @@ pub type Tell = Box<dyn Fn(Weight, &str) + Send>;
 /// On standard error.
 pub fn on_standard_error() -> Tell {
     Box::new(|_, text| eprintln!("mirrorscope: {text}"))
-}
-
-impl Owner<Engine> for Engine {
-    fn frames(&mut self) -> u64 {
-        self.receiver().counts().frames
-    }
-
-    fn lent(&mut self) -> Result<&mut Engine> {
-        Ok(self)
-    }
-}
-
-impl Owner<Engine> for Threaded {
-    fn frames(&mut self) -> u64 {
-        self.receiver()
-            .map_or(0, |receiver| receiver.counts().frames)
-    }
-
-    fn lent(&mut self) -> Result<&mut Engine> {
-        self.engine().context(BROKEN)
-    }
 }
 
 impl Feed {

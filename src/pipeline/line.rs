@@ -1,5 +1,7 @@
 //! How other threads get at what takes packets: a moment at a time, between two batches of them.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -49,6 +51,14 @@ pub struct Desk<T> {
 /// Nobody is at the other end any more.
 #[derive(Debug)]
 pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the thread that takes packets has ended")
+    }
+}
+
+impl Error for Gone {}
 
 /// What a moment took.
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +158,11 @@ impl<T> Desk<T> {
 
     fn give(&mut self, work: Work<T>, lent: &mut T, course: Option<&Course<'_>>, busy: bool) {
         work(&mut Moment { lent, course, busy });
+        self.expect();
+    }
+
+    /// Somebody is about to look.
+    pub fn expect(&mut self) {
         self.lent = Some(Instant::now());
     }
 

@@ -285,7 +285,7 @@ impl<'a> Watch<'a> {
             self.rate = ((frames.taken - before) as f64 / seconds) as u64;
             self.paced = (Instant::now(), frames.taken);
         }
-        if self.teller.wants_progress() {
+        if self.teller.wants_progress() && !consumer.is_showing() {
             let state = State {
                 done: Done::Live {
                     seconds: (now().since(self.started) / SECOND) as u64,

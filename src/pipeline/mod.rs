@@ -1,6 +1,7 @@
 //! Packets into the engine: the only place where the crates meet.
 
 mod config;
+mod engine;
 mod files;
 mod frames;
 mod line;
@@ -32,6 +33,7 @@ use crate::privilege::{self, Needs, Network};
 use crate::resolve::Resolver;
 
 pub use config::sites_again;
+pub use engine::{BROKEN, Moments};
 pub use files::read as read_files;
 pub use line::{Desk, Gone, Line, Moment, Owner, Spent, line};
 pub use signals::Signals;
@@ -132,9 +134,13 @@ pub trait Consumer {
     fn tick(&mut self) -> Result<()> {
         Ok(())
     }
-    /// Shows what is known by now: asked for at every `--interval`.
+    /// Shows what is known by now, or has somebody show it: asked for at every `--interval`.
     fn interval(&mut self, _live: &LiveReport, _activity: &Activity) -> Result<()> {
         Ok(())
+    }
+    /// Whether somebody still shows it: nothing else is drawn on the screen meanwhile.
+    fn is_showing(&self) -> bool {
+        false
     }
     /// Describes the sites anew, from a time on.
     fn reload(&mut self, _sites: Sites, _now: Timestamp) {}
