@@ -11,6 +11,7 @@ mod user;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 pub use user::is_sudo;
@@ -28,6 +29,8 @@ pub struct Needs {
     pub read: Vec<PathBuf>,
     /// Who is talked to.
     pub network: Network,
+    /// Threads that take packets may go before other programs.
+    pub realtime: bool,
 }
 
 /// Who a run talks to beside those that send it packets. Sockets that are open already need nothing of it.
@@ -67,10 +70,15 @@ pub fn drop(needs: &Needs) -> Result<()> {
         // Not root, or a capability that this kernel does not know.
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
+    let keep = if needs.realtime && !permit_realtime() {
+        CapabilitySet::SYS_NICE
+    } else {
+        CapabilitySet::empty()
+    };
     if let Some(user) = user::wanted(needs.user.as_deref())? {
         user.become_it()?;
     }
-    give_up_capabilities().context("cannot give up capabilities")?;
+    give_up_capabilities(keep).context("cannot give up capabilities")?;
     files::check_writable(&needs.write)?;
     rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")?;
     let write = [needs.write.as_slice(), &needs.may_write].concat();
@@ -84,23 +92,36 @@ pub fn drop_for_names(user: Option<&str>) -> Result<()> {
     if let Some(user) = user::wanted(user)? {
         user.become_it()?;
     }
-    give_up_capabilities().context("cannot give up capabilities")?;
+    give_up_capabilities(CapabilitySet::empty()).context("cannot give up capabilities")?;
     rustix::thread::set_no_new_privs(true).context("cannot forbid new privileges")
 }
 
-/// Effective, permitted, inheritable and ambient ones.
-fn give_up_capabilities() -> rustix::io::Result<()> {
+/// Effective, permitted, inheritable and ambient ones; but not those of `keep` that are in force.
+fn give_up_capabilities(keep: CapabilitySet) -> rustix::io::Result<()> {
     // Kernels before 4.3 have none.
     let _ = rustix::thread::clear_ambient_capability_set();
-    let none = CapabilitySet::empty();
+    let kept = rustix::thread::capabilities(None)?.effective & keep;
     rustix::thread::set_capabilities(
         None,
         CapabilitySets {
-            effective: none,
-            permitted: none,
-            inheritable: none,
+            effective: kept,
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
         },
     )
+}
+
+/// Has the limit of real-time priority be one at least, so that threads may go before others without a capability. False if it
+/// stays lower: raising it takes `CAP_SYS_RESOURCE`, which containers have not.
+fn permit_realtime() -> bool {
+    let limit = getrlimit(Resource::Rtprio);
+    // None is no limit.
+    let raised = |limit: Option<u64>| limit.map(|most| most.max(1));
+    let wanted = Rlimit {
+        current: raised(limit.current),
+        maximum: raised(limit.maximum),
+    };
+    setrlimit(Resource::Rtprio, wanted).is_ok()
 }
 
 #[cfg(test)]
@@ -152,6 +173,32 @@ mod tests {
         });
         // The rest of the process is as it was.
         fs::write(outside.path().join("file"), b"").unwrap();
+    }
+
+    #[test]
+    fn what_lets_packets_be_taken_first_is_good_for_nothing_else() {
+        thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                drop(&Needs {
+                    realtime: true,
+                    ..Needs::default()
+                })
+                .unwrap();
+                let held = rustix::thread::capabilities(None).unwrap();
+                let nice = CapabilitySet::SYS_NICE;
+                assert!(held.effective == held.permitted && (held.permitted - nice).is_empty());
+                let limit = getrlimit(Resource::Rtprio).current;
+                assert!(held.permitted.is_empty() || limit == Some(0));
+                let refused = Err(rustix::io::Errno::PERM);
+                let one = rustix::process::getpid();
+                let slower = rustix::process::setpriority_process(Some(one), 5);
+                assert_eq!(slower, refused);
+                let all = rustix::thread::sched_getaffinity(Some(one)).unwrap();
+                let bound = rustix::thread::sched_setaffinity(Some(one), &all);
+                assert_eq!(bound, refused);
+            });
+            confined.join().unwrap();
+        });
     }
 
     #[test]

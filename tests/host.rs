@@ -98,6 +98,7 @@ fn the_exit_status_says_what_the_worst_check_does() {
     for name in [
         "privileges",
         "receive-buffer",
+        "turns",
         "ports",
         "clock",
         "packet-filter",

@@ -66,6 +66,10 @@ pub struct LiveArgs {
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = value::size, hide_short_help = true, help_heading = LIVE)]
     pub queue: usize,
 
+    /// Let other programs go before the thread that takes packets: a small buffer may overflow meanwhile
+    #[arg(long, requires = "live", hide_short_help = true, help_heading = LIVE)]
+    pub no_realtime: bool,
+
     /// Take the network card's time stamps, where it makes them
     #[arg(long, requires = "live", hide_short_help = true, help_heading = LIVE)]
     pub hardware_time: bool,

@@ -101,6 +101,7 @@ pub fn capture(args: &LiveArgs, dissect: &Options) -> Capture {
         buffer: args.buffer,
         threads: args.receive_threads.get(),
         queue: args.queue,
+        realtime: !args.no_realtime,
         hardware_time: args.hardware_time,
         pass: Pass {
             all: args.all,

@@ -191,6 +191,7 @@ impl<'a> Input<'a> {
             may_write: plan.may_write.to_vec(),
             read: args.sites.iter().cloned().collect(),
             network: plan.network.cloned().unwrap_or_default(),
+            realtime: options.realtime,
         })?;
         Ok(Self {
             source: Source::Live(live, args),
@@ -235,6 +236,7 @@ impl<'a> Input<'a> {
                 may_write: plan.may_write.to_vec(),
                 read: Vec::new(),
                 network: plan.network.cloned().unwrap_or_default(),
+                realtime: false,
             })?;
         }
         Ok(Self {

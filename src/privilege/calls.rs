@@ -7,14 +7,16 @@ use libc::{
     SYS_accept, SYS_accept4, SYS_acct, SYS_add_key, SYS_adjtimex, SYS_bpf, SYS_capset, SYS_chroot,
     SYS_clock_adjtime, SYS_clock_settime, SYS_connect, SYS_delete_module, SYS_execve, SYS_execveat,
     SYS_finit_module, SYS_fsconfig, SYS_fsmount, SYS_fsopen, SYS_fspick, SYS_init_module,
-    SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_kcmp, SYS_kexec_file_load,
-    SYS_kexec_load, SYS_keyctl, SYS_listen, SYS_mount, SYS_mount_setattr, SYS_move_mount,
-    SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open, SYS_personality, SYS_pidfd_getfd,
-    SYS_pivot_root, SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_quotactl,
-    SYS_reboot, SYS_request_key, SYS_setdomainname, SYS_setfsgid, SYS_setfsuid, SYS_setgid,
-    SYS_setgroups, SYS_sethostname, SYS_setns, SYS_setregid, SYS_setresgid, SYS_setresuid,
-    SYS_setreuid, SYS_settimeofday, SYS_setuid, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2,
-    SYS_unshare, SYS_userfaultfd, SYS_vhangup,
+    SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioprio_set, SYS_kcmp,
+    SYS_kexec_file_load, SYS_kexec_load, SYS_keyctl, SYS_listen, SYS_migrate_pages, SYS_mount,
+    SYS_mount_setattr, SYS_move_mount, SYS_move_pages, SYS_open_by_handle_at, SYS_open_tree,
+    SYS_perf_event_open, SYS_personality, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise,
+    SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_reboot,
+    SYS_request_key, SYS_sched_setaffinity, SYS_sched_setattr, SYS_sched_setparam,
+    SYS_sched_setscheduler, SYS_setdomainname, SYS_setfsgid, SYS_setfsuid, SYS_setgid,
+    SYS_setgroups, SYS_sethostname, SYS_setns, SYS_setpriority, SYS_setregid, SYS_setresgid,
+    SYS_setresuid, SYS_setreuid, SYS_settimeofday, SYS_setuid, SYS_swapoff, SYS_swapon, SYS_syslog,
+    SYS_umount2, SYS_unshare, SYS_userfaultfd, SYS_vhangup,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -87,6 +89,15 @@ const FORBIDDEN: &[i64] = &[
     SYS_add_key,
     SYS_request_key,
     SYS_keyctl,
+    // The turns of other programs, and their memory's place.
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setaffinity,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_migrate_pages,
+    SYS_move_pages,
+    SYS_process_madvise,
     // Who may call is settled by now.
     SYS_listen,
 ];
@@ -151,6 +162,11 @@ fn program(processor: TargetArch, network: &Network) -> Result<BpfProgram> {
         for call in [call, call | X32] {
             rules.insert(call, vec![SeccompRule::new(vec![condition.clone()])?]);
         }
+    }
+    // A thread may ask for its own turns alone.
+    let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0)?;
+    for call in [SYS_sched_setattr, SYS_sched_setattr | X32] {
+        rules.insert(call, vec![SeccompRule::new(vec![other.clone()])?]);
     }
     let filter = SeccompFilter::new(
         rules,

@@ -23,6 +23,7 @@ fn options(interfaces: &[&str], threads: usize) -> Options {
         buffer: 8 << 20,
         threads,
         queue: 8 << 20,
+        realtime: false,
         hardware_time: false,
         pass: Pass::default(),
         numbers: Numbers {

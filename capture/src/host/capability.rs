@@ -35,6 +35,10 @@ pub enum Capability {
     NetRaw = 13,
     /// Other people's processes.
     SysPtrace = 19,
+    /// Turns on the processor.
+    SysNice = 23,
+    /// Limits of a process.
+    SysResource = 24,
 }
 
 /// Whether this thread has it, as far as the system says.

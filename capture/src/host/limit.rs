@@ -2,9 +2,16 @@
 
 use std::fs;
 
+use rustix::process::{Resource, getrlimit};
+
 /// The largest receive buffer that everybody may ask for, in bytes. Unknown in containers of older kernels.
 pub fn receive_buffer() -> Option<u64> {
     sysctl("core/rmem_max")
+}
+
+/// The largest real-time priority that this process may give its threads; none if it has no bound.
+pub fn realtime() -> Option<u64> {
+    getrlimit(Resource::Rtprio).maximum
 }
 
 /// Packets that may wait between a driver without a queue of its own (a virtual cable) and the kernel.

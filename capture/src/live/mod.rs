@@ -41,6 +41,7 @@ use ring::{Group, Ring, Setup};
 use statistics::Shares;
 pub use statistics::{Dropped, Event, InterfaceStatistics};
 use threads::Queue;
+use turns::Turns;
 
 use crate::{BATCH, Error, Frame, Interface};
 
@@ -108,6 +109,10 @@ pub struct Live {
     /// Frames until the clock is looked at.
     until_tick: u32,
     ticked: Instant,
+    /// Threads that take frames may go before others.
+    realtime: bool,
+    /// This one's turns, once it takes frames.
+    turns: Option<Turns>,
     events: Vec<Event>,
     notes: Vec<String>,
     remarks: Vec<String>,
@@ -155,6 +160,8 @@ impl Live {
             batch: ArrayVec::new(),
             until_tick: FRAMES,
             ticked: Instant::now(),
+            realtime: options.realtime,
+            turns: None,
             events: Vec::new(),
             notes,
             remarks,
@@ -170,15 +177,10 @@ impl Live {
         for source in &mut self.merge.sources {
             source.start()?;
         }
-        // Several threads receive in turns of their own.
-        if self
-            .merge
-            .sources
-            .iter()
-            .any(|source| matches!(source, Source::Ring(_)))
-        {
-            turns::shorten();
-        }
+        // What comes by a queue may wait in that.
+        let queue = |source: &Source| matches!(source, Source::Queue(_));
+        let queued = self.merge.sources.iter().any(queue);
+        self.turns = Some(Turns::begin(self.realtime && !queued));
         self.ticked = Instant::now();
         Ok(())
     }
@@ -368,11 +370,15 @@ impl Live {
     }
 
     fn sleep(&mut self, most: Duration) -> Result<(), Error> {
+        let begin = Instant::now();
         let look = self.merge.sleep(most).map_err(|cause| Error::Live {
             interface: "live capture".to_owned(),
             what: "cannot wait for frames",
             cause,
         })?;
+        if let Some(turns) = &mut self.turns {
+            turns.rest(begin.elapsed());
+        }
         if look {
             // An interface went away: at once, and so that the same error does not wake us again.
             self.tick();
@@ -380,8 +386,11 @@ impl Live {
         Ok(())
     }
 
-    /// Looks after the interfaces, if it is time.
+    /// Looks after the interfaces and this thread's turns, if it is time.
     fn look_after(&mut self, moment: Instant) {
+        if let Some(turns) = &mut self.turns {
+            turns.look(moment);
+        }
         if moment.saturating_duration_since(self.ticked) >= TICK {
             self.ticked = moment;
             self.tick();
@@ -432,7 +441,7 @@ fn rings(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Source>, Erro
         if threads == 1 {
             sources.extend(rings.into_iter().map(Box::new).map(Source::Ring));
         } else {
-            let queue = Queue::new(rings, options.queue / threads, thread == 0)?;
+            let queue = Queue::new(rings, options, thread == 0)?;
             sources.push(Source::Queue(Box::new(queue)));
         }
     }

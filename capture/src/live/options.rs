@@ -14,6 +14,7 @@ pub enum Via {
 }
 
 /// What to receive, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How frames are received.
@@ -29,6 +30,9 @@ pub struct Options {
     pub threads: usize,
     /// Size of that queue, in bytes.
     pub queue: usize,
+    /// Let threads that take frames go before other programs, as long as they have time to sleep in between. That needs a
+    /// limit of real-time priority (`RLIMIT_RTPRIO`) of 1 or the capability `CAP_SYS_NICE` once they run.
+    pub realtime: bool,
     /// Take the time stamps of the card, where it makes them.
     pub hardware_time: bool,
     /// What the kernel lets through.

@@ -15,7 +15,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::clock::now;
 use super::merge::{Interfaces, Merge, Next, Source};
 use super::ring::Ring;
-use super::{Dropped, Event, InterfaceStatistics, PATIENCE, TICK, Taken, Via, turns};
+use super::turns::Turns;
+use super::{Dropped, Event, InterfaceStatistics, Options, PATIENCE, TICK, Taken, Via};
 use crate::{Error, Interface};
 
 /// Bytes of a batch. It is sent when it is full, and when no more frames are there.
@@ -86,6 +87,8 @@ struct Worker {
     shared: Arc<Shared>,
     /// Says what happens to interfaces: others have rings of the same ones.
     speaker: bool,
+    /// It may go before other programs.
+    realtime: bool,
 }
 
 /// The reader's end of a thread.
@@ -102,9 +105,9 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// A thread for these rings, not yet running, with so many bytes of queue. One of those with the same interfaces is the
+    /// A thread for these rings, not yet running, with its share of the queue. One of those with the same interfaces is the
     /// speaker.
-    pub fn new(rings: Vec<Ring>, bytes: usize, speaker: bool) -> Result<Self, Error> {
+    pub fn new(rings: Vec<Ring>, options: &Options, speaker: bool) -> Result<Self, Error> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let wake = wake.map_err(|errno| Error::Live {
             interface: "live capture".to_owned(),
@@ -146,10 +149,11 @@ impl Queue {
                 told: interfaces.all.len(),
                 interfaces,
                 batch: Batch::default(),
-                room: (bytes / BATCH).max(2),
+                room: (options.queue / options.threads / BATCH).max(2),
                 queue: sender,
                 shared: Arc::clone(&shared),
                 speaker,
+                realtime: options.realtime,
             }),
             shared,
         })
@@ -276,14 +280,16 @@ impl Drop for Queue {
 
 impl Worker {
     fn run(mut self) {
-        turns::shorten();
+        let mut turns = Turns::begin(self.realtime);
         let mut ticked = Instant::now();
         while !self.shared.ended.load(Ordering::Relaxed) {
             let moment = now();
             let next = self.copy();
             self.send();
             self.count();
-            let mut look = ticked.elapsed() >= TICK;
+            let time = Instant::now();
+            turns.look(time);
+            let mut look = time.saturating_duration_since(ticked) >= TICK;
             match next {
                 Next::Frame(..) => {}
                 Next::Wait(_) | Next::Nothing => {
@@ -295,8 +301,10 @@ impl Worker {
                         }
                         _ => PATIENCE,
                     };
+                    let begin = Instant::now();
                     // It fails only for want of memory; then it is tried again.
                     look |= self.merge.sleep(most).unwrap_or_default();
+                    turns.rest(begin.elapsed());
                 }
             }
             if look {

@@ -19,6 +19,7 @@ pub fn checks(own: Option<Own>, interfaces: &[Interface]) -> Vec<Check> {
     let mut checks = vec![
         privileges(own, &capability::program()),
         receive_buffer(limit::receive_buffer(), own),
+        turns(limit::realtime(), own),
     ];
     checks.extend(losses(limit::lost(), limit::fragments(false)));
     checks.extend(ports(&taken()));
@@ -79,6 +80,19 @@ fn receive_buffer(limit: Option<u64>, own: Option<Own>) -> Check {
     )
     .means("--via endpoint loses packets in bursts; the packet ring does not need it")
     .fix(format!("sudo sysctl -w net.core.rmem_max={BUFFER}"))
+}
+
+/// Whether packets are taken before other programs go on: good to have, and no fault without.
+fn turns(limit: Option<u64>, own: Option<Own>) -> Check {
+    const CHECK: &str = "turns";
+    let may =
+        own.is_some_and(|own| own.has(Capability::SysResource) || own.has(Capability::SysNice));
+    if may || limit.is_none_or(|most| most > 0) {
+        return Check::ok(CHECK, "packets are taken before other programs go on");
+    }
+    let found = "packets wait while other programs have their turns, some milliseconds: buffers must bear that; \
+        with sudo, or a limit of real-time priority (ulimit -r) of 1, they need not wait";
+    Check::ok(CHECK, found)
 }
 
 fn losses(lost: Lost, fragments: Option<u64>) -> Vec<Check> {
@@ -301,6 +315,22 @@ mod tests {
         let check = privileges(Some(confined), "x");
         assert_eq!(check.status, Status::Bad);
         assert!(check.meaning.unwrap().contains("no-new-privileges"));
+    }
+
+    #[test]
+    fn who_takes_packets_first_may_by_a_limit_or_a_capability() {
+        let found = |limit, capabilities: &[Capability]| {
+            let check = turns(limit, Some(own(capabilities)));
+            assert_eq!(check.status, Status::Ok);
+            check.found
+        };
+        let first = found(Some(1), &[]);
+        assert!(first.contains("before other programs"));
+        for capability in [Capability::SysNice, Capability::SysResource] {
+            assert_eq!(found(Some(0), &[capability]), first);
+        }
+        assert_eq!(found(None, &[]), first);
+        assert!(found(Some(0), &[Capability::NetRaw]).contains("ulimit -r"));
     }
 
     #[test]

@@ -169,6 +169,18 @@ impl Listener {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap().trim().to_owned()
     }
+
+    /// The scheduling policies of its threads, by number (sched(7)).
+    pub fn policies(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let policy = |task: std::io::Result<std::fs::DirEntry>| {
+            let text = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            // After the name, which is in parentheses; the 41st field is the policy.
+            let (_, fields) = text.rsplit_once(") ").unwrap();
+            fields.split(' ').nth(41 - 3).unwrap().parse().unwrap()
+        };
+        tasks.map(policy).collect()
+    }
 }
 
 impl Drop for Listener {

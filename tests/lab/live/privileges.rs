@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{MetadataExt as _, chown};
 
+use rustix::thread::CapabilitySet;
+
 use super::bench::Bench;
 use super::listener::{Listener, PROGRAM, command};
 use super::unprivileged::NOBODY;
@@ -41,4 +43,41 @@ fn are_gone_when_the_first_packet_is_read() {
         let data = file.unwrap().metadata().unwrap();
         assert_eq!((data.uid(), data.gid()), (NOBODY, NOBODY));
     }
+}
+
+/// `SCHED_FIFO`, by its number.
+const FIFO: u32 = 1;
+
+#[test]
+#[ignore = "needs root: tests/lab/run"]
+fn the_thread_that_takes_packets_goes_first_and_keeps_no_more_than_that_takes() {
+    let bench = Bench::new();
+    let own = rustix::thread::capabilities(None).unwrap().effective;
+    let nice = CapabilitySet::SYS_NICE;
+    // Whoever may raise the limit needs no capability afterwards.
+    let (first, kept) = if own.contains(CapabilitySet::SYS_RESOURCE) {
+        (true, CapabilitySet::empty())
+    } else {
+        (own.contains(nice), own & nice)
+    };
+    let listen = |words: &str| {
+        let words = format!("report --threads 2 --format json -i eth0 {words}");
+        let listener = Listener::start(&bench.collector, &words);
+        let sent = bench.send(&bench.load(2000, Some(4000))).frames;
+        let found = (listener.policies(), listener.status("CapEff:"));
+        assert_eq!(listener.status("CapPrm:"), found.1);
+        assert_eq!(listener.status("CapBnd:"), "0000000000000000");
+        let report = listener.interrupt().document();
+        assert_eq!(report["totals"]["frames"], sent);
+        found
+    };
+    let (policies, capabilities) = listen("");
+    let those = policies.iter().filter(|policy| **policy == FIFO).count();
+    assert_eq!(those, usize::from(first), "{policies:?}");
+    assert!(policies.len() > 1, "{policies:?}");
+    assert_eq!(capabilities, format!("{:016x}", kept.bits()));
+
+    let (policies, capabilities) = listen("--no-realtime");
+    assert!(policies.iter().all(|policy| *policy == 0), "{policies:?}");
+    assert_eq!(capabilities, "0000000000000000");
 }

@@ -21,6 +21,7 @@ fn options(udp: &[u16]) -> Options {
         buffer: 1 << 16,
         threads: 1,
         queue: 0,
+        realtime: false,
         hardware_time: false,
         pass: Pass::default(),
         numbers: Numbers {
