@@ -9,6 +9,7 @@ mod disk;
 mod drops;
 mod filter;
 mod inject;
+mod interval;
 mod kill;
 mod privileges;
 mod quiet;
