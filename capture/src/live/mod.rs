@@ -370,15 +370,11 @@ impl Live {
     }
 
     fn sleep(&mut self, most: Duration) -> Result<(), Error> {
-        let begin = Instant::now();
         let look = self.merge.sleep(most).map_err(|cause| Error::Live {
             interface: "live capture".to_owned(),
             what: "cannot wait for frames",
             cause,
         })?;
-        if let Some(turns) = &mut self.turns {
-            turns.rest(begin.elapsed());
-        }
         if look {
             // An interface went away: at once, and so that the same error does not wake us again.
             self.tick();

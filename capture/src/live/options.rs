@@ -30,7 +30,7 @@ pub struct Options {
     pub threads: usize,
     /// Size of that queue, in bytes.
     pub queue: usize,
-    /// Let threads that take frames go before other programs, as long as they have time to sleep in between. That needs a
+    /// Let threads that take frames go before other programs, as long as they have time to rest in between. That needs a
     /// limit of real-time priority (`RLIMIT_RTPRIO`) of 1 or the capability `CAP_SYS_NICE` once they run.
     pub realtime: bool,
     /// Take the time stamps of the card, where it makes them.

@@ -301,10 +301,8 @@ impl Worker {
                         }
                         _ => PATIENCE,
                     };
-                    let begin = Instant::now();
                     // It fails only for want of memory; then it is tried again.
                     look |= self.merge.sleep(most).unwrap_or_default();
-                    turns.rest(begin.elapsed());
                 }
             }
             if look {

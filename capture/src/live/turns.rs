@@ -7,18 +7,19 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use libc::{SYS_sched_getattr, SYS_sched_setattr, c_long, sched_attr};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds of a turn among others.
 const TURN: u64 = 500_000;
 /// The least priority before all that have none.
 const PRIORITY: u32 = 1;
-/// Between two looks at how much a thread slept.
+/// Between two looks at how much a thread worked.
 const PERIOD: Duration = Duration::from_millis(50);
-/// Who sleeps less than this part of the time has more to do than can be done, and waits its turn like others: else nobody
-/// could even end it where it shares its only processor.
+/// Who rests for less than this part of the time may have more to do than can be done, and waits its turn like others for a
+/// while: else nobody could even end it where it has the only processor.
 const REST: u32 = 20;
 
-/// The turns of a thread that takes frames. It goes before all threads without a priority as long as it has time to sleep in
+/// The turns of a thread that takes frames. It goes before all threads without a priority as long as it has time to rest in
 /// between; where the system does not allow that, its turns are short, and so is what it waits for them.
 pub struct Turns {
     /// As it was; none if somebody else has seen to it.
@@ -28,8 +29,8 @@ pub struct Turns {
     /// It goes first.
     first: bool,
     looked: Instant,
-    /// What it slept since.
-    slept: Duration,
+    /// For how long it had worked until then.
+    worked: Duration,
 }
 
 impl Turns {
@@ -44,27 +45,26 @@ impl Turns {
             may,
             first: false,
             looked: Instant::now(),
-            slept: Duration::ZERO,
+            worked: worked(),
         };
         turns.share();
         turns.go_first(true);
         turns
     }
 
-    /// It has slept.
-    pub fn rest(&mut self, time: Duration) {
-        self.slept += time;
-    }
-
-    /// Looks, if it is time, how much it slept.
+    /// Looks, if it is time, how much it worked.
     pub fn look(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.looked);
-        if passed < PERIOD {
-            return;
+        if passed >= PERIOD {
+            let worked = worked();
+            self.decide(passed, worked.saturating_sub(self.worked));
+            (self.looked, self.worked) = (now, worked);
         }
-        self.go_first(self.slept * REST >= passed);
-        self.looked = now;
-        self.slept = Duration::ZERO;
+    }
+
+    /// It worked for some of the time that passed.
+    fn decide(&mut self, passed: Duration, worked: Duration) {
+        self.go_first(worked + passed / REST <= passed);
     }
 
     fn go_first(&mut self, first: bool) {
@@ -103,6 +103,12 @@ impl Turns {
 
 /// Threads that it starts have the usual turns.
 const RESET_ON_FORK: u64 = libc::SCHED_FLAG_RESET_ON_FORK as u64;
+
+/// For how long the calling thread has had a processor.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
 
 /// How the calling thread gets its turns.
 fn attributes() -> Option<sched_attr> {
@@ -144,16 +150,13 @@ mod tests {
                 return;
             }
             assert_eq!(policy(), libc::SCHED_FIFO);
-            let begin = turns.looked;
-            turns.look(begin + PERIOD / 2);
+            turns.decide(PERIOD, PERIOD / 100 * 94);
             assert_eq!(policy(), libc::SCHED_FIFO);
-            turns.rest(PERIOD / 100);
-            turns.look(begin + PERIOD);
+            turns.decide(PERIOD, PERIOD / 100 * 96);
             assert_eq!(policy(), libc::SCHED_OTHER);
-            turns.look(begin + 2 * PERIOD);
+            turns.decide(PERIOD, PERIOD);
             assert_eq!(policy(), libc::SCHED_OTHER);
-            turns.rest(PERIOD / 10);
-            turns.look(begin + 3 * PERIOD);
+            turns.decide(PERIOD, PERIOD / 2);
             assert_eq!(policy(), libc::SCHED_FIFO);
             // It matters to this thread alone.
             let child = thread::spawn(policy).join().unwrap();
@@ -164,11 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn work_is_told_from_rest() {
+        let begin = (Instant::now(), worked());
+        thread::sleep(PERIOD);
+        let rested = worked().saturating_sub(begin.1);
+        assert!(rested < PERIOD / 2, "{rested:?}");
+        let mut sum = 0_u64;
+        while worked() < begin.1 + rested + PERIOD {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(begin.0.elapsed() >= 2 * PERIOD);
+    }
+
+    #[test]
     fn who_may_not_go_first_does_not() {
         let policy = thread::spawn(|| {
             let mut turns = Turns::begin(false);
-            turns.rest(PERIOD);
-            turns.look(turns.looked + PERIOD);
+            turns.decide(PERIOD, Duration::ZERO);
             policy()
         });
         assert_eq!(policy.join().unwrap(), libc::SCHED_OTHER);
