@@ -102,6 +102,13 @@ impl Turns {
     }
 }
 
+impl Drop for Turns {
+    /// What the thread does afterwards is in no hurry.
+    fn drop(&mut self) {
+        self.go_first(false);
+    }
+}
+
 /// Threads that it starts have the usual turns.
 const RESET_ON_FORK: u64 = libc::SCHED_FLAG_RESET_ON_FORK as u64;
 
@@ -162,6 +169,8 @@ mod tests {
             // It matters to this thread alone.
             let child = thread::spawn(policy).join().unwrap();
             assert_eq!(child, libc::SCHED_OTHER);
+            drop(turns);
+            assert_eq!(policy(), libc::SCHED_OTHER);
         });
         begun.join().unwrap();
         assert_eq!(policy(), libc::SCHED_OTHER);
