@@ -17,8 +17,9 @@ const PRIORITY: u32 = 1;
 /// for theirs.
 const PERIOD: Duration = Duration::from_millis(250);
 /// Who rests for less than this part of the time may have more to do than can be done, and waits its turn like others for a
-/// while: else nobody could even end it where it has the only processor.
-const REST: u32 = 20;
+/// while: else nobody could even end it where it has the only processor. Below that, the kernel keeps some for others (sched(7):
+/// `sched_rt_runtime_us`; Linux 6.12 and later: the fair server).
+const REST: u32 = 100;
 
 /// The turns of a thread that takes frames. It goes before all threads without a priority as long as it has time to rest in
 /// between; where the system does not allow that, its turns are short, and so is what it waits for them.
@@ -158,9 +159,9 @@ mod tests {
                 return;
             }
             assert_eq!(policy(), libc::SCHED_FIFO);
-            turns.decide(PERIOD, PERIOD / 100 * 94);
+            turns.decide(PERIOD, PERIOD / 1000 * 985);
             assert_eq!(policy(), libc::SCHED_FIFO);
-            turns.decide(PERIOD, PERIOD / 100 * 96);
+            turns.decide(PERIOD, PERIOD / 1000 * 995);
             assert_eq!(policy(), libc::SCHED_OTHER);
             turns.decide(PERIOD, PERIOD);
             assert_eq!(policy(), libc::SCHED_OTHER);

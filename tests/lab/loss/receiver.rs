@@ -161,7 +161,9 @@ fn said(messages: &str, what: &str) -> u64 {
 
 /// What mirrorscope analysed, and what it dropped.
 fn counted(report: &str) -> (u64, u64) {
-    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    // With --interval there are several; the last one tells everything.
+    let reports = serde_json::Deserializer::from_str(report).into_iter::<serde_json::Value>();
+    let report = reports.last().unwrap().unwrap();
     let dropped = &report["live"]["interfaces"][0]["dropped"];
     let dropped = ["kernel", "socket", "queue"].map(|kind| dropped[kind].as_u64().unwrap());
     let mirrored = report["totals"]["mirrored"].as_u64().unwrap();

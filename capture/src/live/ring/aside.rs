@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Blocks that wait at most. Once so many do, all are read before others are copied: who cannot keep up should not copy, too.
+/// Blocks that wait at most.
 const MOST: usize = 64;
 
 /// The copies, in order.
@@ -13,7 +13,6 @@ pub struct Aside {
     pub taken: Vec<u8>,
     /// Those that were read, to be written to again.
     spare: Vec<Vec<u8>>,
-    full: bool,
 }
 
 impl Aside {
@@ -26,7 +25,7 @@ impl Aside {
     /// Whether there is room for one more.
     #[inline]
     pub fn has_room(&self) -> bool {
-        !self.full
+        self.waiting.len() < MOST
     }
 
     /// Copies a block behind the others.
@@ -35,7 +34,6 @@ impl Aside {
         copy.clear();
         copy.extend_from_slice(block);
         self.waiting.push_back(copy);
-        self.full = self.waiting.len() >= MOST;
     }
 
     /// Takes the next one; false if none waits.
@@ -45,7 +43,6 @@ impl Aside {
             return false;
         };
         self.spare.push(std::mem::replace(&mut self.taken, next));
-        self.full &= self.any();
         true
     }
 }
@@ -76,15 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn when_it_is_full_all_are_read_before_it_has_room_again() {
+    fn when_it_is_full_each_that_is_read_makes_room() {
         let mut aside = Aside::default();
         for _ in 0..MOST {
             assert!(aside.has_room());
             aside.put(&[1]);
         }
-        for _ in 1..MOST {
-            assert!(!aside.has_room() && aside.take());
-        }
-        assert!(aside.take() && aside.has_room());
+        assert!(!aside.has_room() && aside.take());
+        assert!(aside.has_room());
+        aside.put(&[1]);
+        assert!(!aside.has_room());
     }
 }
