@@ -84,10 +84,6 @@ impl Desk for Timed<'_> {
         self.moments.push(begin.elapsed());
         Ok(done)
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 /// Tells how long the moments are that looks at all flows are made of.

@@ -25,10 +25,6 @@ impl Desk for Still {
     ) -> Result<R, Infallible> {
         Ok(work(&self.0))
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 impl Lender for Still {

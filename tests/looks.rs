@@ -58,10 +58,6 @@ impl Desk for Busy<'_> {
         self.feed();
         Ok(done)
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 fn busy(recording: &Recording, each: usize) -> Busy<'_> {
@@ -269,10 +265,6 @@ impl Desk for Reloaded {
             self.0.reload(Sites::default());
         }
         Ok(done)
-    }
-
-    fn is_still(&self) -> bool {
-        false
     }
 }
 

@@ -91,16 +91,19 @@ impl SessionChange {
 }
 
 /// What each session brought lately, as of a moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct Lately(Vec<Option<Recent>>);
 
 impl Lately {
     /// Adds it to sessions.
     pub fn annotate(&self, sessions: &mut [SessionReport]) {
-        for session in sessions {
-            let recent = self.0.get(session.number.0 as usize);
-            session.recent = recent.copied().flatten();
-        }
+        annotate(sessions, |session| *self.0.get(session.0 as usize)?);
+    }
+}
+
+fn annotate(sessions: &mut [SessionReport], recent: impl Fn(SessionId) -> Option<Recent>) {
+    for session in sessions {
+        session.recent = recent(session.number);
     }
 }
 
@@ -172,7 +175,7 @@ impl Activity {
 
     /// Adds to sessions what they brought lately.
     pub fn annotate(&self, sessions: &mut [SessionReport]) {
-        self.lately().annotate(sessions);
+        annotate(sessions, |session| self.recent(session));
     }
 
     fn reckon(&mut self, engine: &Engine, now: Timestamp) {

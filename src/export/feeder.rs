@@ -101,10 +101,6 @@ impl Desk for Long<'_> {
         feeder.tick_if_due(line)?;
         Ok(done)
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 impl Feeder {

@@ -10,9 +10,6 @@ use super::{Gone, Line, Moment, Owner};
 /// What is said if a thread of the analysis fails; why, it has said itself.
 pub const BROKEN: &str = "the thread that follows flows failed";
 
-/// Times that a moment takes which go by until the next one, while packets come.
-const SHARE: u32 = 19;
-
 impl Owner<Engine> for Engine {
     fn frames(&mut self) -> u64 {
         self.receiver().counts().frames
@@ -47,10 +44,6 @@ impl Desk for Moments<'_> {
     ) -> Result<R, Gone> {
         self.alter(|engine| work(engine))
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 impl Lender for Moments<'_> {
@@ -60,8 +53,8 @@ impl Lender for Moments<'_> {
     ) -> Result<R, Gone> {
         let work = move |moment: &mut Moment<'_, Engine>| work(moment.lent);
         let (done, spent) = self.0.at(work)?;
-        if spent.busy {
-            self.0.wait(spent.time * SHARE)?;
+        if let Some(rest) = spent.rest() {
+            self.0.wait(rest)?;
         }
         Ok(done)
     }

@@ -15,6 +15,8 @@ const WHILE: Duration = Duration::from_millis(2);
 const NEXT: Duration = Duration::from_millis(1);
 /// How long somebody who wants a moment may wait while no packets come.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// Times that a moment takes which go by until the next one, while packets come and nobody waits for it.
+const SHARE: u32 = 19;
 /// Who looked so lately looks on.
 const LATELY: Duration = Duration::from_millis(20);
 
@@ -67,6 +69,13 @@ pub struct Spent {
     pub time: Duration,
     /// There were some.
     pub busy: bool,
+}
+
+impl Spent {
+    /// For how long packets are to come undisturbed afterwards, if some do.
+    pub fn rest(self) -> Option<Duration> {
+        self.busy.then(|| self.time * SHARE)
+    }
 }
 
 /// Has what is lent.

@@ -150,23 +150,24 @@ fn program(processor: TargetArch, network: &Network) -> Result<BpfProgram> {
         .flat_map(|&call| [call, call | X32])
         .map(|call| (call, Vec::new()))
         .collect();
-    // No memory becomes a program.
+    let word = |argument, operator, value| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+    };
     let executable = libc::PROT_EXEC as u64;
-    for call in [libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
-        let condition = SeccompCondition::new(
-            2,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::MaskedEq(executable),
-            executable,
-        )?;
+    let executable = word(2, SeccompCmpOp::MaskedEq(executable), executable)?;
+    let other = word(0, SeccompCmpOp::Ne, 0)?;
+    let some = [
+        // No memory becomes a program.
+        (libc::SYS_mmap, &executable),
+        (libc::SYS_mprotect, &executable),
+        (libc::SYS_pkey_mprotect, &executable),
+        // A thread may ask for its own turns alone.
+        (SYS_sched_setattr, &other),
+    ];
+    for (call, condition) in some {
         for call in [call, call | X32] {
             rules.insert(call, vec![SeccompRule::new(vec![condition.clone()])?]);
         }
-    }
-    // A thread may ask for its own turns alone.
-    let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0)?;
-    for call in [SYS_sched_setattr, SYS_sched_setattr | X32] {
-        rules.insert(call, vec![SeccompRule::new(vec![other.clone()])?]);
     }
     let filter = SeccompFilter::new(
         rules,

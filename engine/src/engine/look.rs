@@ -50,7 +50,9 @@ pub trait Desk {
     ) -> Result<R, Self::Gone>;
 
     /// Whether nothing comes between two moments.
-    fn is_still(&self) -> bool;
+    fn is_still(&self) -> bool {
+        false
+    }
 }
 
 /// Nothing comes while it is borrowed.

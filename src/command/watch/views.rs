@@ -28,8 +28,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const IDLE: Duration = Duration::from_secs(1);
 /// Times that a look took which go by until the next one, while only the clock goes on.
 const IDLE_SHARE: u32 = 99;
-/// Times that a moment takes which go by until the next one while packets come, if nobody asked for it, and if somebody did.
-const SHARE: u32 = 19;
+/// Times that a moment takes which go by until the next one while packets come, if somebody asked for it.
 const ASKED_SHARE: u32 = 1;
 /// How often it is looked whether anything is new.
 const TICK: Duration = Duration::from_millis(10);
@@ -74,10 +73,6 @@ impl Desk for Asked<'_, '_> {
     ) -> Result<R, Gone> {
         self.0.at(move |moment| work(&moment.lent.recorder.engine))
     }
-
-    fn is_still(&self) -> bool {
-        false
-    }
 }
 
 impl Desk for Unasked<'_, '_> {
@@ -94,10 +89,6 @@ impl Desk for Unasked<'_, '_> {
         let (done, spent) = self.0.line.at(work)?;
         self.0.rest(spent)?;
         Ok(done)
-    }
-
-    fn is_still(&self) -> bool {
-        false
     }
 }
 
@@ -157,9 +148,9 @@ impl<'a> Views<'a> {
 
     /// Leaves the analysis to its packets after a moment; answers what is asked meanwhile.
     fn rest(&mut self, spent: Spent) -> Result<(), Gone> {
-        if spent.busy {
+        if let Some(rest) = spent.rest() {
             let begin = Instant::now();
-            self.wait(spent.time * SHARE)?;
+            self.wait(rest)?;
             self.rested += begin.elapsed();
             Ok(())
         } else {
