@@ -20,6 +20,7 @@ use mirrorscope_dissectors::{Direction, Options, Protocol, Reason};
 use crate::correlate::Judgement;
 use crate::filter::{Chooses, Filter, Judged};
 use crate::firewall::Firewalls;
+use crate::flow::Side;
 use crate::hint::Hint;
 use crate::inventory::{EndpointReport, Inventory};
 use crate::names::Names;
@@ -47,6 +48,38 @@ pub const BATCH: usize = 32;
 
 /// More than this share of a point's TCP bytes unseen: its mirror takes samples.
 const SAMPLED: f64 = 0.5;
+
+/// Gets the packets of frames.
+pub trait Sink {
+    /// Numbers of flows that packets of the next frames will most probably belong to, with who sent them: what is known of
+    /// these flows can be brought near.
+    fn ahead(&mut self, _flows: &[(u64, Side)]) {}
+
+    /// Takes a packet: the index of the frame that completed it, how it was taken if it belongs to a flow, and the table
+    /// that knows the flow.
+    fn packet(
+        &mut self,
+        index: usize,
+        mirrored: &Mirrored<'_>,
+        taken: Option<Tracked>,
+        flows: &Tracker,
+    );
+}
+
+/// A function that gets them.
+struct Each<F>(F);
+
+impl<F: FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker)> Sink for Each<F> {
+    fn packet(
+        &mut self,
+        index: usize,
+        mirrored: &Mirrored<'_>,
+        taken: Option<Tracked>,
+        flows: &Tracker,
+    ) {
+        self.0(index, mirrored, taken, flows);
+    }
+}
 
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
@@ -241,8 +274,13 @@ impl Engine {
     pub fn frames_with(
         &mut self,
         frames: &[Frame<'_>],
-        mut sink: impl FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker),
+        sink: impl FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
+        self.frames_into(frames, &mut Each(sink));
+    }
+
+    /// The same for a sink that is also told what comes.
+    pub fn frames_into(&mut self, frames: &[Frame<'_>], sink: &mut impl Sink) {
         let mut index = 0..;
         for batch in frames.chunks(BATCH) {
             let mut opened = ArrayVec::<_, BATCH>::new();
@@ -255,10 +293,13 @@ impl Engine {
                 coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
             self.tables.tracker.ahead(&mut coming);
+            let known = |coming: &Coming| self.tables.tracker.expected(coming);
+            let flows: ArrayVec<_, BATCH> = coming.iter().flatten().filter_map(known).collect();
+            sink.ahead(&flows);
             for ((frame, coming), index) in opened.iter().zip(&coming).zip(&mut index) {
                 let mut sink =
                     |mirrored: &Mirrored<'_>, taken: Option<Tracked>, flows: &Tracker| {
-                        sink(index, mirrored, taken, flows);
+                        sink.packet(index, mirrored, taken, flows);
                     };
                 self.accept(frame, coming.as_ref(), &mut sink);
             }

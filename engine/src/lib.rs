@@ -41,10 +41,10 @@ pub mod sequence;
 pub mod session;
 pub mod site;
 pub mod stream;
-mod table;
+pub mod table;
 pub mod tcp;
 pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, Threaded, depart, list, look, one, page};
+pub use engine::{BATCH, Config, Endpoints, Engine, Sink, Threaded, depart, list, look, one, page};

@@ -1,12 +1,12 @@
 //! The hash tables of the engine: fast, and seeded anew in every run, so that nobody can aim at one bucket.
 
 /// A map.
-pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, Seed>;
+pub type Map<K, V> = hashbrown::HashMap<K, V, Seed>;
 /// A set.
 pub(crate) type Set<K> = hashbrown::HashSet<K, Seed>;
 /// Has the memory of a value brought near, without waiting for it: the packet that is at work will want it.
 #[inline(always)]
-pub(crate) fn fetch<T>(value: &T) {
+pub fn fetch<T>(value: &T) {
     prefetch_index::prefetch_index(std::slice::from_ref(value), 0);
 }
 

@@ -144,8 +144,8 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
     }
     let mut tell_all = |out: &mut dyn Write, screen: Screen| {
         let losses = collected.engine.mirror_losses();
-        for (index, (serial, flow)) in collected.flows.iter().enumerate() {
-            let recording = collected.store.replay(*serial, flow.originator())?;
+        for (index, flow) in collected.flows.iter().enumerate() {
+            let recording = collected.store.replay(flow.serial(), flow.originator())?;
             let about = flow.conversation(collected.engine.receiver());
             let mut stream = Explained {
                 stream: recording,
@@ -181,7 +181,7 @@ fn ambiguous<S>(args: &FollowArgs, collected: &mut Collected<S>) -> anyhow::Erro
     let Collected { engine, flows, .. } = collected;
     let total = flows.len();
     let mut text = format!("{} means {total} flows; choose one by its id:", meant(args));
-    for (_, flow) in flows.iter().take(LISTED) {
+    for flow in flows.iter().take(LISTED) {
         let about = flow.conversation(engine.receiver());
         let [orig, resp] = about.ends.map(end);
         let _ = write!(text, "\n  {}  {} {orig} > {resp}", about.id, about.proto);

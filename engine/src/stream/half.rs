@@ -16,6 +16,7 @@ use super::pending::Pending;
 use super::policy::Policy;
 use super::ranges::Ranges;
 use crate::flow::Side;
+use crate::table::fetch;
 use crate::time::Timestamp;
 use selected::Selected;
 
@@ -109,6 +110,36 @@ impl Half {
     /// Delivered bytes kept.
     pub fn remembered(&self) -> usize {
         self.history.capacity() + self.missed.memory()
+    }
+
+    /// Has it brought near.
+    pub fn fetch(&self) {
+        fetch(&self.phase);
+        fetch(&self.next);
+        fetch(&self.acked);
+        fetch(&self.syn);
+        fetch(&self.end);
+        fetch(&self.pending);
+        fetch(&self.cuts);
+        fetch(&self.last);
+        fetch(&self.touched);
+        fetch(&self.counts);
+        fetch(&self.counts.memory);
+        fetch(&self.noted);
+        self.fetch_remembered();
+    }
+
+    /// The same of what tells where the delivered bytes are that it keeps.
+    pub fn fetch_remembered(&self) {
+        fetch(&self.history);
+        fetch(&self.missed);
+    }
+
+    /// The same of their end, if this is near.
+    pub fn fetch_history(&self) {
+        if let Some(last) = self.history.last() {
+            fetch(last);
+        }
     }
 
     /// Forgets delivered bytes.

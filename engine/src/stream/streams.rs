@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use arrayvec::ArrayVec;
+
 use super::event::{Event, Segment};
 use super::half::{Half, Surroundings};
 use super::policy::Policy;
+use crate::BATCH;
 use crate::flow::Side;
-use crate::table::Map;
+use crate::table::{Map, fetch};
 use crate::time::Timestamp;
 
 /// What a stream costs beside what it holds: its places in tables and queues, which may be half empty.
@@ -24,23 +27,29 @@ pub type Sink<'a> = &'a mut dyn FnMut(u64, Event<'_>);
 /// it did not ask for it ([`Policy::wait_selected`] where it acknowledged selectively), when more waits behind it than there is room for, or when the stream ends.
 #[derive(Debug)]
 pub struct Streams {
-    policy: Policy,
-    now: Timestamp,
     all: Map<u64, Box<Stream>>,
     /// The streams in the order in which they are looked at when room is needed.
     queue: VecDeque<u64>,
+    /// Flows whose place was given to others: one bit for each number.
+    forgotten: Vec<u64>,
+    books: Books,
+    /// Segments of flows whose place was given to others.
+    pub refused: u64,
+}
+
+/// What all streams together wait for, and hold.
+#[derive(Debug)]
+struct Books {
+    policy: Policy,
+    now: Timestamp,
     /// Directions by what waits in them.
     waiting: BTreeSet<(usize, u64, Side)>,
     /// Directions that something is to be done about, as time goes on.
     deadlines: VecDeque<(Timestamp, u64, Side)>,
-    /// Flows whose place was given to others: one bit for each number.
-    forgotten: Vec<u64>,
     /// Bytes in all that waits.
     pending: usize,
     /// Bytes in all that is remembered.
     history: usize,
-    /// Segments of flows whose place was given to others.
-    pub refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -55,23 +64,25 @@ impl Streams {
     /// No stream yet.
     pub fn new(policy: Policy) -> Self {
         Self {
-            policy,
-            now: Timestamp(i64::MIN),
             all: Map::default(),
             queue: VecDeque::new(),
-            waiting: BTreeSet::new(),
-            deadlines: VecDeque::new(),
             forgotten: Vec::new(),
-            pending: 0,
-            history: 0,
+            books: Books {
+                policy,
+                now: Timestamp(i64::MIN),
+                waiting: BTreeSet::new(),
+                deadlines: VecDeque::new(),
+                pending: 0,
+                history: 0,
+            },
             refused: 0,
         }
     }
 
     /// Bytes held, with everything that they cost.
     pub fn memory(&self) -> usize {
-        self.pending
-            + self.history
+        self.books.pending
+            + self.books.history
             + self.all.len() * (size_of::<Stream>() + PLACES)
             + self.forgotten()
     }
@@ -86,10 +97,30 @@ impl Streams {
         self.all.is_empty()
     }
 
+    /// Has the streams brought near that segments will come of soon, and those that will make room for them.
+    pub fn ahead(&self, flows: &[(u64, Side)]) {
+        let flows = flows.get(..BATCH).unwrap_or(flows);
+        let mut near = ArrayVec::<_, { 2 * BATCH }>::new();
+        for stream in flows.iter().filter_map(|(flow, _)| self.all.get(flow)) {
+            stream.fetch();
+            near.push(stream);
+        }
+        if self.books.history > self.books.policy.history() / 2 {
+            let leaving = self.queue.iter().take(flows.len());
+            for stream in leaving.filter_map(|flow| self.all.get(flow)) {
+                stream.halves.iter().for_each(Half::fetch_remembered);
+                near.push(stream);
+            }
+        }
+        for stream in near {
+            stream.halves.iter().for_each(Half::fetch_history);
+        }
+    }
+
     /// Takes a segment that `side` of a flow sent.
     pub fn push(&mut self, flow: u64, side: Side, segment: &Segment<'_>, sink: Sink<'_>) {
-        if segment.time > self.now {
-            self.now = segment.time;
+        if segment.time > self.books.now {
+            self.books.now = segment.time;
             self.pass_time(sink);
         }
         if let Some(stream) = self.all.get_mut(&flow) {
@@ -100,43 +131,49 @@ impl Streams {
             self.make_room(sink);
             return;
         }
-        if let Some(seen) = self.all.get_mut(&flow).and_then(|s| s.seen.get_mut(side)) {
+        let Self { all, books, .. } = self;
+        let Some(stream) = all.get_mut(&flow) else {
+            return;
+        };
+        if let Some(seen) = stream.seen.get_mut(side) {
             *seen = true;
         }
         let peer = 1 - side;
-        self.with(flow, side, false, sink, |half, around, sink| {
+        books.with(stream, (flow, side), false, sink, |half, around, sink| {
             half.push(segment, around, sink);
         });
         let flags = segment.flags;
         if flags.ack() && !flags.rst() {
-            self.with(flow, peer, false, sink, |half, around, _| {
+            books.with(stream, (flow, peer), false, sink, |half, around, _| {
                 half.acknowledge(segment, around);
             });
         }
         for side in [side, peer] {
-            self.look(flow, side, sink);
+            books.look(stream, (flow, side), sink);
         }
         self.make_room(sink);
     }
 
     /// Ends a stream: what waits is told, with gaps. Later segments of the flow are refused.
     pub fn end(&mut self, flow: u64, sink: Sink<'_>) {
+        let Some(mut stream) = self.all.remove(&flow) else {
+            return;
+        };
+        let books = &mut self.books;
         for side in [0, 1] {
-            self.with(flow, side, true, sink, Half::finish);
+            books.with(&mut stream, (flow, side), true, sink, Half::finish);
         }
-        if let Some(stream) = self.all.remove(&flow) {
-            for (side, half) in stream.halves.iter().enumerate() {
-                self.waiting.remove(&(half.waiting(), flow, side));
-                self.pending -= half.waiting();
-                self.history -= half.remembered();
-            }
-            let word = (flow / 64) as usize;
-            if self.forgotten.len() <= word {
-                self.forgotten.resize(word + 1, 0);
-            }
-            if let Some(bits) = self.forgotten.get_mut(word) {
-                *bits |= 1 << (flow % 64);
-            }
+        for (side, half) in stream.halves.iter().enumerate() {
+            books.waiting.remove(&(half.waiting(), flow, side));
+            books.pending -= half.waiting();
+            books.history -= half.remembered();
+        }
+        let word = (flow / 64) as usize;
+        if self.forgotten.len() <= word {
+            self.forgotten.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.forgotten.get_mut(word) {
+            *bits |= 1 << (flow % 64);
         }
     }
 
@@ -148,7 +185,7 @@ impl Streams {
             self.end(flow, sink);
         }
         self.queue.clear();
-        self.deadlines.clear();
+        self.books.deadlines.clear();
     }
 
     fn begin(&mut self, flow: u64, sink: Sink<'_>) -> bool {
@@ -167,7 +204,7 @@ impl Streams {
 
     /// Streams that there is room for: one in any case.
     fn places(&self) -> usize {
-        let room = self.policy.streams().saturating_sub(self.forgotten());
+        let room = self.books.policy.streams().saturating_sub(self.forgotten());
         (room / (size_of::<Stream>() + PLACES)).max(1)
     }
 
@@ -190,16 +227,58 @@ impl Streams {
         }
     }
 
+    /// Looks at the directions whose deadline has come.
+    fn pass_time(&mut self, sink: Sink<'_>) {
+        let Self { all, books, .. } = self;
+        while let Some(&(deadline, flow, side)) = books.deadlines.front()
+            && deadline <= books.now
+        {
+            books.deadlines.pop_front();
+            if let Some(stream) = all.get_mut(&flow)
+                && let Some(half) = stream.halves.get_mut(side)
+            {
+                half.armed = false;
+                books.look(stream, (flow, side), sink);
+            }
+        }
+    }
+
+    /// Keeps the bounds: of one direction, of all that waits, of all that is remembered.
+    fn make_room(&mut self, sink: Sink<'_>) {
+        let Self {
+            all, books, queue, ..
+        } = self;
+        while let Some(&(waits, flow, side)) = books.waiting.last()
+            && (books.pending > books.policy.waiting() || waits > books.policy.stream_memory)
+        {
+            if let Some(stream) = all.get_mut(&flow) {
+                books.with(stream, (flow, side), false, sink, Half::give_way);
+            }
+        }
+        while books.history > books.policy.history()
+            && let Some(flow) = queue.pop_front()
+        {
+            if let Some(stream) = all.get_mut(&flow) {
+                for half in &mut stream.halves {
+                    books.history -= half.remembered();
+                    half.forget();
+                }
+                queue.push_back(flow);
+            }
+        }
+    }
+}
+
+impl Books {
     /// Works on one direction, and keeps account of what it holds.
     fn with<T>(
         &mut self,
-        flow: u64,
-        side: Side,
+        stream: &mut Stream,
+        (flow, side): (u64, Side),
         ending: bool,
         sink: Sink<'_>,
         work: impl FnOnce(&mut Half, &Surroundings<'_>, &mut dyn FnMut(Event<'_>)) -> T,
-    ) -> Option<T> {
-        let stream = self.all.get_mut(&flow)?;
+    ) -> T {
         let [zero, one] = &mut stream.halves;
         let (half, peer) = if side == 0 { (zero, one) } else { (one, zero) };
         let around = Surroundings {
@@ -222,56 +301,27 @@ impl Streams {
             self.pending = self.pending - waited + waits;
         }
         self.history = self.history - remembered + half.remembered();
-        Some(result)
+        result
     }
 
     /// Gives up what need not wait any more, and sets a deadline for the rest.
-    fn look(&mut self, flow: u64, side: Side, sink: Sink<'_>) {
-        let waits = self.with(flow, side, false, sink, Half::expire);
-        let Some(stream) = self.all.get_mut(&flow) else {
-            return;
-        };
+    fn look(&mut self, stream: &mut Stream, (flow, side): (u64, Side), sink: Sink<'_>) {
+        let waits = self.with(stream, (flow, side), false, sink, Half::expire);
         let Some(half) = stream.halves.get_mut(side) else {
             return;
         };
-        if waits == Some(true) && !half.armed {
+        if waits && !half.armed {
             half.armed = true;
             let after = self.policy.wait.min(self.policy.start_wait).max(1);
             self.deadlines.push_back((self.now.plus(after), flow, side));
         }
     }
+}
 
-    /// Looks at the directions whose deadline has come.
-    fn pass_time(&mut self, sink: Sink<'_>) {
-        while let Some(&(deadline, flow, side)) = self.deadlines.front()
-            && deadline <= self.now
-        {
-            self.deadlines.pop_front();
-            if let Some(stream) = self.all.get_mut(&flow)
-                && let Some(half) = stream.halves.get_mut(side)
-            {
-                half.armed = false;
-                self.look(flow, side, sink);
-            }
-        }
-    }
-
-    /// Keeps the bounds: of one direction, of all that waits, of all that is remembered.
-    fn make_room(&mut self, sink: Sink<'_>) {
-        while let Some(&(waits, flow, side)) = self.waiting.last()
-            && (self.pending > self.policy.waiting() || waits > self.policy.stream_memory)
-        {
-            self.with(flow, side, false, sink, Half::give_way);
-        }
-        while self.history > self.policy.history()
-            && let Some(flow) = self.queue.pop_front()
-        {
-            if self.all.contains_key(&flow) {
-                for side in [0, 1] {
-                    self.with(flow, side, false, sink, |half, _, _| half.forget());
-                }
-                self.queue.push_back(flow);
-            }
-        }
+impl Stream {
+    /// Has it brought near.
+    fn fetch(&self) {
+        fetch(&self.touched);
+        self.halves.iter().for_each(Half::fetch);
     }
 }

@@ -75,6 +75,11 @@ impl Outlook {
 }
 
 impl Tracker {
+    /// The number of the flow that a packet most probably belongs to once its batch is near, and who sent it.
+    pub(crate) fn expected(&self, coming: &Coming) -> Option<(u64, Side)> {
+        Some((self.table.flow(coming.slot?)?.serial, coming.side))
+    }
+
     /// Has all of a batch brought near.
     pub(crate) fn ahead(&self, batch: &mut [Option<Coming>]) {
         for coming in batch.iter().flatten() {

@@ -1,17 +1,19 @@
 //! Frames in, events of the chosen flows out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
+use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Network, Transport};
-use mirrorscope_engine::Engine;
 use mirrorscope_engine::flow::{Endpoint, Side, community_id, protocol};
 use mirrorscope_engine::point::PointId;
 use mirrorscope_engine::receive::{Delivery, Frame, Mirrored, Receiver};
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::stream::{Cause, Counts, Event, Gap, Policy, Segment, Streams};
+use mirrorscope_engine::table::{Map, fetch};
 use mirrorscope_engine::time::Timestamp;
 use mirrorscope_engine::track::{FlowHandle, Sight, Tracked, Tracker};
+use mirrorscope_engine::{BATCH, Engine, Sink};
 
 use super::select::Selector;
 use crate::command::choice::Choice;
@@ -21,16 +23,33 @@ use crate::pipeline::Consumer;
 /// Gets what comes of the chosen flows.
 pub trait Store {
     /// Takes one event.
-    fn event(&mut self, flow: u64, event: Event<'_>) -> Result<()>;
+    fn event(&mut self, flow: Which, event: Event<'_>) -> Result<()>;
+
+    /// Has brought near what is known of a direction whose flow has this place.
+    fn fetch(&self, _place: usize, _side: Side) {}
+
+    /// The same for what waits there, if this is near.
+    fn fetch_end(&self, _place: usize, _side: Side) {}
+}
+
+/// One of the chosen flows.
+#[derive(Clone, Copy, Debug)]
+pub struct Which {
+    /// Its number among all flows.
+    pub serial: u64,
+    /// Its place among the chosen ones, which are in the order of their numbers.
+    pub place: usize,
 }
 
 /// A chosen flow.
 pub struct Followed {
+    serial: u64,
     handle: FlowHandle,
     /// Points that saw it, with packets of each side.
     points: Vec<(PointId, [u64; 2])>,
     /// What happened in each direction.
     counts: [Counts; 2],
+    first_gaps: [Option<Gap>; 2],
     /// Bytes of datagrams so far.
     offsets: [u64; 2],
 }
@@ -49,7 +68,9 @@ struct Chosen<S> {
     /// Number of the first flow that was not looked at yet.
     next: u64,
     streams: Streams,
-    flows: HashMap<u64, Followed>,
+    flows: Vec<Followed>,
+    /// Where in `flows` each number is.
+    places: Map<u64, usize>,
     /// Flows that are meant and carry no stream, by protocol.
     others: BTreeMap<u8, u64>,
     store: S,
@@ -70,7 +91,8 @@ impl<S: Store> Collector<S> {
                 choice,
                 next: 0,
                 streams: Streams::new(policy),
-                flows: HashMap::new(),
+                flows: Vec::new(),
+                places: Map::default(),
                 others: BTreeMap::new(),
                 store,
             },
@@ -89,15 +111,22 @@ impl<S: Store> Collector<S> {
         let Chosen {
             mut streams,
             mut flows,
+            places,
             others,
             mut store,
             ..
         } = chosen;
         let mut result = Ok(());
-        streams.finish(&mut |flow, event| keep(&mut result, &mut flows, &mut store, flow, event));
+        streams.finish(&mut |flow, event| {
+            keep(
+                &mut result,
+                &mut flows,
+                &mut store,
+                places.get(&flow),
+                event,
+            );
+        });
         result?;
-        let mut flows: Vec<(u64, Followed)> = flows.into_iter().collect();
-        flows.sort_by_key(|(serial, _)| *serial);
         Ok(Collected {
             engine,
             flows,
@@ -111,18 +140,27 @@ impl<S: Store> Collector<S> {
 /// Counts an event, and hands it on unless an earlier one failed.
 fn keep<S: Store>(
     result: &mut Result<()>,
-    flows: &mut HashMap<u64, Followed>,
+    flows: &mut [Followed],
     store: &mut S,
-    flow: u64,
+    place: Option<&usize>,
     event: Event<'_>,
 ) {
-    if let Event::End { side, counts, .. } = event
-        && let Some(slot) = flows.get_mut(&flow).and_then(|f| f.counts.get_mut(side))
-    {
-        *slot = counts;
+    let Some((&place, followed)) = place.and_then(|place| Some((place, flows.get_mut(*place)?)))
+    else {
+        return;
+    };
+    match event {
+        Event::Gap(gap) => followed.gap(gap),
+        Event::End { side, counts, .. } => {
+            if let Some(slot) = followed.counts.get_mut(side) {
+                *slot = counts;
+            }
+        }
+        Event::Data { .. } | Event::Note { .. } => {}
     }
     if result.is_ok() {
-        *result = store.event(flow, event);
+        let serial = followed.serial;
+        *result = store.event(Which { serial, place }, event);
     }
 }
 
@@ -133,13 +171,34 @@ impl<S: Store> Chosen<S> {
             *self.others.entry(number).or_default() += 1;
             return;
         }
-        let flow = Followed {
+        self.places.insert(serial, self.flows.len());
+        self.flows.push(Followed {
+            serial,
             handle,
             points: Vec::new(),
             counts: [Counts::default(); 2],
+            first_gaps: [None; 2],
             offsets: [0; 2],
-        };
-        self.flows.insert(serial, flow);
+        });
+    }
+
+    /// Has brought near what will be needed for packets of such flows.
+    fn ahead(&self, flows: &[(u64, Side)]) {
+        let mut near = ArrayVec::<_, BATCH>::new();
+        for (flow, side) in flows.iter().take(BATCH) {
+            if let Some(&place) = self.places.get(flow)
+                && let Some(followed) = self.flows.get(place)
+            {
+                followed.fetch();
+                self.store.fetch(place, *side);
+                near.push((followed, place, *side));
+            }
+        }
+        self.streams.ahead(flows);
+        for (followed, place, side) in near {
+            followed.fetch_points();
+            self.store.fetch_end(place, side);
+        }
     }
 
     /// Takes a packet if its flow is meant, unless an earlier one failed.
@@ -167,41 +226,60 @@ impl<S: Store> Chosen<S> {
                 self.add(tracked.flow, handle);
             }
         }
-        if let Some(followed) = self.flows.get_mut(&tracked.flow) {
+        if let Some(&place) = self.places.get(&tracked.flow)
+            && let Some(followed) = self.flows.get_mut(place)
+        {
             followed.handle = handle.unwrap_or(followed.handle);
             // Fragments were counted before; their data comes with the whole datagram.
             if mirrored.shown.delivery != Delivery::Joined {
                 followed.note(mirrored.shown.point, tracked.side);
             }
             if ip.fragment.is_none() {
-                *result = self.take(tracked, mirrored.shown.time, &ip.transport);
+                *result = self.take(tracked, place, mirrored.shown.time, &ip.transport);
             }
         }
     }
 
-    fn take(&mut self, tracked: Tracked, time: Timestamp, transport: &Transport<'_>) -> Result<()> {
+    fn take(
+        &mut self,
+        tracked: Tracked,
+        place: usize,
+        time: Timestamp,
+        transport: &Transport<'_>,
+    ) -> Result<()> {
         let Tracked {
-            flow, side, sight, ..
+            flow: serial,
+            side,
+            sight,
+            ..
         } = tracked;
         let Self {
             streams,
             flows,
+            places,
             store,
             ..
         } = self;
         let mut result = Ok(());
         match transport {
             Transport::Tcp(tcp) => {
-                streams.push(flow, side, &Segment::new(tcp, time), &mut |flow, event| {
-                    keep(&mut result, flows, store, flow, event);
+                let segment = Segment::new(tcp, time);
+                streams.push(serial, side, &segment, &mut |flow, event| {
+                    // Nearly all that comes of a segment is of its own flow.
+                    let place = if flow == serial {
+                        Some(&place)
+                    } else {
+                        places.get(&flow)
+                    };
+                    keep(&mut result, flows, store, place, event);
                 });
             }
             // Nothing in a datagram tells a copy from another that says the same.
             Transport::Udp(udp) if sight == Sight::Fresh => {
-                if let Some(followed) = flows.get_mut(&flow) {
+                if let Some(followed) = flows.get_mut(place) {
                     followed.datagram(side, time, udp.payload, udp.payload_len, &mut |event| {
                         if result.is_ok() {
-                            result = store.event(flow, event);
+                            result = store.event(Which { serial, place }, event);
                         }
                     });
                 }
@@ -213,6 +291,21 @@ impl<S: Store> Chosen<S> {
 }
 
 impl Followed {
+    /// Has it brought near.
+    fn fetch(&self) {
+        fetch(&self.serial);
+        fetch(&self.handle.key);
+        fetch(&self.handle.originator);
+        fetch(&self.points);
+    }
+
+    /// The same of its points, if it is near.
+    fn fetch_points(&self) {
+        if let Some(first) = self.points.first() {
+            fetch(first);
+        }
+    }
+
     /// Notes which point showed a packet.
     fn note(&mut self, point: PointId, side: Side) {
         let index = self.points.iter().position(|(id, _)| *id == point);
@@ -252,18 +345,32 @@ impl Followed {
         *offset += present;
         counts.delivered += present;
         if cut > 0 {
-            sink(Event::Gap(Gap {
+            let gap = Gap {
                 side,
                 offset: *offset,
                 len: cut,
                 from: Some(time),
                 to: Some(time),
                 cause: Cause::Truncated,
-            }));
+            };
             *offset += cut;
             counts.missing += cut;
             counts.gaps += 1;
+            self.gap(gap);
+            sink(Event::Gap(gap));
         }
+    }
+
+    /// Remembers the first of each direction.
+    fn gap(&mut self, gap: Gap) {
+        if let Some(first) = self.first_gaps.get_mut(gap.side) {
+            first.get_or_insert(gap);
+        }
+    }
+
+    /// Its number among all flows.
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// Side of the originator.
@@ -284,6 +391,11 @@ impl Followed {
     /// What happened in the direction of a side.
     pub fn counts(&self, side: Side) -> Counts {
         self.counts.get(side).copied().unwrap_or_default()
+    }
+
+    /// The first bytes that are missing in the direction of a side.
+    pub fn first_gap(&self, side: Side) -> Option<Gap> {
+        self.first_gaps.get(side).copied().flatten()
     }
 
     /// `tcp` or `udp`.
@@ -324,6 +436,28 @@ impl Followed {
     }
 }
 
+/// Takes packets until something fails.
+struct Packets<'a, S> {
+    chosen: &'a mut Chosen<S>,
+    result: &'a mut Result<()>,
+}
+
+impl<S: Store> Sink for Packets<'_, S> {
+    fn ahead(&mut self, flows: &[(u64, Side)]) {
+        self.chosen.ahead(flows);
+    }
+
+    fn packet(
+        &mut self,
+        _index: usize,
+        mirrored: &Mirrored<'_>,
+        taken: Option<Tracked>,
+        flows: &Tracker,
+    ) {
+        self.chosen.packet(self.result, mirrored, taken, flows);
+    }
+}
+
 impl<S: Store> Consumer for Collector<S> {
     fn receiver(&mut self) -> Option<&mut Receiver> {
         Some(self.engine.receiver())
@@ -339,14 +473,13 @@ impl<S: Store> Consumer for Collector<S> {
 
     fn frames(&mut self, frames: &[Frame<'_>]) -> Result<()> {
         let Self { engine, chosen } = self;
-        for frame in frames {
-            let mut result = Ok(());
-            engine.frame_with(frame, |mirrored, tracked, flows| {
-                chosen.packet(&mut result, mirrored, tracked, flows);
-            });
-            result?;
-        }
-        Ok(())
+        let mut result = Ok(());
+        let mut packets = Packets {
+            chosen,
+            result: &mut result,
+        };
+        engine.frames_into(frames, &mut packets);
+        result
     }
 
     fn flows(&self) -> usize {
@@ -359,7 +492,7 @@ pub struct Collected<S> {
     /// The engine, to ask about points and losses.
     pub engine: Engine,
     /// The chosen flows, in order of appearance.
-    pub flows: Vec<(u64, Followed)>,
+    pub flows: Vec<Followed>,
     /// Flows that are meant and carry no stream, by protocol number.
     pub others: BTreeMap<u8, u64>,
     /// Where the events went.

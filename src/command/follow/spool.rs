@@ -1,17 +1,17 @@
 //! Events that wait on disk until the whole stream is known: who opened it, which points saw it, what a mirror lost.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use anyhow::{Context, Result};
 use mirrorscope_engine::flow::Side;
 use mirrorscope_engine::stream::{Cause, Event, Gap, Note};
+use mirrorscope_engine::table::Map;
 use mirrorscope_engine::time::Timestamp;
 use tempfile::SpooledTempFile;
 
-use super::collect::Store;
+use super::collect::{Store, Which};
 use crate::output::follow::{Item, Replay};
 
 /// Bytes that are kept in memory.
@@ -37,7 +37,7 @@ pub struct Spools {
     file: BufWriter<SpooledTempFile>,
     end: u64,
     /// Where the records of each direction are.
-    places: HashMap<(u64, Side), Vec<Range<u64>>>,
+    places: Map<(u64, Side), Vec<Range<u64>>>,
 }
 
 impl Default for Spools {
@@ -45,7 +45,7 @@ impl Default for Spools {
         Self {
             file: BufWriter::new(SpooledTempFile::new(IN_MEMORY)),
             end: 0,
-            places: HashMap::new(),
+            places: Map::default(),
         }
     }
 }
@@ -77,7 +77,7 @@ impl Spools {
 }
 
 impl Store for Spools {
-    fn event(&mut self, flow: u64, event: Event<'_>) -> Result<()> {
+    fn event(&mut self, flow: Which, event: Event<'_>) -> Result<()> {
         let (side, kind, time, offset, len, around, bytes) = match event {
             Event::Data {
                 side,
@@ -125,7 +125,8 @@ impl Store for Spools {
             &to.to_le_bytes(),
             bytes,
         ];
-        self.write(flow, side, &record).context("temporary file")
+        self.write(flow.serial, side, &record)
+            .context("temporary file")
     }
 }
 

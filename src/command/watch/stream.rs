@@ -39,10 +39,12 @@ pub fn stream(mut replay: Replay) -> Result<Arc<Stream>, String> {
     let mut collected = collector.finish().map_err(|error| error_text(&error))?;
     let mut pieces = Vec::new();
     let mut left_out = 0;
-    for (serial, flow) in &collected.flows {
+    for flow in &collected.flows {
         let counts = [0, 1].map(|side| flow.counts(side).of(Note::Limit));
         left_out += counts.iter().sum::<u64>();
-        let told = collected.store.replay(*serial, replay.flow.originator);
+        let told = collected
+            .store
+            .replay(flow.serial(), replay.flow.originator);
         let mut told = Explained {
             stream: told.map_err(|error| error_text(&error))?,
             losses: &replay.losses,
