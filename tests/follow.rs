@@ -1,5 +1,6 @@
 //! `follow` through the built command.
 
+mod list;
 mod tracked;
 
 use std::fs;

@@ -16,9 +16,10 @@ Examples:
   mirrorscope follow --flow 1:LQU9qZlK+B5F3KDmev6m5PMibrg= --format yaml capture.pcap
   mirrorscope follow --flow k7vtgx2q9m --format raw --direction resp -w answer.bin capture.pcap
   mirrorscope follow --filter 'port 53 and unanswered' capture.pcap
+  mirrorscope follow --list capture.pcap                          every stream: its bytes, and what is missing where
   mirrorscope follow --save-all streams/ capture.pcap             every stream, with an index.csv
 
-One of --flow, --filter and --save-all is needed. A flow is named by its id, by its Community ID (as Zeek and Suricata
+One of --flow, --filter, --list and --save-all is needed. A flow is named by its id, by its Community ID (as Zeek and Suricata
 log it), or by its two ends in either order; ends may be separated by a hyphen, a comma or blanks, with or without tcp
 or udp in front. If several flows had the same ends one after the other, all of them are shown; raw wants one, by its id.
 
@@ -50,6 +51,11 @@ pub struct FollowArgs {
     /// What stands for missing bytes, in raw output and saved files
     #[arg(long, value_enum, default_value_t = Gaps::Skip)]
     pub gaps: Gaps,
+
+    /// List each direction of every TCP and UDP flow, or of those that --flow or --filter wants, as CSV: its ends, how many
+    /// bytes are there and how many are missing, in how many gaps, where and why the first; no bytes are kept
+    #[arg(long, conflicts_with_all = ["format", "direction", "gaps", "save_all"])]
+    pub list: bool,
 
     /// Write each direction of every TCP and UDP flow, or of those that --filter wants, to a file of its own in DIR,
     /// with a list of them in index.csv

@@ -1,6 +1,7 @@
 //! `follow`: the bytes of one stream, or of all, put together from all points.
 
 pub mod collect;
+mod list;
 mod save;
 pub mod select;
 pub mod spool;
@@ -19,6 +20,7 @@ use mirrorscope_engine::stream::{Gap, MirrorLosses, Overlap, Policy};
 use super::choice::{Choice, Opened};
 use super::{Outcome, refuse_own_input, tell};
 use crate::cli::{self, FollowArgs, FollowFormat, Gaps};
+use crate::output::csv;
 use crate::output::follow::{Conversation, Item, Replay, WAYS, ascii, because, end, hex, yaml};
 use crate::output::{self, Screen};
 use crate::pipeline::Plan;
@@ -34,10 +36,13 @@ pub fn run(args: &FollowArgs) -> Result<Outcome> {
     if let Some(folder) = &args.save_all {
         return save_all(args, folder);
     }
+    if args.list {
+        return list_all(args);
+    }
     if args.flow.is_none() && args.analysis.filter.is_none() {
         bail!(
-            "--flow tells which flow is meant, --filter which flows, and --save-all DIR writes all of them; see \
-             mirrorscope follow --help"
+            "--flow tells which flow is meant, --filter which flows; --list lists all of them, and --save-all DIR writes \
+             them; see mirrorscope follow --help"
         );
     }
     show(args)
@@ -131,9 +136,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
             "raw bytes could act on the terminal: -w FILE writes them to a file, -w - writes them here all the same"
         );
     }
-    if let Some(path) = &args.write {
-        refuse_own_input(path, args.analysis.input.all_files())?;
-    }
+    refuse_input(args)?;
     let (mut collected, sound) = collect(args, || Ok(Spools::default()))?;
     tell(&collected.engine.hints());
     if collected.flows.is_empty() {
@@ -142,7 +145,7 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
     if raw && collected.flows.len() > 1 {
         return Err(ambiguous(args, &mut collected));
     }
-    let mut tell_all = |out: &mut dyn Write, screen: Screen| {
+    put(args, |out, screen| {
         let losses = collected.engine.mirror_losses();
         for (index, flow) in collected.flows.iter().enumerate() {
             let recording = collected.store.replay(flow.serial(), flow.originator())?;
@@ -164,16 +167,29 @@ fn show(args: &FollowArgs) -> Result<Outcome> {
             }
         }
         Ok(())
-    };
-    match &args.write {
-        None => output::write(tell_all)?,
-        Some(path) => {
-            let mut file = OutputFile::create(path)?;
-            tell_all(&mut file, Screen::of_file())?;
-            file.commit()?;
-        }
-    }
+    })?;
     Ok(Outcome::new(sound, false))
+}
+
+/// Nothing is written over what is read.
+fn refuse_input(args: &FollowArgs) -> Result<()> {
+    match &args.write {
+        Some(path) => refuse_own_input(path, args.analysis.input.all_files()),
+        None => Ok(()),
+    }
+}
+
+/// Hands the file that is asked for to `content`, or standard output.
+fn put(
+    args: &FollowArgs,
+    content: impl FnOnce(&mut dyn Write, Screen) -> Result<()>,
+) -> Result<()> {
+    let Some(path) = &args.write else {
+        return output::write(content);
+    };
+    let mut file = OutputFile::create(path)?;
+    content(&mut file, Screen::of_file())?;
+    Ok(file.commit()?)
 }
 
 /// Lists the flows of which one must be chosen.
@@ -278,14 +294,33 @@ fn zeros(len: u64, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// Lists all streams.
+fn list_all(args: &FollowArgs) -> Result<Outcome> {
+    refuse_input(args)?;
+    let (mut collected, sound) = collect(args, || Ok(list::Nothing))?;
+    tell(&collected.engine.hints());
+    refuse_none(&collected, args)?;
+    put(args, |out, _| {
+        list::write(out, &mut collected, csv::Files::None, |_, _| Ok(None))
+    })?;
+    Ok(Outcome::new(sound, false))
+}
+
+/// Tells if flows were asked for, and there are none.
+fn refuse_none<S>(collected: &Collected<S>, args: &FollowArgs) -> Result<()> {
+    let asked = args.flow.is_some() || args.analysis.filter.is_some();
+    if collected.flows.is_empty() && asked {
+        return Err(nothing(&collected.others, args));
+    }
+    Ok(())
+}
+
 /// Saves all streams.
 fn save_all(args: &FollowArgs, folder: &Path) -> Result<Outcome> {
     let store = || save::Files::create(folder, args.gaps == Gaps::Zero, args.force);
     let (mut collected, sound) = collect(args, store)?;
     tell(&collected.engine.hints());
-    if collected.flows.is_empty() && (args.flow.is_some() || args.analysis.filter.is_some()) {
-        return Err(nothing(&collected.others, args));
-    }
+    refuse_none(&collected, args)?;
     let (files, bytes) = save::finish(&mut collected)?;
     eprintln!(
         "mirrorscope: {}: {bytes} bytes in {files} files, listed in index.csv",

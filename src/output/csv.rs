@@ -257,16 +257,36 @@ impl<'a> Flows<'a> {
     }
 }
 
-/// Saved streams, a line for each direction.
+/// Streams, a line for each direction.
 pub struct Streams<'a> {
     writer: Writer<&'a mut dyn Write>,
+    files: Files,
+}
+
+/// Whether a line begins with the file that the stream is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// It does, if there is such a file.
+    Named,
+    /// There are none.
+    None,
+}
+
+impl Files {
+    /// Of all columns those that are written.
+    fn columns<T>(self, all: &[T]) -> &[T] {
+        match self {
+            Self::Named => all,
+            Self::None => all.get(1..).unwrap_or_default(),
+        }
+    }
 }
 
 impl<'a> Streams<'a> {
     /// Writes the header.
-    pub fn new(out: &'a mut dyn Write) -> Result<Self> {
+    pub fn new(out: &'a mut dyn Write, files: Files) -> Result<Self> {
         let mut writer = writer(out);
-        writer.write_record([
+        writer.write_record(files.columns(&[
             "file",
             "id",
             "community_id",
@@ -282,8 +302,8 @@ impl<'a> Streams<'a> {
             "first_gap",
             "first_gap_cause",
             "notes",
-        ])?;
-        Ok(Self { writer })
+        ]))?;
+        Ok(Self { writer, files })
     }
 
     /// Writes one direction: 0 is the originator's. Its sender comes first. Notes are `NAME:FIGURE`, separated by
@@ -306,7 +326,7 @@ impl<'a> Streams<'a> {
         let notes: Vec<String> = notes
             .map(|note| format!("{}:{}", note.as_str(), counts.of(note)))
             .collect();
-        self.writer.write_record([
+        self.writer.write_record(self.files.columns(&[
             file.unwrap_or_default(),
             &about.id,
             &about.community_id,
@@ -322,7 +342,7 @@ impl<'a> Streams<'a> {
             &text(first_gap.map(|gap| gap.offset)),
             first_gap.map_or("", |gap| gap.cause.as_str()),
             &notes.join(" "),
-        ])?;
+        ]))?;
         Ok(())
     }
 

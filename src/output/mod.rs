@@ -138,6 +138,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         let json = cause
             .downcast_ref::<serde_json::Error>()
             .and_then(serde_json::Error::io_error_kind);
-        io.or(json) == Some(io::ErrorKind::BrokenPipe)
+        let csv = cause
+            .downcast_ref()
+            .and_then(|error: &::csv::Error| match error.kind() {
+                ::csv::ErrorKind::Io(error) => Some(error.kind()),
+                _ => None,
+            });
+        io.or(json).or(csv) == Some(io::ErrorKind::BrokenPipe)
     })
 }

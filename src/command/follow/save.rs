@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mirrorscope_capture::writer::OutputFile;
 use mirrorscope_engine::flow::{Endpoint, Side};
-use mirrorscope_engine::stream::{Event, Gap};
+use mirrorscope_engine::stream::Event;
 use mirrorscope_engine::table::fetch;
 
 use super::collect::{Collected, Followed, Store, Which};
+use super::list;
 use crate::output::csv;
 use crate::output::follow::WAYS;
 
@@ -268,12 +269,7 @@ impl Store for Files {
 
 /// Gives the files their names and writes the list; says how many files and bytes there are.
 pub fn finish(collected: &mut Collected<Files>) -> Result<(u64, u64)> {
-    let Collected {
-        engine,
-        flows,
-        store,
-        ..
-    } = collected;
+    let Collected { flows, store, .. } = &mut *collected;
     for (place, flow) in flows.iter().enumerate() {
         let serial = flow.serial();
         for side in [0, 1] {
@@ -283,40 +279,26 @@ pub fn finish(collected: &mut Collected<Files>) -> Result<(u64, u64)> {
         }
     }
     store.write(|_| true)?;
-    let losses = engine.mirror_losses();
-    let index = store.folder.join(INDEX);
-    let mut file = OutputFile::create(&index)?;
+    let mut file = OutputFile::create(&store.folder.join(INDEX))?;
     let (mut files, mut bytes) = (0, 0);
-    let mut rows = csv::Streams::new(&mut file)?;
-    for (place, flow) in flows.iter().enumerate() {
-        let about = flow.conversation(engine.receiver());
-        for (way, side) in [flow.originator(), 1 - flow.originator()]
-            .into_iter()
-            .enumerate()
-        {
-            let gap = flow.first_gap(side).map(|gap| Gap {
-                cause: losses.cause(&gap, flow.points()),
-                ..gap
-            });
-            let parts = store.flows.get_mut(place);
-            let part = parts.and_then(|parts| parts.sides.get_mut(side));
-            let mut file = None;
-            if let Some(part) = part.filter(|part| part.written > 0) {
-                let name = name(flow, way);
-                let place = store.folder.join(&name);
-                fs::rename(Files::part(&store.folder, flow.serial(), side), &place)
-                    .with_context(|| format!("{}: cannot be put in its place", place.display()))?;
-                files += 1;
-                part.created = false;
-                bytes += part.written;
-                file = Some(name);
-            }
-            if file.is_some() || gap.is_some() {
-                rows.add(&about, way, file.as_deref(), gap.as_ref())?;
-            }
-        }
-    }
-    rows.finish()?;
+    list::write(&mut file, collected, csv::Files::Named, |store, row| {
+        let parts = store.flows.get_mut(row.place);
+        let part = parts.and_then(|parts| parts.sides.get_mut(row.side));
+        let Some(part) = part.filter(|part| part.written > 0) else {
+            return Ok(None);
+        };
+        let name = name(row.flow, row.way);
+        let place = store.folder.join(&name);
+        fs::rename(
+            Files::part(&store.folder, row.flow.serial(), row.side),
+            &place,
+        )
+        .with_context(|| format!("{}: cannot be put in its place", place.display()))?;
+        files += 1;
+        part.created = false;
+        bytes += part.written;
+        Ok(Some(name))
+    })?;
     file.commit()?;
     Ok((files, bytes))
 }
