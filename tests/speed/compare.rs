@@ -141,7 +141,9 @@ impl Row<'_> {
         let of = |what: &str| format!("{}, {}: {what}", capture.recipe.name, self.tool.name);
         match (&self.tool.kind, &self.why_not) {
             // Those that must run.
-            (Kind::Report(_, 1) | Kind::Streams(_), Some(why)) if self.runs.is_empty() => {
+            (Kind::Report(_, 1) | Kind::Streams(_) | Kind::Reassembly(_), Some(why))
+                if self.runs.is_empty() =>
+            {
                 return vec![of(why)];
             }
             (_, Some(why)) if why == NOT_INSTALLED || !self.runs.is_empty() => {

@@ -66,8 +66,8 @@ struct Compare {
     #[command(flatten)]
     captures: Captures,
 
-    /// These alone: mirrorscope (or mirrorscope1, mirrorscope2, mirrorscope4), streams, dd, tcpdump, capinfos, argus,
-    /// softflowd, nfpcapd, tcptrace, tcpflow, tshark
+    /// These alone: mirrorscope (or mirrorscope1, mirrorscope2, mirrorscope4), reassembly, streams, dd, tcpdump,
+    /// capinfos, argus, softflowd, nfpcapd, tcptrace, tcpflow, tshark
     #[arg(long, value_delimiter = ',')]
     tools: Option<Vec<String>>,
 

@@ -49,6 +49,8 @@ pub enum Kind {
     Report(PathBuf, u8),
     /// All streams, put together and written.
     Streams(PathBuf),
+    /// The same, not written.
+    Reassembly(PathBuf),
     Other(&'static Other),
 }
 
@@ -174,10 +176,15 @@ impl Tool {
                 name: named(", streams"),
                 kind: Kind::Streams(path.clone()),
             };
+            let reassembly = Self {
+                name: named(", streams not written"),
+                kind: Kind::Reassembly(path.clone()),
+            };
             [
                 report("", 1),
                 report(", 2 threads", 2),
                 report(", 4 threads", 4),
+                reassembly,
                 streams,
             ]
         });
@@ -196,6 +203,7 @@ impl Tool {
                 name == format!("mirrorscope{threads}") || name == "mirrorscope"
             }
             Kind::Streams(_) => name == "streams",
+            Kind::Reassembly(_) => name == "reassembly",
             Kind::Other(other) => name == other.name,
         }
     }
@@ -217,6 +225,7 @@ impl Tool {
             Kind::Streams(_) => {
                 return (flows > MANY).then(|| format!("would write {} files", 2 * flows));
             }
+            Kind::Reassembly(_) => return None,
         };
         if program == "tshark" && flows > MANY {
             return Some("would need more than 10 GB of memory".to_owned());
@@ -258,6 +267,7 @@ impl Tool {
                 let words = [OsString::from("follow"), "--save-all".into(), folder.into()];
                 (path, words.into())
             }
+            Kind::Reassembly(path) => (path, ["follow", "--list"].map(OsString::from).into()),
         };
         if !matches!(self.kind, Kind::Other(_)) {
             if capture.recipe.load.mix.places == Places::TwoSites {
@@ -282,6 +292,8 @@ impl Tool {
                 let list = BufReader::new(File::open(folder.join("index.csv")).ok()?);
                 Some(Saw::Streams(list.lines().skip(1).count() as u64))
             }
+            // Behind the names of the columns.
+            Kind::Reassembly(_) => Some(Saw::Streams(lines(run, |_| true).checked_sub(1)?)),
         }
     }
 }
