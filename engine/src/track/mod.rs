@@ -440,13 +440,15 @@ impl Tracker {
         flows.map(|(place, flow)| (place, Brief::new(&self.table, flow)))
     }
 
-    /// What was observed of the flows at some places.
+    /// What was observed of the flows at some places: few, since all of them are brought near before the first is looked at.
     pub(crate) fn observed<'a>(
         &'a self,
         places: Range<u32>,
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = (u32, FlowObserved)> + 'a {
+        self.table.fetch_parts(places.clone());
+        self.table.fetch_all_analyses(places.clone());
         let flows = self.table.some(places);
         flows.map(move |(place, flow)| (place, self.observe(flow, points, evidence)))
     }

@@ -274,6 +274,31 @@ impl Table {
         }
     }
 
+    /// Has the parts of the flows at some places brought near, and what all of a flow's parts saw; not those of flows that very many
+    /// points saw.
+    pub(super) fn fetch_parts(&self, places: Range<u32>) {
+        for (_, flow) in self.some(places) {
+            self.parts.fetch(flow.head);
+            self.parts.fetch(flow.second);
+            if let Some(all) = &flow.union {
+                all.fetch();
+            }
+        }
+    }
+
+    /// The same for the analyses of what is near.
+    pub(super) fn fetch_all_analyses(&self, places: Range<u32>) {
+        for (_, flow) in self.some(places) {
+            let parts = [flow.head, flow.second].map(|part| self.part(part));
+            for part in parts.into_iter().flatten() {
+                part.conversation.fetch();
+            }
+            if let Some(all) = &flow.union {
+                all.conversation.fetch();
+            }
+        }
+    }
+
     fn union(&self, slot: u32) -> Option<&Union> {
         self.flow(slot)?.union.as_deref()
     }
