@@ -53,7 +53,7 @@ const SAMPLED: f64 = 0.5;
 pub trait Sink {
     /// Numbers of flows that packets of the next frames will most probably belong to, with who sent them: what is known of
     /// these flows can be brought near.
-    fn ahead(&mut self, _flows: &[(u64, Side)]) {}
+    fn ahead(&mut self, _flows: impl Iterator<Item = (u64, Side)>) {}
 
     /// Takes a packet: the index of the frame that completed it, how it was taken if it belongs to a flow, and the table
     /// that knows the flow.
@@ -294,8 +294,7 @@ impl Engine {
             }
             self.tables.tracker.ahead(&mut coming);
             let known = |coming: &Coming| self.tables.tracker.expected(coming);
-            let flows: ArrayVec<_, BATCH> = coming.iter().flatten().filter_map(known).collect();
-            sink.ahead(&flows);
+            sink.ahead(coming.iter().flatten().filter_map(known));
             for ((frame, coming), index) in opened.iter().zip(&coming).zip(&mut index) {
                 let mut sink =
                     |mirrored: &Mirrored<'_>, taken: Option<Tracked>, flows: &Tracker| {

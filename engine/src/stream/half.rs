@@ -54,48 +54,49 @@ enum Phase {
     Full,
 }
 
-/// One direction.
+/// One direction. What most segments touch stands first, in as few lines of the cache as possible.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Half {
     phase: Phase,
-    /// Position of offset 0; moved where another connection follows.
-    base: u64,
     /// Position of the next byte to deliver.
     next: u64,
+    /// Position of offset 0; moved where another connection follows.
+    base: u64,
     /// Position behind the last byte that was sent, as far as segments tell.
     right: u64,
     /// Position up to which the other side has everything.
     acked: Option<u64>,
-    /// What it has beyond that; only while something waits here.
-    selected: Option<Box<Selected>>,
-    /// First position that the other side named while nothing of this direction was delivered.
-    first_acked: Option<u64>,
-    /// Position of SYN.
-    syn: Option<u64>,
-    /// The start is that of the connection: SYN was seen, or acknowledged by another.
-    opened: bool,
     /// Position behind the last byte of the stream, by FIN or RST.
     end: Option<u64>,
-    /// It is an RST that says so.
-    reset: bool,
     pending: Pending,
     /// Bytes ahead that were cut from their packets.
     cuts: Ranges,
+    /// What the other side has beyond what it acknowledged; only while something waits here.
+    selected: Option<Box<Selected>>,
     /// Bytes that were given up.
     missed: Ranges,
     /// The bytes in front of `next`, if nothing is missing among them.
     history: Vec<u8>,
-    /// Time of the data in front of `next`.
-    last: Option<Timestamp>,
     /// Time of the last segment, and how long after the one before it came, in nanoseconds.
     touched: Timestamp,
     rested: i64,
+    /// Time of the data in front of `next`.
+    last: Option<Timestamp>,
     /// Number behind the last segment from elsewhere, and how many follow each other.
     stray: Option<(u32, u8)>,
-    counts: Counts,
-    noted: u16,
+    /// It is an RST that says where it ends.
+    reset: bool,
     /// A deadline is set.
     pub armed: bool,
+    /// The start is that of the connection: SYN was seen, or acknowledged by another.
+    opened: bool,
+    noted: u16,
+    counts: Counts,
+    /// Position of SYN.
+    syn: Option<u64>,
+    /// First position that the other side named while nothing of this direction was delivered.
+    first_acked: Option<u64>,
 }
 
 type Sink<'a> = &'a mut dyn FnMut(Event<'_>);
@@ -112,27 +113,19 @@ impl Half {
         self.history.capacity() + self.missed.memory()
     }
 
-    /// Has it brought near.
+    /// Has brought near what most segments touch.
     pub fn fetch(&self) {
         fetch(&self.phase);
-        fetch(&self.next);
-        fetch(&self.acked);
-        fetch(&self.syn);
         fetch(&self.end);
-        fetch(&self.pending);
-        fetch(&self.cuts);
-        fetch(&self.last);
+        fetch(&self.selected);
         fetch(&self.touched);
-        fetch(&self.counts);
-        fetch(&self.counts.memory);
-        fetch(&self.noted);
-        self.fetch_remembered();
+        fetch(&self.counts.restarted);
     }
 
     /// The same of what tells where the delivered bytes are that it keeps.
     pub fn fetch_remembered(&self) {
-        fetch(&self.history);
         fetch(&self.missed);
+        fetch(&self.history);
     }
 
     /// The same of their end, if this is near.

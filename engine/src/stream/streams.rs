@@ -306,6 +306,9 @@ impl Books {
 
     /// Gives up what need not wait any more, and sets a deadline for the rest.
     fn look(&mut self, stream: &mut Stream, (flow, side): (u64, Side), sink: Sink<'_>) {
+        if stream.halves.get(side).is_none_or(Half::is_at_rest) {
+            return;
+        }
         let waits = self.with(stream, (flow, side), false, sink, Half::expire);
         let Some(half) = stream.halves.get_mut(side) else {
             return;

@@ -183,18 +183,19 @@ impl<S: Store> Chosen<S> {
     }
 
     /// Has brought near what will be needed for packets of such flows.
-    fn ahead(&self, flows: &[(u64, Side)]) {
+    fn ahead(&self, flows: impl Iterator<Item = (u64, Side)>) {
+        let flows: ArrayVec<_, BATCH> = flows.take(BATCH).collect();
         let mut near = ArrayVec::<_, BATCH>::new();
-        for (flow, side) in flows.iter().take(BATCH) {
-            if let Some(&place) = self.places.get(flow)
+        for &(flow, side) in &flows {
+            if let Some(&place) = self.places.get(&flow)
                 && let Some(followed) = self.flows.get(place)
             {
                 followed.fetch();
-                self.store.fetch(place, *side);
-                near.push((followed, place, *side));
+                self.store.fetch(place, side);
+                near.push((followed, place, side));
             }
         }
-        self.streams.ahead(flows);
+        self.streams.ahead(&flows);
         for (followed, place, side) in near {
             followed.fetch_points();
             self.store.fetch_end(place, side);
@@ -229,7 +230,10 @@ impl<S: Store> Chosen<S> {
         if let Some(&place) = self.places.get(&tracked.flow)
             && let Some(followed) = self.flows.get_mut(place)
         {
-            followed.handle = handle.unwrap_or(followed.handle);
+            if let Some(handle) = handle {
+                // Nothing else of it changes.
+                followed.handle.originator = handle.originator;
+            }
             // Fragments were counted before; their data comes with the whole datagram.
             if mirrored.shown.delivery != Delivery::Joined {
                 followed.note(mirrored.shown.point, tracked.side);
@@ -294,7 +298,6 @@ impl Followed {
     /// Has it brought near.
     fn fetch(&self) {
         fetch(&self.serial);
-        fetch(&self.handle.key);
         fetch(&self.handle.originator);
         fetch(&self.points);
     }
@@ -443,7 +446,7 @@ struct Packets<'a, S> {
 }
 
 impl<S: Store> Sink for Packets<'_, S> {
-    fn ahead(&mut self, flows: &[(u64, Side)]) {
+    fn ahead(&mut self, flows: impl Iterator<Item = (u64, Side)>) {
         self.chosen.ahead(flows);
     }
 

@@ -6,6 +6,11 @@ use crate::stream::ranges::Ranges;
 use crate::time::Timestamp;
 
 impl Half {
+    /// Whether nothing waits, so that the passing of time changes nothing.
+    pub fn is_at_rest(&self) -> bool {
+        self.waiting() == 0 && !matches!(self.phase, Phase::Holding { .. })
+    }
+
     /// What the passing of time allows: a start, or to give up holes. Says whether something waits on.
     pub fn expire(&mut self, around: &Surroundings<'_>, sink: Sink<'_>) -> bool {
         let policy = around.policy;
@@ -27,7 +32,7 @@ impl Half {
             }
             selected => *selected = None,
         }
-        self.waiting() > 0 || matches!(self.phase, Phase::Holding { .. })
+        !self.is_at_rest()
     }
 
     /// The end of a hole that nothing will fill any more.
