@@ -274,8 +274,7 @@ impl Table {
         }
     }
 
-    /// Has the parts of the flows at some places brought near, and what all of a flow's parts saw; not those of flows that very many
-    /// points saw.
+    /// Has the first two parts of the flows at some places brought near, and what all of a flow's parts saw.
     pub(super) fn fetch_parts(&self, places: Range<u32>) {
         for (_, flow) in self.some(places) {
             self.parts.fetch(flow.head);
