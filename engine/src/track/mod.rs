@@ -447,8 +447,7 @@ impl Tracker {
         points: &'a [Point],
         evidence: &'a [PointEvidence],
     ) -> impl Iterator<Item = (u32, FlowObserved)> + 'a {
-        self.table.fetch_parts(places.clone());
-        self.table.fetch_all_analyses(places.clone());
+        self.table.fetch_some(places.clone());
         let flows = self.table.some(places);
         flows.map(move |(place, flow)| (place, self.observe(flow, points, evidence)))
     }

@@ -274,27 +274,15 @@ impl Table {
         }
     }
 
-    /// Has the first two parts of the flows at some places brought near, and what all of a flow's parts saw.
-    pub(super) fn fetch_parts(&self, places: Range<u32>) {
-        for (_, flow) in self.some(places) {
-            self.parts.fetch(flow.head);
-            self.parts.fetch(flow.second);
-            if let Some(all) = &flow.union {
-                all.fetch();
-            }
+    /// Has all of the flows at some places brought near, but for their parts behind the second.
+    pub(super) fn fetch_some(&self, places: Range<u32>) {
+        for (slot, flow) in self.some(places.clone()) {
+            self.fetch_part(slot, flow.head, true);
+            self.fetch_part(slot, flow.second, false);
         }
-    }
-
-    /// The same for the analyses of what is near.
-    pub(super) fn fetch_all_analyses(&self, places: Range<u32>) {
-        for (_, flow) in self.some(places) {
-            let parts = [flow.head, flow.second].map(|part| self.part(part));
-            for part in parts.into_iter().flatten() {
-                part.conversation.fetch();
-            }
-            if let Some(all) = &flow.union {
-                all.conversation.fetch();
-            }
+        for (slot, flow) in self.some(places) {
+            self.fetch_analyses(slot, flow.head, true);
+            self.fetch_analyses(slot, flow.second, false);
         }
     }
 
