@@ -66,10 +66,7 @@ pub trait Sink {
     );
 }
 
-/// A function that gets them.
-struct Each<F>(F);
-
-impl<F: FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker)> Sink for Each<F> {
+impl<F: FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker)> Sink for F {
     fn packet(
         &mut self,
         index: usize,
@@ -77,7 +74,7 @@ impl<F: FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker)> Sink for Each<F>
         taken: Option<Tracked>,
         flows: &Tracker,
     ) {
-        self.0(index, mirrored, taken, flows);
+        self(index, mirrored, taken, flows);
     }
 }
 
@@ -274,9 +271,9 @@ impl Engine {
     pub fn frames_with(
         &mut self,
         frames: &[Frame<'_>],
-        sink: impl FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker),
+        mut sink: impl FnMut(usize, &Mirrored<'_>, Option<Tracked>, &Tracker),
     ) {
-        self.frames_into(frames, &mut Each(sink));
+        self.frames_into(frames, &mut sink);
     }
 
     /// The same for a sink that is also told what comes.
