@@ -117,10 +117,12 @@ fn who_holds_a_port_already_is_named() {
         file.display()
     );
     let listener = Listener::spawn(&bench.collector, command(PROGRAM, &words));
-    until("a capture file", || {
-        file.metadata().is_ok_and(|file| file.len() > 0)
+    // The head of the file is there before the ring listens: only a packet in it says that it does.
+    until("a packet in the capture file", || {
+        socket.send_to(&[8; 64], (COLLECTOR, 4789)).unwrap();
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        bytes.windows(32).any(|window| window == [8; 32])
     });
-    socket.send_to(&[8; 64], (COLLECTOR, 4789)).unwrap();
     let heard = listener.interrupt();
     assert!(heard.status.success());
     assert_eq!(heard.err, "");
