@@ -334,7 +334,8 @@ pub struct TableArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = at_least_one, help_heading = TABLE)]
     pub max_flows: usize,
 
-    /// Most memory that flows may take
+    /// Most memory that flows may take. Where it does not suffice for --max-flows in full, those not heard of for longest are packed
+    /// into some 150 bytes until their next packet
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = value::size, hide_short_help = true, help_heading = TABLE)]
     pub max_flow_memory: usize,
 

@@ -9,6 +9,7 @@ use mirrorscope_engine::receive::Frame;
 use mirrorscope_engine::session::Registry;
 use mirrorscope_engine::site::Sites;
 use mirrorscope_engine::time::Timestamp;
+use mirrorscope_engine::track::Limits;
 use mirrorscope_engine::{Config, Engine};
 
 use crate::recipe::{Load, RECIPES};
@@ -115,6 +116,41 @@ fn batches_of_any_size_change_nothing() {
         assert!(singly.contains("\"verdicts\""), "{name}: {singly}");
         for batch in [2, 31, 32, 33, 1000, all.len()] {
             assert_eq!(singly, of(batch), "{name}, batches of {batch}");
+        }
+    }
+}
+
+#[test]
+fn flows_that_are_put_away_come_back_as_they_were() {
+    for (name, capture) in captures() {
+        let of = |full: usize| {
+            let config = Config {
+                sites: Sites::parse(&std::fs::read_to_string(SITES).unwrap()).unwrap(),
+                limits: Limits {
+                    full,
+                    ..Limits::default()
+                },
+                ..Config::default()
+            };
+            let mut engine = Engine::new(config, Registry::default());
+            engine.frames(&frames(&capture));
+            engine.finish();
+            let mut flows = Vec::new();
+            let kept = engine.flows::<()>(|flow| {
+                flows.push(serde_json::to_string(&flow).unwrap());
+                Ok(())
+            });
+            kept.unwrap();
+            let report = serde_json::to_string(&engine.report()).unwrap();
+            (report, flows, engine.flow_bytes())
+        };
+        let (in_full, away) = (of(usize::MAX), of(0));
+        assert_eq!(in_full.0, away.0, "{name}");
+        assert_eq!(in_full.1, away.1, "{name}");
+        // Of few flows, that memory is taken in pieces outweighs it.
+        if name == "short" {
+            assert!(in_full.1.len() > 500);
+            assert!(away.2 < in_full.2, "{} of {}", away.2, in_full.2);
         }
     }
 }

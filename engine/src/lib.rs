@@ -32,6 +32,7 @@ pub mod matrix;
 pub mod names;
 pub mod observation;
 pub mod observer;
+mod pack;
 mod pause;
 pub mod point;
 mod propose;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::firewall::Unmatched;
 use crate::flow::{FlowKey, Side};
+use crate::pack::{Pack, Packer, Unpacker, packed};
 use crate::point::PointId;
 use crate::session::SessionId;
 use crate::tcp::Conversation;
@@ -34,6 +35,51 @@ pub struct Seen {
     pub largest: u32,
 }
 
+impl Pack for Seen {
+    fn pack(&self, like: &Self, out: &mut Packer) {
+        packed_words(self.macs).pack(&packed_words(like.macs), out);
+        self.packets.pack(&like.packets, out);
+        self.bytes.pack(&like.bytes, out);
+        self.payload.pack(&like.payload, out);
+        self.first.pack(&like.first, out);
+        self.last.pack(&self.last_like(like), out);
+        self.ttl.0.pack(&like.ttl.0, out);
+        self.ttl.1.pack(&self.ttl_like(like), out);
+        self.dscp.pack(&like.dscp, out);
+        self.largest.pack(&like.largest, out);
+    }
+
+    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
+        let macs = Option::unpack(&packed_words(like.macs), from);
+        let mut seen = Self {
+            macs: macs.map(|(source, destination)| (mac(source), mac(destination))),
+            packets: Pack::unpack(&like.packets, from),
+            bytes: Pack::unpack(&like.bytes, from),
+            payload: Pack::unpack(&like.payload, from),
+            first: Pack::unpack(&like.first, from),
+            ..Self::default()
+        };
+        seen.last = Pack::unpack(&seen.last_like(like), from);
+        seen.ttl.0 = Pack::unpack(&like.ttl.0, from);
+        seen.ttl.1 = Pack::unpack(&seen.ttl_like(like), from);
+        seen.dscp = Pack::unpack(&like.dscp, from);
+        seen.largest = Pack::unpack(&like.largest, from);
+        seen
+    }
+}
+
+/// MAC addresses as numbers.
+fn packed_words(macs: Option<([u8; 6], [u8; 6])>) -> Option<(u64, u64)> {
+    let word = |[a, b, c, d, e, f]: [u8; 6]| u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    macs.map(|(source, destination)| (word(source), word(destination)))
+}
+
+/// A MAC address of its number.
+fn mac(word: u64) -> [u8; 6] {
+    let [_, _, mac @ ..] = word.to_be_bytes();
+    mac
+}
+
 /// Packets, added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
@@ -44,6 +90,12 @@ pub struct Sum {
     /// Bytes behind the transport header, as the headers claim.
     pub payload: u64,
 }
+
+packed!(Sum {
+    packets,
+    bytes,
+    payload
+});
 
 impl Sum {
     /// Adds others.
@@ -65,6 +117,32 @@ impl From<Seen> for Sum {
 }
 
 impl Seen {
+    /// What is expected of one side of a point, the other being known, beside something alike: stations are the same.
+    pub(crate) fn turned(&self, other: &Self) -> Self {
+        let macs = other
+            .macs
+            .map(|(source, destination)| (destination, source));
+        Self {
+            macs: macs.or(self.macs),
+            ..*self
+        }
+    }
+
+    /// What the highest TTL is expected to be, the lowest being known.
+    fn ttl_like(&self, like: &Self) -> u8 {
+        let above = like.ttl.1.wrapping_sub(like.ttl.0);
+        self.ttl.0.wrapping_add(above)
+    }
+
+    /// When the last packet is expected, the first being known, beside something alike.
+    fn last_like(&self, like: &Self) -> Timestamp {
+        if self.packets == 1 {
+            self.first
+        } else {
+            like.last.plus(self.first.since(like.first))
+        }
+    }
+
     /// The DSCP values that were seen, 0 to 63.
     pub fn dscp_values(&self) -> impl Iterator<Item = u8> + use<> {
         let seen = self.dscp;

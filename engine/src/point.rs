@@ -6,6 +6,7 @@ use mirrorscope_dissectors::{Direction, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::firewall::Settings;
+use crate::pack::packed;
 use crate::session::{SessionId, SessionKey, Way};
 use crate::site::{Carries, Origin, PointRule, Role, Site, Sites};
 use crate::table::{Map, Set};
@@ -26,6 +27,8 @@ const RECENT: usize = 16;
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct PointId(pub u32);
+
+packed!(PointId { 0 });
 
 /// One place.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use mirrorscope_dissectors::{DeviceTime, Direction, Encapsulation, Mirror};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::pack::packed;
 use crate::pause::Pauses;
 use crate::sequence::Sequences;
 use crate::table::{Map, Seed};
@@ -31,8 +32,12 @@ const MAX_CARRIED: usize = 16;
 const MAX_INTERFACES: usize = 8;
 
 /// Names a session within one run, in order of appearance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct SessionId(pub u32);
+
+packed!(SessionId { 0 });
 
 /// What makes a session: the outermost encapsulation, its endpoints and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -20,3 +20,11 @@ pub(crate) fn fetch_from(word: &u32, bytes: usize) {
         prefetch_index::prefetch_index(std::slice::from_ref(word), offset / 4);
     }
 }
+
+/// Has the lines of some bytes brought near.
+#[inline(always)]
+pub(crate) fn fetch_bytes(bytes: &[u8]) {
+    for place in (0..bytes.len()).step_by(64) {
+        prefetch_index::prefetch_index(bytes, place);
+    }
+}

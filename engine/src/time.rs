@@ -5,9 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::pack::packed;
+
 /// A point in time, in nanoseconds since 1970-01-01T00:00:00Z. Prints as RFC 3339 in UTC with nine decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
+
+packed!(Timestamp { 0 });
 
 /// Nanoseconds in a second.
 pub const SECOND: i64 = 1_000_000_000;

@@ -30,6 +30,8 @@ fuzz_target!(|input: Input| {
     let config = Config {
         limits: Limits {
             flows: MAX_FLOWS,
+            // As many as possible are put away and brought back.
+            full: 0,
             ..Limits::default()
         },
         sites: Sites::parse(SITES).unwrap(),

@@ -283,10 +283,7 @@ impl<'a> Input<'a> {
                 cli::Scope::Vlan => Scope::Vlan,
                 cli::Scope::Segment => Scope::Segment,
             },
-            limits: Limits {
-                flows: args.table.max_flows,
-                bytes: args.table.max_flow_memory,
-            },
+            limits: Limits::new(args.table.max_flows, args.table.max_flow_memory),
             endpoints: Endpoints(args.table.max_endpoints),
             timeouts: Timeouts {
                 established: args.table.tcp_timeout,

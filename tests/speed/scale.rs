@@ -62,6 +62,9 @@ const BASE: Load = Load {
     sessions: 1,
 };
 
+/// Bytes of `--max-flow-memory` for each flow, where most flows are to be packed.
+const BOUND: u64 = 360;
+
 /// What a run took.
 struct Cost {
     /// Seconds of a processor.
@@ -120,7 +123,7 @@ impl Scale {
         assert!(written.unwrap().success());
         let runs: Vec<Run> = (0..rounds)
             .map(|_| {
-                let mut command = self.command(1);
+                let mut command = self.command(1, "20G");
                 command.arg(&path);
                 let run = Run::of(command).unwrap();
                 assert!(run.success, "{}", run.err());
@@ -135,7 +138,7 @@ impl Scale {
         }
     }
 
-    fn command(&self, threads: u8) -> Command {
+    fn command(&self, threads: u8, bytes: &str) -> Command {
         let mut command = Command::new(&self.program);
         let flows = (2 * self.flows).to_string();
         command.args([
@@ -145,7 +148,7 @@ impl Scale {
             "--threads",
             &threads.to_string(),
         ]);
-        command.args(["--max-flows", &flows, "--max-flow-memory", "20G"]);
+        command.args(["--max-flows", &flows, "--max-flow-memory", bytes]);
         command
     }
 
@@ -209,55 +212,68 @@ impl Scale {
         println!();
     }
 
-    /// Resident memory with many flows, less that with few: through a pipe, so that no part of a mapped file is counted.
+    /// Resident memory with many flows, less that with few: through a pipe, so that no part of a mapped file is counted. Once
+    /// with room for all in full, once with a bound that most of them must be packed for.
     fn memory(&self) {
         println!("### memory of a flow seen at two points\n");
-        println!("| points | flows | MiB | bytes/flow |\n| --- | --: | --: | --: |");
+        println!("| points | bound | flows | MiB | bytes/flow | ns/frame |");
+        println!("| --- | --: | --: | --: | --: | --: |");
         for (name, sites) in [
             ("not described", false),
             ("a firewall and the interconnect", true),
         ] {
-            let resident = |flows: u32| {
-                let mix = Mix {
-                    flows,
-                    packets: 3 * u64::from(flows),
-                    places: Places::Row(2),
-                    ..BASE.mix
-                };
-                let load = Load { mix, ..BASE };
-                let mut command = self.command(1);
-                if sites {
-                    command.args(["--sites", SITES]);
-                }
-                let mut source = generator(&load).stdout(Stdio::piped()).spawn().unwrap();
-                command.arg("-");
-                let run = Run::with_input(command, source.stdout.take().unwrap().into()).unwrap();
-                assert!(
-                    source.wait().unwrap().success() && run.success,
-                    "{}",
-                    run.err()
-                );
-                check(&load, &run);
-                run.memory as f64
-            };
-            let few = self.flows / 1000;
-            let first = resident(few);
-            let mut each = 0.0;
-            for many in [self.flows / 10, self.flows] {
-                let needs = each * f64::from(many);
-                if needs > machine::available() as f64 {
-                    println!("| {name} | {many} | would need {:.0} GB | |", needs / 1e9);
-                    continue;
-                }
-                let second = resident(many);
-                each = (second - first) / f64::from(many - few);
-                println!(
-                    "| {name} | {many} | {:.0} | {each:.0} |",
-                    second / f64::from(1 << 20)
-                );
+            for bound in [None, Some(BOUND)] {
+                self.memory_at(name, sites, bound);
             }
         }
         println!();
+    }
+
+    fn memory_at(&self, name: &str, sites: bool, bound: Option<u64>) {
+        let few = self.flows / 1000;
+        let run = |flows: u32| {
+            let mix = Mix {
+                flows,
+                packets: 3 * u64::from(flows),
+                places: Places::Row(2),
+                ..BASE.mix
+            };
+            let load = Load { mix, ..BASE };
+            let bytes = bound.map(|each| (each * u64::from(flows.max(few * 10))).to_string());
+            let mut command = self.command(1, bytes.as_deref().unwrap_or("20G"));
+            if sites {
+                command.args(["--sites", SITES]);
+            }
+            let mut source = generator(&load).stdout(Stdio::piped()).spawn().unwrap();
+            command.arg("-");
+            let run = Run::with_input(command, source.stdout.take().unwrap().into()).unwrap();
+            assert!(
+                source.wait().unwrap().success() && run.success,
+                "{}",
+                run.err()
+            );
+            check(&load, &run);
+            run
+        };
+        let bytes = bound.map_or("all in full".to_owned(), |each| format!("{each} a flow"));
+        let first = run(few).memory as f64;
+        let mut each = 0.0;
+        for many in [self.flows / 10, self.flows] {
+            let needs = each * f64::from(many);
+            if needs > machine::available() as f64 {
+                let needs = needs / 1e9;
+                println!("| {name} | {bytes} | {many} | would need {needs:.0} GB | | |");
+                continue;
+            }
+            let run = run(many);
+            let memory = run.memory as f64;
+            each = (memory - first) / f64::from(many - few);
+            println!(
+                "| {name} | {bytes} | {many} | {:.0} | {each:.0} | {:.0} |",
+                memory / f64::from(1 << 20),
+                run.cpu / (6.0 * f64::from(many)) * 1e9
+            );
+        }
     }
 }
 
@@ -279,9 +295,11 @@ pub fn stream(load: &str) {
     out.flush().unwrap();
 }
 
-/// All flows were followed.
+/// All flows were followed, to the end.
 fn check(load: &Load, run: &Run) {
     let report: serde_json::Value = serde_json::from_str(&run.out()).unwrap();
-    let flows = report["totals"]["flows"].as_u64();
-    assert_eq!(flows, Some(u64::from(load.mix.flows)), "flows of {load:?}");
+    let totals = &report["totals"];
+    let flows = Some(u64::from(load.mix.flows));
+    assert_eq!(totals["flows"].as_u64(), flows, "flows of {load:?}");
+    assert_eq!(totals["evicted"]["packets"], 0, "{load:?}");
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
 use crate::flow::Side;
+use crate::pack::{Pack, Packer, Unpacker, packed, packed_enum};
 use crate::time::Timestamp;
 
 /// Packets of a flow that a firewall at a point matches to no connection.
@@ -16,6 +17,12 @@ pub struct Unmatched {
     /// What may have kept the model from knowing better.
     pub doubt: Option<Doubt>,
 }
+
+packed!(Unmatched {
+    packets,
+    first,
+    doubt
+});
 
 /// The first packet of a flow that a firewall cannot match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +37,13 @@ pub struct FirstUnmatched {
     pub reason: Reason,
 }
 
+packed!(FirstUnmatched {
+    time,
+    side,
+    what,
+    reason
+});
+
 /// What kind of packet it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,13 +57,30 @@ pub enum What {
 }
 
 /// What keeps the model from knowing what the firewall knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Doubt {
     /// The model had no room left, and forgot connections.
+    #[default]
     Evicted,
     /// Headers of the connection's packets were cut.
     Cut,
+}
+
+packed_enum!(Doubt { Evicted, Cut });
+
+impl Pack for What {
+    fn pack(&self, like: &Self, out: &mut Packer) {
+        self.numbers().pack(&like.numbers(), out);
+    }
+
+    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
+        match Pack::unpack(&like.numbers(), from) {
+            (0_u8, flags) => Self::Tcp(flags),
+            (1, kind) => Self::Icmp(kind as u8),
+            (_, _) => Self::Other,
+        }
+    }
 }
 
 impl Unmatched {
@@ -69,6 +100,14 @@ impl Unmatched {
 }
 
 impl What {
+    fn numbers(self) -> (u8, u16) {
+        match self {
+            Self::Tcp(flags) => (0, flags),
+            Self::Icmp(kind) => (1, kind.into()),
+            Self::Other => (2, 0),
+        }
+    }
+
     /// The kind in words.
     pub fn in_words(self) -> &'static str {
         match self {

@@ -26,7 +26,7 @@ pub struct Analysis {
     /// From the SYN+ACK to the first ACK in nanoseconds.
     pub(super) towards_originator: Option<u64>,
     /// From the SYN to the first ACK in nanoseconds.
-    handshake: Option<u64>,
+    pub(super) handshake: Option<u64>,
 }
 
 /// Letters that a packet adds to the history, and whose they are.

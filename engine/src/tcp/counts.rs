@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pack::{Pack, Packer, Unpacker, packed};
+
 /// What happened to the packets that one end sent. Names and meanings are those of Wireshark's `tcp.analysis` (User's
 /// Guide §7.5, "TCP Analysis") unless a field says otherwise. Counts stop at their largest value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,23 @@ pub struct Counts {
     pub largest_packets: u32,
 }
 
+packed!(Counts {
+    fast_retransmissions,
+    timeout_retransmissions,
+    spurious_retransmissions,
+    out_of_order,
+    duplicate_acks,
+    zero_windows,
+    window_full,
+    keep_alives,
+    zero_window_probes,
+    lost_segments,
+    acks_of_unseen,
+    unseen_bytes,
+    largest_payload,
+    largest_packets,
+});
+
 impl Counts {
     /// Packets sent again, for whatever reason: Wireshark's `retransmission`.
     pub fn retransmissions(&self) -> u32 {
@@ -72,12 +91,42 @@ pub struct Rtt {
     sum_ns: u64,
 }
 
+impl Pack for Rtt {
+    fn pack(&self, like: &Self, out: &mut Packer) {
+        self.count.pack(&like.count, out);
+        self.min_ns.pack(&like.min_ns, out);
+        let (max, sum) = self.expected(like);
+        self.max_ns.pack(&max, out);
+        self.sum_ns.pack(&sum, out);
+    }
+
+    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
+        let mut rtt = Self {
+            count: Pack::unpack(&like.count, from),
+            min_ns: Pack::unpack(&like.min_ns, from),
+            ..Self::default()
+        };
+        let (max, sum) = rtt.expected(like);
+        rtt.max_ns = Pack::unpack(&max, from);
+        rtt.sum_ns = Pack::unpack(&sum, from);
+        rtt
+    }
+}
+
 impl Rtt {
     /// The mean; 0 without any.
     pub fn mean_ns(&self) -> u64 {
         self.sum_ns
             .checked_div(u64::from(self.count))
             .unwrap_or_default()
+    }
+
+    /// The longest and the sum, as far as the rest tells.
+    fn expected(&self, like: &Self) -> (u64, u64) {
+        if like.count > 0 {
+            return (like.max_ns, like.sum_ns);
+        }
+        (self.min_ns, self.min_ns.wrapping_mul(self.count.into()))
     }
 
     pub(super) fn add(&mut self, nanoseconds: u64) {

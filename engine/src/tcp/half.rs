@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::history::{History, Letter};
 use super::number::{Seen, before};
 use super::options::{Options, TcpOption};
+use super::packed::Beside;
 use super::state::EndState;
+use crate::pack::{packed, packed_as};
 use crate::time::Timestamp;
 
 /// What one end sent. Counts stop at their largest value.
@@ -54,6 +56,29 @@ pub struct Half {
     opened: Tick,
 }
 
+packed_as!(Half, |own, like, known: &Beside<'_>| {
+    state: like.state,
+    offered: like.offered,
+    facts: like.facts,
+    first_flags: like.first_flags,
+    syn: like.syn,
+    syn_ack: like.syn_ack,
+    fin: like.fin,
+    rst: like.rst,
+    mss: like.mss,
+    data: like.data,
+    strays: like.strays,
+    span: known.or(like.span, own.span_of(known.own.payload)),
+    wraps: like.wraps,
+    next: known.or(like.next, known.other.acknowledged),
+    acknowledged: known.or(like.acknowledged, known.other.next),
+    syn_number: known.or(like.syn_number, own.lowest()),
+    rst_number: known.or(like.rst_number, if own.rst > 0 { own.next } else { 0 }),
+    fin_end: known.or(like.fin_end, if own.fin > 0 { own.next } else { 0 }),
+    abort_number: known.or(like.abort_number, 0),
+    opened: known.opened(like.opened, own.saw_opening()),
+});
+
 /// Bytes of an end that may have passed unseen between its SYN and an acknowledgement.
 const UNSEEN: u32 = 1 << 20;
 
@@ -70,6 +95,8 @@ const TIMESTAMPS: u8 = 0x20;
 /// Small facts, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts(u16);
+
+packed!(Facts { 0 });
 
 impl Facts {
     // Letters that are written.
@@ -125,6 +152,8 @@ impl Facts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tick(u32);
 
+packed!(Tick { 0 });
+
 impl Tick {
     pub(super) fn of(time: Timestamp) -> Self {
         Self((time.0 >> 6) as u32)
@@ -138,6 +167,40 @@ impl Tick {
 }
 
 impl Half {
+    /// What is expected of an end of a connection of which all was seen.
+    pub(super) fn usual(opens: bool) -> Self {
+        const BOTH: u16 = Facts::ACK.0
+            | Facts::DATA.0
+            | Facts::RANGE.0
+            | Facts::ACKNOWLEDGED.0
+            | Facts::PROGRESS.0
+            | Facts::MIDDLE.0
+            | Facts::MIDDLE_ACK.0;
+        Self {
+            state: EndState::Established,
+            offered: SACK_PERMITTED | TIMESTAMPS | 7,
+            facts: Facts(
+                BOTH | if opens {
+                    Facts::SYN.0
+                } else {
+                    Facts::SYN_ACK.0
+                },
+            ),
+            first_flags: if opens { 0x02 } else { 0x12 },
+            syn: opens.into(),
+            syn_ack: (!opens).into(),
+            mss: 1460,
+            data: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Numbers that it takes to send so many bytes, all in order.
+    fn span_of(&self, payload: u64) -> u32 {
+        let ends = u32::from(self.saw_opening()) + u32::from(self.fin > 0);
+        (payload as u32).wrapping_add(ends)
+    }
+
     /// Sequence numbers between the first and the last byte seen.
     pub fn span(&self) -> u64 {
         u64::from(self.wraps) << 32 | u64::from(self.span)

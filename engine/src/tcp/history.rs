@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pack::{Pack, Packer, Unpacker};
+
 /// Letters kept for a conversation; what comes later is left out.
 pub(super) const LETTERS: usize = 24;
 
@@ -33,7 +35,40 @@ const MASK: u128 = (1 << BITS) - 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct History([u8; 16]);
 
+impl Pack for History {
+    fn pack(&self, like: &Self, out: &mut Packer) {
+        self.words().pack(&like.words(), out);
+    }
+
+    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
+        let (low, high) = <(u64, u64)>::unpack(&like.words(), from);
+        let bits = u128::from(high) << 64 | u128::from(low);
+        Self(bits.to_le_bytes())
+    }
+}
+
 impl History {
+    /// That of a connection with a request and an answer.
+    pub(super) fn usual(opener: usize) -> Self {
+        let mut history = Self::default();
+        for (answers, letter) in [
+            (false, Letter::Syn),
+            (true, Letter::SynAck),
+            (false, Letter::Ack),
+            (false, Letter::Data),
+            (true, Letter::Ack),
+            (true, Letter::Data),
+        ] {
+            history.write(opener ^ usize::from(answers), letter);
+        }
+        history
+    }
+
+    /// The first letters, and the others.
+    fn words(self) -> (u64, u64) {
+        (self.bits() as u64, (self.bits() >> 64) as u64)
+    }
+
     fn bits(self) -> u128 {
         u128::from_le_bytes(self.0)
     }

@@ -10,6 +10,7 @@ mod half;
 mod history;
 mod number;
 mod options;
+mod packed;
 mod sender;
 mod state;
 mod summary;
@@ -22,12 +23,14 @@ pub use analysis::Analysis;
 pub use counts::{Counts, Rtt};
 pub use half::Half;
 pub use options::{Options, SackBlocks, TcpOption};
+pub(crate) use packed::{Known, Sent};
 pub use state::{EndState, Phase};
 pub use summary::{EndSummary, Handshake, RttSummary, Summary};
 
 use crate::time::Timestamp;
 use analysis::Context;
 use history::{History, Letter};
+use sender::Sender;
 use state::{opened, opener, roles};
 
 const SYN_FIN_RST: u16 = 0x007;
@@ -43,6 +46,15 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// What an end acknowledged, and its window in the last packet, as far as both are known.
+    pub(crate) fn last_of(&self, side: usize) -> (u32, u16) {
+        let half = self.halves.get(side).and_then(Half::acknowledged_so_far);
+        let analysis = self.analysis.as_ref();
+        let sender = analysis.and_then(|analysis| analysis.senders.get(side));
+        let window = sender.map(Sender::last_window).unwrap_or_default();
+        (half.unwrap_or_default(), window)
+    }
+
     /// Has what a segment changes brought near; itself it is there.
     pub(crate) fn fetch(&self) {
         if let Some(analysis) = &self.analysis {

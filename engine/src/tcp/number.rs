@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pack::packed;
+
 /// Serial comparison of sequence numbers (RFC 9293 §3.4).
 pub(super) fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
@@ -98,6 +100,9 @@ impl Holes {
         }
     }
 }
+
+packed!(Seen { base, next, whole });
+packed!(Holes { ranges, count });
 
 /// What a segment added to the numbers that were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use super::half::{Facts, Half};
 use super::history::noted;
 use super::number::{Added, Holes, Seen, before, between, earlier};
 use super::options::{Options, TcpOption};
+use super::packed::Beside;
+use crate::pack::{packed, packed_as, packed_enum};
 use crate::table::fetch;
 use crate::time::Timestamp;
 
@@ -58,6 +60,25 @@ pub(super) struct Sender {
     trouble: Option<Box<Trouble>>,
 }
 
+packed_as!(Sender, |own, like, known: &Beside<'_>| {
+    seen: like.seen,
+    advanced: known.time(like.advanced, known.own.last),
+    acknowledged: like.acknowledged,
+    acknowledged_at: known.time(like.acknowledged_at, known.own.last),
+    timed: like.timed,
+    timed_at: known.time(like.timed_at, own.advanced),
+    window: like.window,
+    latest: like.latest,
+    rtt: like.rtt,
+    largest: like.largest,
+    duplicates: like.duplicates,
+    duplicate_acks: like.duplicate_acks,
+    asks_since: known.time(like.asks_since, Timestamp::default()),
+    patience: like.patience,
+    selects: like.selects,
+    trouble: like.trouble,
+});
+
 /// What happened to the packets of an end where not all went well.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Trouble {
@@ -75,6 +96,16 @@ pub(super) struct Trouble {
     pub(super) closed_windows: u16,
 }
 
+packed!(Trouble {
+    holes,
+    gap,
+    selected,
+    counts,
+    gaps,
+    repeats,
+    closed_windows,
+});
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     #[default]
@@ -82,6 +113,12 @@ pub(super) enum Kind {
     KeepAlive,
     Probe,
 }
+
+packed_enum!(Kind {
+    Usual,
+    KeepAlive,
+    Probe
+});
 
 /// Time from one packet to a later one.
 pub(super) fn nanoseconds(from: Timestamp, to: Timestamp) -> u64 {
@@ -133,6 +170,11 @@ impl Segment<'_> {
 }
 
 impl Sender {
+    /// Its window in the latest packet, unscaled; 0 if there was none.
+    pub(super) fn last_window(&self) -> u16 {
+        self.window.unwrap_or_default()
+    }
+
     /// Has it brought near.
     pub(super) fn fetch(&self) {
         fetch(&self.seen);

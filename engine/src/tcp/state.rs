@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Conversation;
 use super::half::{Facts, Half};
 use super::number::before;
+use crate::pack::packed_enum;
 
 /// How far one end has come. Zeek's names are in brackets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,16 @@ pub enum EndState {
     /// It sent a RST, and no FIN that was answered (`TCP_RESET`).
     Reset,
 }
+
+packed_enum!(EndState {
+    Inactive,
+    SynSent,
+    SynAckSent,
+    Partial,
+    Established,
+    Closed,
+    Reset,
+});
 
 /// How far a conversation has come, for timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

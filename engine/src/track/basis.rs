@@ -20,8 +20,10 @@ pub(crate) struct Basis {
 
 impl Basis {
     pub(super) fn new(table: &Table) -> Self {
+        let mut evidence = table.left.clone();
+        evidence.add_all(&table.away_evidence);
         Self {
-            evidence: table.left.clone(),
+            evidence,
             next: Some(0),
             names: Names::default(),
         }

@@ -1,5 +1,8 @@
 //! What can be said of a flow at once, without putting its points side by side.
 
+use std::cell::OnceCell;
+
+use super::away::{Held, View};
 use super::table::{Flow, Table};
 use crate::flow::{FlowKey, Side};
 use crate::observation::{FlowObserved, Sum};
@@ -27,8 +30,15 @@ pub(crate) struct Brief<'a> {
 
 /// Where the rest of it is.
 enum Rest<'a> {
-    Table(&'a Table, &'a Flow),
+    Kept(Kept<'a>),
     Observed(&'a FlowObserved),
+}
+
+/// What a table has of it, looked at when it is asked for.
+struct Kept<'a> {
+    table: &'a Table,
+    flow: &'a Flow,
+    held: OnceCell<Option<Held>>,
 }
 
 impl<'a> Brief<'a> {
@@ -40,30 +50,34 @@ impl<'a> Brief<'a> {
             originator: flow.originator(),
             first: flow.first,
             last: flow.last,
-            rest: Rest::Table(table, flow),
+            rest: Rest::Kept(Kept {
+                table,
+                flow,
+                held: OnceCell::new(),
+            }),
         }
     }
 
     /// What each side sent.
     pub fn sums(&self) -> [Sum; 2] {
-        match self.rest {
-            Rest::Table(table, flow) => table.sums(flow),
+        match &self.rest {
+            Rest::Kept(kept) => kept.view().sums(),
             Rest::Observed(flow) => flow.sums,
         }
     }
 
     /// Whether one of the points that saw it passes a test.
     pub fn any_point(&self, mut test: impl FnMut(PointId) -> bool) -> bool {
-        match self.rest {
-            Rest::Table(table, flow) => table.parts(flow).any(|part| test(part.point)),
+        match &self.rest {
+            Rest::Kept(kept) => kept.view().parts().any(|part| test(part.point)),
             Rest::Observed(flow) => flow.observations.iter().any(|o| test(o.point)),
         }
     }
 
     /// Points that saw it.
     pub fn point_count(&self) -> usize {
-        match self.rest {
-            Rest::Table(table, flow) => table.parts(flow).count(),
+        match &self.rest {
+            Rest::Kept(kept) => kept.view().parts().count(),
             Rest::Observed(flow) => flow.observations.len(),
         }
     }
@@ -74,11 +88,18 @@ impl<'a> Brief<'a> {
         let of = |conversation: &Conversation| {
             state_of(self.key.protocol, self.originator, conversation, seen)
         };
-        let conversation = match self.rest {
-            Rest::Table(table, flow) => table.conversation(flow),
+        let conversation = match &self.rest {
+            Rest::Kept(kept) => kept.view().conversation(),
             Rest::Observed(flow) => Some(&flow.conversation),
         };
         conversation.map_or_else(|| of(&Conversation::default()), of)
+    }
+}
+
+impl Kept<'_> {
+    fn view(&self) -> View<'_> {
+        let held = self.held.get_or_init(|| self.table.held(self.flow));
+        self.table.view(self.flow, held.as_ref())
     }
 }
 

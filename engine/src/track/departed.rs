@@ -1,8 +1,8 @@
 //! Flows that are over, for those who tell of each once: when it is closed and silent, timed out, or gave way to others.
 
-use super::part::Part;
+use super::away::Held;
 use super::table::{Flow, Table};
-use crate::tcp::{Conversation, Phase};
+use crate::tcp::Phase;
 use crate::time::{SECOND, Timestamp};
 
 /// A connection that is closed is over if nothing came for so long: what was lost at its end is sent again within that time.
@@ -23,11 +23,11 @@ pub enum End {
     Run,
 }
 
-/// A flow that has left the table, with its parts.
+/// A flow that has left the table, with what its points saw.
 #[derive(Debug)]
 pub(crate) struct Gone {
     pub(super) flow: Flow,
-    pub(super) parts: Vec<Part>,
+    pub(super) held: Held,
 }
 
 /// Flows that left the table before they were told.
@@ -58,8 +58,8 @@ impl Departed {
         fits
     }
 
-    pub fn keep(&mut self, flow: Flow, parts: Vec<Part>) {
-        self.gone.push(Gone { flow, parts });
+    pub fn keep(&mut self, flow: Flow, held: Held) {
+        self.gone.push(Gone { flow, held });
     }
 
     /// How many wait.
@@ -76,16 +76,6 @@ impl Departed {
     }
 }
 
-impl Gone {
-    /// TCP as all points together saw it.
-    pub(super) fn conversation(&self) -> Option<&Conversation> {
-        match &self.flow.union {
-            Some(union) => Some(&union.conversation),
-            None => Some(&self.parts.first()?.conversation),
-        }
-    }
-}
-
 impl Table {
     /// Why a flow is over at a time, if it is.
     pub(super) fn end_of(&self, flow: &Flow, now: Timestamp) -> Option<End> {
@@ -93,7 +83,7 @@ impl Table {
         if silent < SETTLED {
             return None;
         }
-        let phase = self.conversation(flow).map(Conversation::phase);
+        let phase = self.phase(flow);
         if phase == Some(Phase::Closed) || flow.has_ended() && phase == Some(Phase::Closing) {
             return Some(End::Closed);
         }

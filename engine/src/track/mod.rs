@@ -1,5 +1,6 @@
 //! Follows every flow at every point: one record for each flow, one part for each point that saw it.
 
+mod away;
 mod basis;
 mod brief;
 mod coming;
@@ -10,6 +11,7 @@ mod nat;
 mod part;
 mod pieces;
 mod slab;
+mod store;
 mod table;
 
 use std::hash::BuildHasher;
@@ -28,6 +30,7 @@ use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::Seed;
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
+use away::View;
 pub(crate) use basis::Basis;
 pub(crate) use brief::Brief;
 pub(crate) use coming::{Coming, Outlook};
@@ -71,6 +74,9 @@ impl Scope {
     }
 }
 
+/// Bytes of a flow that two points saw, once it is put away.
+const PUT_AWAY: usize = 320;
+
 /// Bounds of the flow table.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -78,14 +84,26 @@ pub struct Limits {
     pub flows: usize,
     /// Most bytes that they may take.
     pub bytes: usize,
+    /// Most of those for what points saw of flows in full. When there is more, flows of which nothing was heard for longest are
+    /// put away in few bytes: that takes time, and changes nothing else.
+    pub full: usize,
+}
+
+impl Limits {
+    /// So many flows and bytes. What is left when all of the flows are put away is for some of them in full, but an eighth at least.
+    pub fn new(flows: usize, bytes: usize) -> Self {
+        let left = bytes.saturating_sub(flows.saturating_mul(PUT_AWAY));
+        Self {
+            flows,
+            bytes,
+            full: left.max(bytes / 8),
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            flows: 1_000_000,
-            bytes: 4 << 30,
-        }
+        Self::new(1_000_000, 4 << 30)
     }
 }
 
@@ -351,6 +369,7 @@ impl Tracker {
             }
         };
         flow.coarse |= identity.cut;
+        flow.heard = true;
         flow.take(part, packet, ip, side, (sight, routed));
         // What was seen before changes nothing of what all points together saw.
         let may_close = sight == Sight::Fresh || flow.union.is_none();
@@ -463,16 +482,9 @@ impl Tracker {
     }
 
     fn observe(&self, flow: &Flow, points: &[Point], evidence: &[PointEvidence]) -> FlowObserved {
-        let parts = self.table.parts(flow);
-        let conversation = self.table.conversation(flow).cloned();
-        let sums = self.table.sums(flow);
-        observed(
-            flow,
-            parts,
-            (conversation.unwrap_or_default(), sums),
-            points,
-            evidence,
-        )
+        let held = self.table.held(flow);
+        let view = self.table.view(flow, held.as_ref());
+        observed(flow, view, points, evidence)
     }
 
     /// From now on flows that give way before they were told are kept: so many at most.
@@ -496,20 +508,7 @@ impl Tracker {
         points: &[Point],
         evidence: &[PointEvidence],
     ) -> FlowObserved {
-        let flow = &gone.flow;
-        let sums = match (&flow.union, gone.parts.first()) {
-            (Some(union), _) => union.sums,
-            (None, Some(part)) => part.sides.map(Sum::from),
-            (None, None) => Default::default(),
-        };
-        let conversation = gone.conversation().cloned().unwrap_or_default();
-        observed(
-            flow,
-            gone.parts.iter(),
-            (conversation, sums),
-            points,
-            evidence,
-        )
+        observed(&gone.flow, View::Held(&gone.held), points, evidence)
     }
 
     /// Flows at some places that are over at a time, and those that go on as `goes_on` says of when they began and had their last
@@ -547,14 +546,13 @@ impl Tracker {
 }
 
 /// What was observed of a flow: its parts, and what all points together saw.
-fn observed<'a>(
+fn observed(
     flow: &Flow,
-    parts: impl Iterator<Item = &'a Part>,
-    (conversation, sums): (Conversation, [Sum; 2]),
+    view: View<'_>,
     points: &[Point],
     evidence: &[PointEvidence],
 ) -> FlowObserved {
-    let parts = parts.map(|part| {
+    let parts = view.parts().map(|part| {
         let mut observation = part.observation(flow.key);
         let index = part.point.0 as usize;
         if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
@@ -573,8 +571,8 @@ fn observed<'a>(
         opening: flow.opening,
         first: flow.first,
         last: flow.last,
-        conversation,
-        sums,
+        conversation: view.conversation().cloned().unwrap_or_default(),
+        sums: view.sums(),
         errors: quotation.map_or_else(Vec::new, |q| q.errors.clone()),
         quotes: quotation.map_or_else(Vec::new, |q| q.quotes.clone()),
         observations,
@@ -593,9 +591,11 @@ fn place(
 ) -> u32 {
     let mut born = packet.time;
     if let Some(slot) = live {
-        let anew = table.timed_out(slot, packet.arrival)
-            || matches!(&ip.transport, Transport::Tcp(tcp)
-                if table.starts_anew(slot, packet.point, side, tcp, packet.arrival));
+        let anew = table.timed_out(slot, packet.arrival) || {
+            table.bring_back(slot);
+            matches!(&ip.transport, Transport::Tcp(tcp)
+                if table.starts_anew(slot, packet.point, side, tcp, packet.arrival))
+        };
         if !anew {
             return slot;
         }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::away::View;
 use super::table::{Flow, Table};
-use crate::flow::{FlowKey, protocol};
+use crate::flow::FlowKey;
 use crate::table::{Map, Set};
 use crate::time::SECOND;
 
@@ -72,11 +73,12 @@ impl Names {
     }
 
     fn seek(&mut self, table: &Table, place: u32, flow: &Flow) {
-        if self.lacking >= MAX_SOUGHT || !lacks(table, flow) {
+        if self.lacking >= MAX_SOUGHT || !flow.is_tcp() || !table.lacks(flow) {
             return;
         }
         self.lacking += 1;
-        if let Some(number) = number(table, flow) {
+        let held = table.held(flow);
+        if let Some(number) = number(flow, table.view(flow, held.as_ref())) {
             let alike = self.sought.entry(number).or_default();
             if alike.len() < MAX_ALIKE {
                 alike.push((place, flow.serial));
@@ -85,12 +87,20 @@ impl Names {
     }
 
     fn find(&mut self, table: &Table, other: &Flow) {
-        let Some(flows) = number(table, other).and_then(|number| self.sought.get(&number)) else {
+        if !other.is_tcp() {
+            return;
+        }
+        let held = table.held(other);
+        let view = table.view(other, held.as_ref());
+        let Some(flows) = number(other, view).and_then(|number| self.sought.get(&number)) else {
             return;
         };
         for &(place, serial) in flows {
-            let flow = table.still(place, serial).and_then(|at| table.flow(at));
-            if flow.is_some_and(|flow| same(table, flow, other)) {
+            let Some(flow) = table.still(place, serial).and_then(|at| table.flow(at)) else {
+                continue;
+            };
+            let held = table.held(flow);
+            if same((flow, table.view(flow, held.as_ref())), (other, view)) {
                 let id = other.key.id(other.born);
                 Arc::make_mut(&mut self.found).insert(serial, (other.key, id));
             }
@@ -98,36 +108,25 @@ impl Names {
     }
 }
 
-/// Whether some place saw one direction only.
-fn lacks(table: &Table, flow: &Flow) -> bool {
-    flow.key.protocol == protocol::TCP
-        && table
-            .parts(flow)
-            .any(|part| part.sides.iter().any(|seen| seen.packets == 0))
-}
-
 /// Number of the SYN.
-fn number(table: &Table, flow: &Flow) -> Option<u32> {
-    if flow.key.protocol != protocol::TCP {
-        return None;
-    }
-    let half = &table.conversation(flow)?.halves[flow.originator()];
+fn number(flow: &Flow, view: View<'_>) -> Option<u32> {
+    let half = &view.conversation()?.halves[flow.originator()];
     half.initial_number().filter(|_| half.syn > 0)
 }
 
 /// Whether two flows are one connection: begun at the same time with the same numbers, seen by different points, and
 /// not between the same ends.
-fn same(table: &Table, flow: &Flow, other: &Flow) -> bool {
+fn same((flow, view): (&Flow, View<'_>), (other, other_view): (&Flow, View<'_>)) -> bool {
     let ends = |flow: &Flow| [flow.key.low, flow.key.high];
     if ends(flow) == ends(other) || flow.first.since(other.first).unsigned_abs() > SOON {
         return false;
     }
-    let answer = |flow: &Flow| {
-        let half = &table.conversation(flow)?.halves[1 - flow.originator()];
+    let answer = |flow: &Flow, view: View<'_>| {
+        let half = &view.conversation()?.halves[1 - flow.originator()];
         half.initial_number()
     };
-    let answers = (answer(flow), answer(other));
-    let points: Set<_> = table.parts(flow).map(|part| part.point).collect();
-    let elsewhere = table.parts(other).any(|part| !points.contains(&part.point));
+    let answers = (answer(flow, view), answer(other, other_view));
+    let points: Set<_> = view.parts().map(|part| part.point).collect();
+    let elsewhere = other_view.parts().any(|part| !points.contains(&part.point));
     elsewhere && !matches!(answers, (Some(a), Some(b)) if a != b)
 }

@@ -3,23 +3,28 @@
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Ip, Transport};
 
-use crate::firewall::{FirstUnmatched, Unmatched};
+use super::table::{Flow, Union};
+use crate::firewall::{FirstUnmatched, Reason, Unmatched, What};
 use crate::flow::Side;
 use crate::observation::{Observation, Seen, Sum, Visible};
+use crate::pack::{Pack, Packer, Unpacker, packed};
 use crate::point::PointId;
 use crate::receive::Shown;
 use crate::session::SessionId;
-use crate::tcp::Conversation;
+use crate::tcp::{Conversation, Known, Sent};
+use crate::time::Timestamp;
 
 /// Sessions, VLANs and segments that are kept of one flow at one point.
 const KEPT: usize = 4;
 
 /// What one point saw of a flow; the flow holds the rest of the [`Observation`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub(super) struct Part {
     pub next: u32,
     pub point: PointId,
+    /// The place of its flow.
+    pub owner: u32,
     pub sides: [Seen; 2],
     pub trails: [Trail; 2],
     pub conversation: Conversation,
@@ -59,11 +64,164 @@ pub(super) struct Trail {
     window: u16,
 }
 
+packed!(Trail {
+    identification,
+    identified,
+    repeated_acks,
+    ack,
+    window,
+});
+
+impl Pack for More {
+    fn pack(&self, like: &Self, out: &mut Packer) {
+        self.doubled.pack(&like.doubled, out);
+        self.again.pack(&like.again, out);
+        self.routed.pack(&like.routed, out);
+        self.renumbered.pack(&like.renumbered, out);
+        self.segments.pack(&like.segments, out);
+        self.unmatched.is_some().pack(&false, out);
+        if let Some(unmatched) = &self.unmatched {
+            unmatched.pack(&like.unmatched.unwrap_or(UNMATCHED), out);
+        }
+    }
+
+    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
+        Self {
+            doubled: Pack::unpack(&like.doubled, from),
+            again: Pack::unpack(&like.again, from),
+            routed: Pack::unpack(&like.routed, from),
+            renumbered: Pack::unpack(&like.renumbered, from),
+            segments: Pack::unpack(&like.segments, from),
+            unmatched: bool::unpack(&false, from)
+                .then(|| Pack::unpack(&like.unmatched.unwrap_or(UNMATCHED), from)),
+        }
+    }
+}
+
+/// What is expected of what a firewall could not match.
+const UNMATCHED: Unmatched = Unmatched {
+    packets: [0; 2],
+    first: FirstUnmatched {
+        time: Timestamp(0),
+        side: 0,
+        what: What::Other,
+        reason: Reason::NoConnection,
+    },
+    doubt: None,
+};
+
 impl Part {
-    pub(super) fn new(next: u32, point: PointId) -> Self {
+    /// What is expected of the first point that saw a flow.
+    fn usual(flow: &Flow) -> Self {
+        let mut part = Self::new(u32::MAX, PointId::default(), u32::MAX);
+        for seen in &mut part.sides {
+            seen.first = flow.first;
+            seen.last = flow.last;
+            seen.ttl = (64, 64);
+            seen.dscp = 1;
+        }
+        if flow.is_tcp() {
+            part.conversation = Conversation::usual(flow.originator());
+        }
+        part.sessions.push(SessionId::default());
+        part
+    }
+
+    /// What is known of its conversation, beside that of a point that saw the same.
+    fn known(sides: &[Seen; 2], like: Option<&Self>) -> Known {
+        let sent = |seen: &Seen| Sent {
+            first: seen.first,
+            last: seen.last,
+            payload: seen.payload,
+        };
+        Known {
+            own: sides.each_ref().map(sent),
+            like: like.map(|part| part.sides.each_ref().map(sent)),
+        }
+    }
+
+    /// What is expected of what tells packets from copies.
+    fn usual_trails(conversation: &Conversation) -> [Trail; 2] {
+        [0, 1].map(|side| {
+            let (ack, window) = conversation.last_of(side);
+            Trail {
+                ack,
+                window,
+                identified: true,
+                ..Trail::default()
+            }
+        })
+    }
+
+    /// Writes it, beside what another point saw of the flow.
+    pub(super) fn pack(&self, flow: &Flow, other: Option<&Self>, out: &mut Packer) {
+        let usual = Self::usual(flow);
+        let like = other.unwrap_or(&usual);
+        self.point.pack(&like.point, out);
+        let [low, high] = &self.sides;
+        low.pack(&like.sides[0], out);
+        high.pack(&like.sides[1].turned(low), out);
+        let known = Self::known(&self.sides, other);
+        self.conversation.pack(&like.conversation, &known, out);
+        let trails = other.map_or_else(
+            || Self::usual_trails(&self.conversation),
+            |other| other.trails,
+        );
+        self.trails.pack(&trails, out);
+        self.more.pack(&like.more, out);
+        self.sessions.pack(&like.sessions, out);
+        self.vlans.pack(&like.vlans, out);
+        self.segment.pack(&like.segment, out);
+    }
+
+    /// Reads what was written beside the same.
+    pub(super) fn unpack(flow: &Flow, other: Option<&Self>, from: &mut Unpacker<'_>) -> Self {
+        let usual = Self::usual(flow);
+        let like = other.unwrap_or(&usual);
+        let point = Pack::unpack(&like.point, from);
+        let low = Pack::unpack(&like.sides[0], from);
+        let high = Pack::unpack(&like.sides[1].turned(&low), from);
+        let sides = [low, high];
+        let known = Self::known(&sides, other);
+        let conversation = Conversation::unpack(&like.conversation, &known, from);
+        let trails = other.map_or_else(|| Self::usual_trails(&conversation), |other| other.trails);
+        Self {
+            next: like.next,
+            owner: like.owner,
+            point,
+            sides,
+            conversation,
+            trails: Pack::unpack(&trails, from),
+            more: Pack::unpack(&like.more, from),
+            sessions: Pack::unpack(&like.sessions, from),
+            vlans: Pack::unpack(&like.vlans, from),
+            segment: Pack::unpack(&like.segment, from),
+        }
+    }
+
+    /// Writes what all points together saw, of which this is the first.
+    pub(super) fn pack_union(&self, union: &Union, out: &mut Packer) {
+        union.sums.pack(&self.sums(), out);
+        let known = Self::known(&self.sides, Some(self));
+        union.conversation.pack(&self.conversation, &known, out);
+    }
+
+    /// Reads what was written.
+    pub(super) fn unpack_union(&self, from: &mut Unpacker<'_>) -> Union {
+        let known = Self::known(&self.sides, Some(self));
+        Union {
+            sums: Pack::unpack(&self.sums(), from),
+            conversation: Conversation::unpack(&self.conversation, &known, from),
+        }
+    }
+}
+
+impl Part {
+    pub(super) fn new(next: u32, point: PointId, owner: u32) -> Self {
         Self {
             next,
             point,
+            owner,
             sides: [Seen::default(); 2],
             trails: [Trail::default(); 2],
             conversation: Conversation::default(),
@@ -72,6 +230,11 @@ impl Part {
             vlans: ArrayVec::new(),
             segment: None,
         }
+    }
+
+    /// What each side sent past the point.
+    pub(super) fn sums(&self) -> [Sum; 2] {
+        self.sides.map(Sum::from)
     }
 
     /// Counts a packet that the mirror did not bring before.

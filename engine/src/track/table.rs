@@ -8,6 +8,7 @@ use std::ops::Range;
 use hashbrown::HashTable;
 use serde::Serialize;
 
+use super::away::{Away, Mark};
 use super::departed::Departed;
 use super::evidence::Evidence;
 use super::part::Part;
@@ -17,7 +18,7 @@ use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
 use crate::receive::Shown;
-use crate::table::{Seed, fetch};
+use crate::table::{Seed, fetch, fetch_bytes};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 use mirrorscope_dissectors::Tcp;
@@ -35,10 +36,11 @@ const REWRITTEN: i64 = SECOND / 2;
 /// Kinds of ICMP errors that are kept of a flow, and flows that are kept of ICMP errors.
 const QUOTED: usize = 4;
 /// Bytes that the queues and the index take for a flow.
-const ENTRIES: usize = 48;
+const ENTRIES: usize = 40;
 
 /// A flow in the table.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing")]
 pub(super) struct Flow {
     pub key: FlowKey,
     pub serial: u64,
@@ -55,11 +57,15 @@ pub(super) struct Flow {
     pub super_frames: bool,
     /// It was told that it is over.
     pub told: bool,
+    /// A packet came since it was looked at for being put away.
+    pub heard: bool,
+    /// Whether it is put away, and what is known of it then.
+    pub mark: Mark,
     life: Life,
-    /// First of its parts.
-    head: u32,
+    /// First of its parts; if it is put away, the number of the record.
+    pub head: u32,
     /// Second of its parts.
-    second: u32,
+    pub second: u32,
     pub union: Option<Box<Union>>,
     pub quotation: Option<Box<Quotation>>,
 }
@@ -128,8 +134,8 @@ fn place_of(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// A place in a queue. A flow that left the table leaves it behind.
-type Ticket = (u32, u64);
+/// A place in a queue: where a flow is, and the lower half of its number. A flow that left the table leaves it behind.
+type Ticket = (u32, u32);
 
 /// The flows of one shard.
 #[derive(Debug)]
@@ -141,10 +147,14 @@ pub(super) struct Table {
     seed: Seed,
     /// Flows that are not over, by key.
     index: HashTable<Entry>,
-    flows: Slab<Flow>,
-    parts: Slab<Part>,
+    pub(super) flows: Slab<Flow>,
+    /// Those of flows that are not put away.
+    pub(super) parts: Slab<Part>,
     /// Bytes of what flows and parts hold elsewhere.
-    heap: usize,
+    pub(super) heap: usize,
+    pub(super) away: Away,
+    /// What flows that are put away tell of the points' mirrors.
+    pub(super) away_evidence: Evidence,
     serial: u64,
     /// Flows that nobody had answered when they were queued, oldest first.
     unanswered: VecDeque<Ticket>,
@@ -173,6 +183,8 @@ impl Table {
             flows: Slab::new(),
             parts: Slab::new(),
             heap: 0,
+            away: Away::new(limits.full),
+            away_evidence: Evidence::default(),
             serial: 0,
             unanswered: VecDeque::new(),
             alive: BinaryHeap::new(),
@@ -195,9 +207,12 @@ impl Table {
 
     /// Bytes that the flows take.
     pub(super) fn bytes(&self) -> usize {
-        self.flows.len() * (Slab::<Flow>::SIZE + ENTRIES)
-            + self.parts.len() * Slab::<Part>::SIZE
-            + self.heap
+        self.flows.len() * (Slab::<Flow>::SIZE + ENTRIES) + self.full_bytes() + self.away.bytes()
+    }
+
+    /// Bytes of what is kept in full of what points saw.
+    pub(super) fn full_bytes(&self) -> usize {
+        self.parts.len() * Slab::<Part>::SIZE + self.heap
     }
 
     pub(super) fn flow(&self, slot: u32) -> Option<&Flow> {
@@ -243,6 +258,9 @@ impl Table {
     /// Has the begin of the first parts brought near of a flow that is near.
     pub(super) fn fetch_heads(&self, slot: u32) {
         if let Some(flow) = self.flow(slot) {
+            if flow.mark.is_away() {
+                return fetch_bytes(self.away.record(flow.head));
+            }
             self.parts.fetch_first(flow.head);
             self.parts.fetch_first(flow.second);
         }
@@ -250,7 +268,7 @@ impl Table {
 
     /// The part that a packet at a point most probably goes to, if the begins of a flow's parts are near.
     pub(super) fn guess_part(&self, slot: u32, point: Option<PointId>) -> Option<u32> {
-        let flow = self.flow(slot)?;
+        let flow = self.flow(slot).filter(|flow| !flow.mark.is_away())?;
         let second = self.part(flow.second);
         let at_second = second.is_some_and(|part| Some(part.point) == point);
         Some(if at_second { flow.second } else { flow.head })
@@ -276,11 +294,15 @@ impl Table {
 
     /// Has all of the flows at some places brought near, but for their parts behind the second.
     pub(super) fn fetch_some(&self, places: Range<u32>) {
-        for (slot, flow) in self.some(places.clone()) {
+        let near = || {
+            let flows = self.some(places.clone());
+            flows.filter(|(_, flow)| !flow.mark.is_away())
+        };
+        for (slot, flow) in near() {
             self.fetch_part(slot, flow.head, true);
             self.fetch_part(slot, flow.second, false);
         }
-        for (slot, flow) in self.some(places) {
+        for (slot, flow) in near() {
             self.fetch_analyses(slot, flow.head, true);
             self.fetch_analyses(slot, flow.second, false);
         }
@@ -290,8 +312,9 @@ impl Table {
         self.flow(slot)?.union.as_deref()
     }
 
-    /// Lets flows give way while there are too many bytes.
+    /// Puts flows away, and lets them give way, while there are too many bytes.
     pub(super) fn keep_bounds(&mut self, now: Timestamp) {
+        self.keep_room();
         while self.bytes() > self.limits.bytes {
             if !self.evict(now) {
                 break;
@@ -328,6 +351,8 @@ impl Table {
             coarse: false,
             super_frames: false,
             told: false,
+            heard: false,
+            mark: Mark::default(),
             life: Life::Alive,
             head: NONE,
             second: NONE,
@@ -339,7 +364,7 @@ impl Table {
         let entry = Entry { tag, slot };
         self.index
             .insert_unique(place_of(tag), entry, |entry| place_of(entry.tag));
-        self.unanswered.push_back((slot, serial));
+        self.unanswered.push_back((slot, serial as u32));
         slot
     }
 
@@ -386,7 +411,7 @@ impl Table {
     pub(super) fn timeout(&self, flow: &Flow) -> i64 {
         let timeouts = &self.timeouts;
         match flow.key.protocol {
-            protocol::TCP => match self.conversation(flow).map(Conversation::phase) {
+            protocol::TCP => match self.phase(flow) {
                 Some(Phase::Established) => timeouts.established,
                 Some(Phase::Closing | Phase::Closed) => timeouts.closing,
                 Some(Phase::HalfOpen) | None => timeouts.half_open,
@@ -422,7 +447,7 @@ impl Table {
             && flow.life == Life::Alive
         {
             flow.life = Life::Over;
-            self.over.push_back((slot, flow.serial));
+            self.over.push_back((slot, flow.serial as u32));
         }
     }
 
@@ -448,9 +473,7 @@ impl Table {
     pub(super) fn sums(&self, flow: &Flow) -> [Sum; 2] {
         match &flow.union {
             Some(union) => union.sums,
-            None => self
-                .part(flow.head)
-                .map_or([Sum::default(); 2], |part| part.sides.map(Sum::from)),
+            None => self.part(flow.head).map_or([Sum::default(); 2], Part::sums),
         }
     }
 
@@ -504,6 +527,7 @@ impl Table {
 
     /// A flow and its part at a point. `None` when there are too many points.
     pub(super) fn at(&mut self, slot: u32, point: PointId) -> Option<(&mut Flow, &mut Part)> {
+        self.bring_back(slot);
         let index = match self.seek(slot, point)? {
             Ok(known) => known,
             Err(last) => self.join(slot, last, point)?,
@@ -530,7 +554,7 @@ impl Table {
     }
 
     fn join(&mut self, slot: u32, last: u32, point: PointId) -> Option<u32> {
-        let fresh = self.parts.insert(Part::new(NONE, point));
+        let fresh = self.parts.insert(Part::new(NONE, point, slot));
         let flow = self.flows.get_mut(slot)?;
         match self.parts.get_mut(last) {
             None => flow.head = fresh,
@@ -540,10 +564,7 @@ impl Table {
                     flow.second = fresh;
                 }
                 if flow.union.is_none() {
-                    let union = Union {
-                        sums: part.sides.map(Sum::from),
-                        conversation: part.conversation.clone(),
-                    };
+                    let union = Union::of(part);
                     self.heap += union.size();
                     flow.union = Some(Box::new(union));
                 }
@@ -581,7 +602,7 @@ impl Table {
     fn sort_out(&mut self) {
         while let Some(&(slot, serial)) = self.unanswered.front() {
             let flow = self.flow(slot);
-            let flow = flow.filter(|f| f.serial == serial && f.life == Life::Alive);
+            let flow = flow.filter(|f| f.holds(serial) && f.life == Life::Alive);
             if flow.is_some_and(|flow| self.is_unanswered(flow)) {
                 return;
             }
@@ -605,7 +626,7 @@ impl Table {
 
     fn oldest_over(&mut self) -> Option<u32> {
         while let Some((slot, serial)) = self.over.pop_front() {
-            if self.still(slot, serial).is_some() {
+            if self.flow(slot).is_some_and(|flow| flow.holds(serial)) {
                 return Some(slot);
             }
         }
@@ -617,7 +638,7 @@ impl Table {
         while let Some(Reverse((looked, (slot, serial)))) = self.alive.pop() {
             let flow = self
                 .flow(slot)
-                .filter(|f| f.serial == serial && f.life == Life::Alive);
+                .filter(|f| f.holds(serial) && f.life == Life::Alive);
             match flow.map(|flow| flow.touched) {
                 Some(touched) if touched == looked => return Some(slot),
                 Some(touched) => self.alive.push(Reverse((touched, (slot, serial)))),
@@ -627,45 +648,27 @@ impl Table {
         None
     }
 
-    /// Whether nobody has answered a flow's packets.
-    fn is_unanswered(&self, flow: &Flow) -> bool {
-        let phase = self.conversation(flow).map(Conversation::phase);
-        if flow.key.protocol == protocol::TCP && phase == Some(Phase::HalfOpen) {
-            return true;
-        }
-        let [low, high] = self.sums(flow).map(|sum| sum.packets);
-        low.min(high) == 0 && low.max(high) < 3
-    }
-
     /// Takes a flow out of the table. What its parts tell of their points' mirrors is kept.
     fn remove(&mut self, slot: u32) {
         self.unlist(slot);
-        let Some(flow) = self.flows.remove(slot) else {
+        let held = self.take_parts(slot);
+        let (Some(flow), Some(held)) = (self.flows.remove(slot), held) else {
             return;
         };
-        let sums = self.sums(&flow);
-        self.evicted.packets += sums[0].packets + sums[1].packets;
+        self.evicted.packets += held.sums().iter().map(|sum| sum.packets).sum::<u64>();
         self.heap -= flow.heap_size();
-        let keeps = self.departed.wants(&flow);
-        let mut kept = Vec::new();
-        let mut current = flow.head;
-        while let Some(part) = self.parts.remove(current) {
-            self.left.note(&part);
-            self.heap -= part.heap_size();
-            current = part.next;
-            if keeps {
-                kept.push(part);
-            }
+        for part in &held.parts {
+            self.left.note(part);
         }
-        if keeps {
-            self.departed.keep(flow, kept);
+        if self.departed.wants(&flow) {
+            self.departed.keep(flow, held);
         }
         // Flows that gave way while they were over leave their tickets here.
         if self.alive.len() > 2 * self.len() + 1024 {
             let flows = &self.flows;
             self.alive.retain(|Reverse((_, (slot, serial)))| {
                 let flow = flows.get(*slot);
-                flow.is_some_and(|flow| flow.serial == *serial && flow.life == Life::Alive)
+                flow.is_some_and(|flow| flow.holds(*serial) && flow.life == Life::Alive)
             });
         }
     }
@@ -675,6 +678,15 @@ impl Flow {
     /// The side that opened it, as far as can be told.
     pub(super) fn originator(&self) -> Side {
         self.originator.into()
+    }
+
+    /// Whether a ticket with that half of a number is its own.
+    fn holds(&self, serial: u32) -> bool {
+        self.serial as u32 == serial
+    }
+
+    pub(super) fn is_tcp(&self) -> bool {
+        self.key.protocol == protocol::TCP
     }
 
     /// Further packets with its key are another flow's.
@@ -702,7 +714,15 @@ impl Union {
         fetch(&self.conversation);
     }
 
-    fn size(&self) -> usize {
+    /// All that one point saw.
+    pub(super) fn of(part: &Part) -> Self {
+        Self {
+            sums: part.sums(),
+            conversation: part.conversation.clone(),
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.conversation.heap_size()
     }
 }
