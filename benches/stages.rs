@@ -141,8 +141,16 @@ fn receiver() -> Receiver {
     )
 }
 
-fn tracker() -> Tracker {
-    Tracker::new(Scope::None, Limits::default(), Timeouts::default())
+fn tracker(limits: Limits) -> Tracker {
+    Tracker::new(Scope::None, limits, Timeouts::default())
+}
+
+/// No flow may be kept in full: each is packed soon after each of its packets.
+fn packed() -> Limits {
+    Limits {
+        full: 0,
+        ..Limits::default()
+    }
 }
 
 fn engine() -> Engine {
@@ -185,8 +193,8 @@ fn receive(material: &Material) {
 }
 
 /// That, and the flow table with what each point saw; no packet's flow is fetched ahead.
-fn track(material: &Material) {
-    let (mut receiver, mut tracker) = (receiver(), tracker());
+fn track(material: &Material, limits: Limits) {
+    let (mut receiver, mut tracker) = (receiver(), tracker(limits));
     for frame in material.frames() {
         receiver.receive(&frame, |mirrored| {
             black_box(tracker.track(&mirrored.shown));
@@ -260,7 +268,7 @@ fn tell(material: &Material) {
     let packets = material.packets();
     let segments = material.segments();
     let mut reported = None;
-    let mut best = [Duration::MAX; 10];
+    let mut best = [Duration::MAX; 11];
     for _ in 0..ROUNDS {
         let mut stage = 0;
         let mut time = |work: &mut dyn FnMut()| {
@@ -272,7 +280,7 @@ fn tell(material: &Material) {
         time(&mut || read(material));
         time(&mut || decapsulate(material));
         time(&mut || receive(material));
-        time(&mut || track(material));
+        time(&mut || track(material, Limits::default()));
         time(&mut || reported = Some(take(material)));
         time(&mut || {
             let engine = reported.as_mut().unwrap();
@@ -285,6 +293,7 @@ fn tell(material: &Material) {
         time(&mut || {
             black_box(streams(&segments));
         });
+        time(&mut || track(material, packed()));
     }
     let [
         read,
@@ -297,6 +306,7 @@ fn tell(material: &Material) {
         keys,
         tcp,
         streams,
+        packed,
     ] = best.map(|time| time.as_secs_f64() * 1e9 / LOAD.packets as f64);
     println!("| stage | ns/packet | how |\n| --- | --: | --- |");
     let row = |stage: &str, cost: f64, how: &str| println!("| {stage} | {cost:.0} | {how} |");
@@ -328,6 +338,11 @@ fn tell(material: &Material) {
         &format!("the sum is {:.0} % of it", sum / whole * 100.0),
     );
     row("streams, besides", streams, "alone: no part of a report");
+    row(
+        "packing, besides",
+        packed - track,
+        "with no room for any flow in full, less with it for all",
+    );
     println!();
 }
 
@@ -356,7 +371,13 @@ fn stage_receive(bencher: Bencher<'_, '_>) {
 #[divan::bench(max_time = 3)]
 fn stage_track(bencher: Bencher<'_, '_>) {
     let material = Material::new();
-    count(bencher).bench_local(|| track(&material));
+    count(bencher).bench_local(|| track(&material, Limits::default()));
+}
+
+#[divan::bench(max_time = 3)]
+fn stage_track_packed(bencher: Bencher<'_, '_>) {
+    let material = Material::new();
+    count(bencher).bench_local(|| track(&material, packed()));
 }
 
 #[divan::bench(max_time = 3)]

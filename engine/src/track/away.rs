@@ -102,9 +102,10 @@ impl Held {
     /// Writes what points saw of a flow.
     fn pack<'a>(flow: &Flow, parts: impl Iterator<Item = &'a Part> + Clone, out: &mut Packer) {
         (parts.clone().count() as u32).pack(&1, out);
+        let usual = Part::usual(flow);
         let mut first = None;
         for part in parts {
-            part.pack(flow, first, out);
+            part.pack(first.unwrap_or(&usual), first.is_some(), out);
             first = first.or(Some(part));
         }
         flow.union.is_some().pack(&false, out);
@@ -117,15 +118,17 @@ impl Held {
     fn unpack(flow: &Flow, record: &[u8]) -> Self {
         let mut from = Unpacker::new(record);
         let count = u32::unpack(&1, &mut from) as usize;
-        let mut parts: Vec<Part> = Vec::with_capacity(count.min(super::MAX_POINTS));
-        for _ in 0..count.min(super::MAX_POINTS) {
-            parts.push(Part::unpack(flow, parts.first(), &mut from));
+        let count = count.min(super::MAX_POINTS);
+        let usual = Part::usual(flow);
+        let mut parts: Vec<Part> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let first = parts.first();
+            let part = Part::unpack(first.unwrap_or(&usual), first.is_some(), &mut from);
+            parts.push(part);
         }
         let union = bool::unpack(&false, &mut from);
-        let union = parts
-            .first()
-            .filter(|_| union)
-            .map(|first| Box::new(first.unpack_union(&mut from)));
+        let first = parts.first().filter(|_| union);
+        let union = first.map(|first| Box::new(first.unpack_union(&mut from)));
         Self { parts, union }
     }
 

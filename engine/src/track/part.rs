@@ -112,7 +112,7 @@ const UNMATCHED: Unmatched = Unmatched {
 
 impl Part {
     /// What is expected of the first point that saw a flow.
-    fn usual(flow: &Flow) -> Self {
+    pub(super) fn usual(flow: &Flow) -> Self {
         let mut part = Self::new(u32::MAX, PointId::default(), u32::MAX);
         for seen in &mut part.sides {
             seen.first = flow.first;
@@ -140,8 +140,11 @@ impl Part {
         }
     }
 
-    /// What is expected of what tells packets from copies.
-    fn usual_trails(conversation: &Conversation) -> [Trail; 2] {
+    /// What is expected of what tells packets from copies: what another point saw, or what follows from the conversation.
+    fn trails_of(&self, conversation: &Conversation, seen: bool) -> [Trail; 2] {
+        if seen {
+            return self.trails;
+        }
         [0, 1].map(|side| {
             let (ack, window) = conversation.last_of(side);
             Trail {
@@ -153,20 +156,15 @@ impl Part {
         })
     }
 
-    /// Writes it, beside what another point saw of the flow.
-    pub(super) fn pack(&self, flow: &Flow, other: Option<&Self>, out: &mut Packer) {
-        let usual = Self::usual(flow);
-        let like = other.unwrap_or(&usual);
+    /// Writes it beside what is usual, or if `seen` beside what another point saw of the flow.
+    pub(super) fn pack(&self, like: &Self, seen: bool, out: &mut Packer) {
         self.point.pack(&like.point, out);
         let [low, high] = &self.sides;
         low.pack(&like.sides[0], out);
         high.pack(&like.sides[1].turned(low), out);
-        let known = Self::known(&self.sides, other);
+        let known = Self::known(&self.sides, seen.then_some(like));
         self.conversation.pack(&like.conversation, &known, out);
-        let trails = other.map_or_else(
-            || Self::usual_trails(&self.conversation),
-            |other| other.trails,
-        );
+        let trails = like.trails_of(&self.conversation, seen);
         self.trails.pack(&trails, out);
         self.more.pack(&like.more, out);
         self.sessions.pack(&like.sessions, out);
@@ -175,16 +173,14 @@ impl Part {
     }
 
     /// Reads what was written beside the same.
-    pub(super) fn unpack(flow: &Flow, other: Option<&Self>, from: &mut Unpacker<'_>) -> Self {
-        let usual = Self::usual(flow);
-        let like = other.unwrap_or(&usual);
+    pub(super) fn unpack(like: &Self, seen: bool, from: &mut Unpacker<'_>) -> Self {
         let point = Pack::unpack(&like.point, from);
         let low = Pack::unpack(&like.sides[0], from);
         let high = Pack::unpack(&like.sides[1].turned(&low), from);
         let sides = [low, high];
-        let known = Self::known(&sides, other);
+        let known = Self::known(&sides, seen.then_some(like));
         let conversation = Conversation::unpack(&like.conversation, &known, from);
-        let trails = other.map_or_else(|| Self::usual_trails(&conversation), |other| other.trails);
+        let trails = like.trails_of(&conversation, seen);
         Self {
             next: like.next,
             owner: like.owner,
