@@ -65,6 +65,9 @@ const BASE: Load = Load {
 /// Bytes of `--max-flow-memory` for each flow, where most flows are to be packed.
 const BOUND: u64 = 360;
 
+/// Less is not given to any number of flows: memory is taken in pieces.
+const LEAST: u64 = 16 << 20;
+
 /// What a run took.
 struct Cost {
     /// Seconds of a processor.
@@ -239,7 +242,7 @@ impl Scale {
                 ..BASE.mix
             };
             let load = Load { mix, ..BASE };
-            let bytes = bound.map(|each| (each * u64::from(flows.max(few * 10))).to_string());
+            let bytes = bound.map(|each| LEAST.max(each * u64::from(flows)).to_string());
             let mut command = self.command(1, bytes.as_deref().unwrap_or("20G"));
             if sites {
                 command.args(["--sites", SITES]);
