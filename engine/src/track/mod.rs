@@ -77,6 +77,9 @@ impl Scope {
 /// Bytes of a flow that two points saw, once it is put away.
 const PUT_AWAY: usize = 320;
 
+/// Of fewer bytes none are for flows that are put away: the pieces that memory is taken in for them would outweigh what it saves.
+const FEW: usize = 4 << 20;
+
 /// Bounds of the flow table.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -93,11 +96,12 @@ impl Limits {
     /// So many flows and bytes. What is left when all of the flows are put away is for some of them in full, but an eighth at least.
     pub fn new(flows: usize, bytes: usize) -> Self {
         let left = bytes.saturating_sub(flows.saturating_mul(PUT_AWAY));
-        Self {
-            flows,
-            bytes,
-            full: left.max(bytes / 8),
-        }
+        let full = if bytes < FEW {
+            bytes
+        } else {
+            left.max(bytes / 8)
+        };
+        Self { flows, bytes, full }
     }
 }
 
