@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use mirrorscope_capture::memory::HugePages;
 use mirrorscope_dissectors::{LinkType, Network, Options, Packet, Stripped, Tcp, Transport};
 use mirrorscope_engine::flow::{FlowKey, Side};
 use mirrorscope_engine::receive::{Frame, Receiver};
@@ -48,6 +49,9 @@ const LOAD: Load = Load {
 const SITES: &str = include_str!("../tests/generated/two-sites-erspan.toml");
 /// How often the table's stages run; the fastest counts, as everything else on the machine only adds.
 const ROUNDS: usize = 5;
+
+#[global_allocator]
+static MEMORY: HugePages = HugePages;
 
 fn main() {
     let material = Material::new();

@@ -13,8 +13,13 @@ mod resolve;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mirrorscope_capture::memory::HugePages;
 
 use cli::{Cli, Command};
+
+/// Millions of flows are found more quickly in huge pages.
+#[global_allocator]
+static MEMORY: HugePages = HugePages;
 
 /// Findings of at least the severity asked for.
 const FOUND: u8 = 1;

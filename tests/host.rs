@@ -99,6 +99,7 @@ fn the_exit_status_says_what_the_worst_check_does() {
         "privileges",
         "receive-buffer",
         "turns",
+        "memory",
         "ports",
         "clock",
         "packet-filter",

@@ -38,6 +38,7 @@ pub mod host;
 pub mod inject;
 mod input;
 pub mod live;
+pub mod memory;
 mod pcap;
 mod pcapng;
 mod raw;

@@ -1,4 +1,4 @@
-//! Limits and settings of the kernel under `/proc/sys/net`, and what it counted because of them.
+//! Limits and settings of the kernel, most of them under `/proc/sys/net`, and what it counted because of them.
 
 use std::fs;
 
@@ -34,6 +34,12 @@ pub fn reverse_path(interface: &str) -> Option<u64> {
     let all = sysctl("ipv4/conf/all/rp_filter");
     let own = sysctl(&format!("ipv4/conf/{interface}/rp_filter"));
     all.max(own)
+}
+
+/// Whether programs that ask for huge pages get them; unknown where the kernel has none.
+pub fn huge_pages() -> Option<bool> {
+    let text = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok()?;
+    Some(!text.contains("[never]"))
 }
 
 fn sysctl(name: &str) -> Option<u64> {
