@@ -12,7 +12,6 @@ use super::half::{Half, Tick, occupied, scale};
 use super::history::{Letter, noted};
 use super::sender::{Segment, Sender, nanoseconds};
 use super::state::{both_mut, opened, roles};
-use crate::table::fetch;
 use crate::time::Timestamp;
 
 /// What is known beyond states and history, once a conversation has got beyond its handshake.
@@ -53,18 +52,9 @@ impl Analysis {
         }
     }
 
-    /// Has what a segment changes brought near.
-    pub(super) fn fetch(&self) {
-        fetch(&self.last);
-        for sender in &self.senders {
-            sender.fetch();
-        }
-    }
-
-    /// Bytes that it takes.
-    pub(super) fn size(&self) -> usize {
-        let elsewhere = self.senders.iter().map(Sender::heap_size);
-        size_of::<Self>() + elsewhere.sum::<usize>()
+    /// Bytes that it holds outside itself.
+    pub(super) fn heap_size(&self) -> usize {
+        self.senders.iter().map(Sender::heap_size).sum()
     }
 
     pub(super) fn counts(&self, side: usize) -> Counts {

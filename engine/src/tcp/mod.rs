@@ -41,8 +41,9 @@ pub struct Conversation {
     /// What each end sent.
     pub halves: [Half; 2],
     history: History,
-    /// Only once a packet other than SYN, SYN+ACK and RST has come: a flood of those takes no more memory.
-    analysis: Option<Box<Analysis>>,
+    /// Only once a packet other than SYN, SYN+ACK and RST has come. It stands here, not elsewhere: a packet that finds the one
+    /// finds the other, without waiting again.
+    analysis: Option<Analysis>,
 }
 
 impl Conversation {
@@ -53,13 +54,6 @@ impl Conversation {
         let sender = analysis.and_then(|analysis| analysis.senders.get(side));
         let window = sender.map(Sender::last_window).unwrap_or_default();
         (half.unwrap_or_default(), window)
-    }
-
-    /// Has what a segment changes brought near; itself it is there.
-    pub(crate) fn fetch(&self) {
-        if let Some(analysis) = &self.analysis {
-            analysis.fetch();
-        }
     }
 
     /// Takes one segment that the endpoint `side` (0 or 1) sent.
@@ -74,7 +68,7 @@ impl Conversation {
     fn push_any(&mut self, side: usize, tcp: &Tcp<'_>, time: Timestamp) {
         let flags = tcp.flags;
         if self.analysis.is_none() && !flags.syn() && !flags.rst() {
-            self.analysis = Some(Box::new(Analysis::new(&self.halves, time)));
+            self.analysis = Some(Analysis::new(&self.halves, time));
         }
         let known = self.halves.get(side).map(|half| half.facts);
         let peer = self.halves.get(1 - side);
@@ -183,12 +177,12 @@ impl Conversation {
 
     /// What is known beyond the handshake; `None` as long as there are only SYN, SYN+ACK and RST.
     pub fn analysis(&self) -> Option<&Analysis> {
-        self.analysis.as_deref()
+        self.analysis.as_ref()
     }
 
     /// Bytes that it holds outside itself.
     pub fn heap_size(&self) -> usize {
-        self.analysis.as_deref().map_or(0, Analysis::size)
+        self.analysis.as_ref().map_or(0, Analysis::heap_size)
     }
 }
 

@@ -101,7 +101,7 @@ impl Conversation {
         self.history.pack(&like.history, out);
         self.analysis.is_some().pack(&true, out);
         if let Some(analysis) = &self.analysis {
-            analysis.pack(like.analysis.as_deref(), &self.halves, known, out);
+            analysis.pack(like.analysis.as_ref(), &self.halves, known, out);
         }
     }
 
@@ -113,10 +113,8 @@ impl Conversation {
         let halves = [low, high];
         Self {
             history: Pack::unpack(&like.history, from),
-            analysis: bool::unpack(&true, from).then(|| {
-                let like = like.analysis.as_deref();
-                Box::new(Analysis::unpack(like, &halves, known, from))
-            }),
+            analysis: bool::unpack(&true, from)
+                .then(|| Analysis::unpack(like.analysis.as_ref(), &halves, known, from)),
             halves,
         }
     }

@@ -10,7 +10,6 @@ use super::number::{Added, Holes, Seen, before, between, earlier};
 use super::options::{Options, TcpOption};
 use super::packed::Beside;
 use crate::pack::{packed, packed_as, packed_enum};
-use crate::table::fetch;
 use crate::time::Timestamp;
 
 /// Within this time of the acknowledgements that ask for it a packet sent again is a fast retransmission, in
@@ -173,13 +172,6 @@ impl Sender {
     /// Its window in the latest packet, unscaled; 0 if there was none.
     pub(super) fn last_window(&self) -> u16 {
         self.window.unwrap_or_default()
-    }
-
-    /// Has it brought near.
-    pub(super) fn fetch(&self) {
-        fetch(&self.seen);
-        fetch(&self.rtt);
-        fetch(&self.latest);
     }
 
     /// Begins with what is known of an end's handshake.

@@ -1,4 +1,4 @@
-//! Flows of which nothing was heard for a while, kept in a quarter of the memory: what their points saw is put away in few bytes,
+//! Flows of which nothing was heard for a while, kept in a tenth of the memory: what their points saw is put away in few bytes,
 //! and brought back by the next packet.
 //!
 //! That begins once all that is kept in full takes as much as it may ([`Limits::full`](super::Limits::full)). What comes back is
@@ -21,7 +21,7 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Held {
     /// In order of appearance.
     pub parts: Vec<Part>,
-    pub union: Option<Box<Union>>,
+    pub union: Option<Union>,
 }
 
 /// What the points saw of a flow, wherever that is.
@@ -100,7 +100,12 @@ impl Away {
 
 impl Held {
     /// Writes what points saw of a flow.
-    fn pack<'a>(flow: &Flow, parts: impl Iterator<Item = &'a Part> + Clone, out: &mut Packer) {
+    fn pack<'a>(
+        flow: &Flow,
+        parts: impl Iterator<Item = &'a Part> + Clone,
+        union: Option<&Union>,
+        out: &mut Packer,
+    ) {
         (parts.clone().count() as u32).pack(&1, out);
         let usual = Part::usual(flow);
         let mut first = None;
@@ -108,8 +113,8 @@ impl Held {
             part.pack(first.unwrap_or(&usual), first.is_some(), out);
             first = first.or(Some(part));
         }
-        flow.union.is_some().pack(&false, out);
-        if let (Some(union), Some(first)) = (&flow.union, first) {
+        union.is_some().pack(&false, out);
+        if let (Some(union), Some(first)) = (union, first) {
             first.pack_union(union, out);
         }
     }
@@ -128,15 +133,15 @@ impl Held {
         }
         let union = bool::unpack(&false, &mut from);
         let first = parts.first().filter(|_| union);
-        let union = first.map(|first| Box::new(first.unpack_union(&mut from)));
+        let union = first.map(|first| first.unpack_union(&mut from));
         Self { parts, union }
     }
 
     /// Whether it is all that points saw of a flow that is kept in full.
-    fn is_of<'a>(&self, flow: &Flow, parts: impl Iterator<Item = &'a Part>) -> bool {
+    fn is_of<'a>(&self, parts: impl Iterator<Item = &'a Part>, union: Option<&Union>) -> bool {
         let own: Vec<_> = self.parts.iter().map(Part::told).collect();
         let others: Vec<_> = parts.map(Part::told).collect();
-        own == others && format!("{:?}", self.union) == format!("{:?}", flow.union)
+        own == others && format!("{:?}", self.union.as_ref()) == format!("{union:?}")
     }
 
     /// TCP as all points together saw it.
@@ -269,8 +274,7 @@ impl Table {
         });
     }
 
-    /// Has what the hand will look at brought near: the part, its flow, all parts of that, and their analyses, each in time for
-    /// the next.
+    /// Has what the hand will look at brought near: the part, its flow, and all parts of that, each in time for the next.
     fn fetch_ahead(&self, hand: u32, places: u32) {
         let at = |steps: u32| {
             let place = (hand + steps) % places;
@@ -289,10 +293,6 @@ impl Table {
             self.fetch_part(owner, flow.head, true);
             self.fetch_part(owner, flow.second, false);
         }
-        if let Some((owner, flow)) = first_of(4) {
-            self.fetch_analyses(owner, flow.head, true);
-            self.fetch_analyses(owner, flow.second, false);
-        }
     }
 
     /// Puts a flow away that is kept in full, unless that takes too many bytes.
@@ -302,10 +302,11 @@ impl Table {
         let parts = std::iter::successors(first, |part| self.parts.get(part.next));
         let packer = &mut self.away.packer;
         packer.clear();
-        Held::pack(flow, parts.clone(), packer);
+        let union = self.unions.get(flow.union);
+        Held::pack(flow, parts.clone(), union, packer);
         let bytes = packer.finish();
         debug_assert!(
-            Held::unpack(flow, bytes).is_of(flow, parts),
+            Held::unpack(flow, bytes).is_of(parts, union),
             "what comes back is what was put away"
         );
         let record = self.away.store.insert(slot, bytes)?;
@@ -315,7 +316,7 @@ impl Table {
         flow.mark = mark;
         flow.second = NONE;
         let mut current = std::mem::replace(&mut flow.head, record);
-        self.heap -= flow.union.take().map_or(0, |union| union.size());
+        self.take_union(slot);
         while let Some(part) = self.parts.remove(current) {
             self.away_evidence.add(part.point, part.evidence());
             self.heap -= part.heap_size();
@@ -347,8 +348,10 @@ impl Table {
         let flow = self.flows.get_mut(slot)?;
         flow.head = next;
         flow.second = second;
-        self.heap += held.union.as_ref().map_or(0, |union| union.size());
-        flow.union = held.union;
+        if let Some(union) = held.union {
+            self.heap += union.heap_size();
+            flow.union = self.unions.insert(union);
+        }
         Some(())
     }
 
@@ -366,16 +369,25 @@ impl Table {
         Some(held)
     }
 
+    /// Takes out what all points together saw of a flow that is kept in full.
+    fn take_union(&mut self, slot: u32) -> Option<Union> {
+        let flow = self.flows.get_mut(slot)?;
+        let union = self
+            .unions
+            .remove(std::mem::replace(&mut flow.union, NONE))?;
+        self.heap -= union.heap_size();
+        Some(union)
+    }
+
     /// Takes out all that points saw of a flow, wherever that is.
     pub(super) fn take_parts(&mut self, slot: u32) -> Option<Held> {
         if self.flow(slot)?.mark.is_away() {
             return self.take_away(slot);
         }
         let flow = self.flows.get_mut(slot)?;
-        let union = flow.union.take();
-        self.heap -= union.as_ref().map_or(0, |union| union.size());
         let mut parts = Vec::new();
         let mut current = std::mem::replace(&mut flow.head, NONE);
+        let union = self.take_union(slot);
         while let Some(part) = self.parts.remove(current) {
             self.heap -= part.heap_size();
             current = part.next;

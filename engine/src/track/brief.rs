@@ -38,7 +38,7 @@ enum Rest<'a> {
 struct Kept<'a> {
     table: &'a Table,
     flow: &'a Flow,
-    held: OnceCell<Option<Held>>,
+    held: OnceCell<Option<Box<Held>>>,
 }
 
 impl<'a> Brief<'a> {
@@ -98,8 +98,9 @@ impl<'a> Brief<'a> {
 
 impl Kept<'_> {
     fn view(&self) -> View<'_> {
-        let held = self.held.get_or_init(|| self.table.held(self.flow));
-        self.table.view(self.flow, held.as_ref())
+        let unpack = || self.table.held(self.flow).map(Box::new);
+        let held = self.held.get_or_init(unpack);
+        self.table.view(self.flow, held.as_deref())
     }
 }
 

@@ -111,8 +111,5 @@ impl Tracker {
         for (slot, part, union) in parts() {
             self.table.fetch_part(slot, part, union);
         }
-        for (slot, part, union) in parts() {
-            self.table.fetch_analyses(slot, part, union);
-        }
     }
 }

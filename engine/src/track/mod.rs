@@ -39,9 +39,8 @@ pub use departed::End;
 pub(crate) use departed::Gone;
 pub(crate) use identity::SAMPLE;
 use identity::{Identity, Look, Recent, is_copy};
-use part::Part;
 use pieces::Pieces;
-use table::{Flow, Quotation, Table};
+use table::{AtPoint, Flow, Quotation, Table};
 
 pub use evidence::PointEvidence;
 pub use identity::Sight;
@@ -351,9 +350,9 @@ impl Tracker {
             Some(slot) => slot,
             None => place(table, live, hash, key, side, packet, ip),
         };
-        let (flow, part) = table.at(slot, point)?;
-        let serial = flow.serial;
-        let held = part.heap_size() + flow.heap_size();
+        let mut at = table.at(slot, point)?;
+        let serial = at.flow.serial;
+        let held = at.heap_size();
         let look = Look::of(packet, ip);
         // What a router sends back by the port that it came by is mirrored on both ways there; on a link it comes back.
         let link = matches!(packet.place.role, Role::Dci | Role::Uplink);
@@ -361,26 +360,26 @@ impl Tracker {
         let sight = match known {
             Some(known) if before.is_some() => known.see((point, link), look, now, |earlier| {
                 routed = earlier.other_ttl;
-                packet.repeated || is_copy(identity.kind, ip, earlier, part, side)
+                packet.repeated || is_copy(identity.kind, ip, earlier, at.part, side)
             }),
             _ => {
                 recent.insert(identity.id, (slot, serial), point, look, now);
-                if flow.knows(part, side, ip) {
+                if at.knows(side, ip) {
                     Sight::Copy
                 } else {
                     Sight::Fresh
                 }
             }
         };
-        flow.coarse |= identity.cut;
-        flow.heard = true;
-        flow.take(part, packet, ip, side, (sight, routed));
+        at.flow.coarse |= identity.cut;
+        at.flow.heard = true;
+        at.take(packet, ip, side, (sight, routed));
         // What was seen before changes nothing of what all points together saw.
-        let may_close = sight == Sight::Fresh || flow.union.is_none();
-        let closed = may_close && flow.conversation(part).phase() == Phase::Closed;
-        let holds = part.heap_size() + flow.heap_size();
+        let may_close = at.flow.is_tcp() && (sight == Sight::Fresh || at.union.is_none());
+        let closed = may_close && at.conversation().phase() == Phase::Closed;
+        let holds = at.heap_size();
         table.resized(held, holds);
-        if closed && key.protocol == protocol::TCP {
+        if closed {
             table.retire(slot);
         }
         let counted = packet.delivery != Delivery::Joined;
@@ -428,12 +427,12 @@ impl Tracker {
         first: FirstUnmatched,
     ) -> Option<&mut Unmatched> {
         let slot = self.table.still(tracked.slot, tracked.flow)?;
-        let (_, part) = self.table.at(slot, point)?;
+        let part = self.table.at(slot, point)?.part;
         let held = part.heap_size();
         part.unmatched(first);
         let holds = part.heap_size();
         self.table.resized(held, holds);
-        let (_, part) = self.table.at(slot, point)?;
+        let part = self.table.at(slot, point)?.part;
         Some(part.unmatched(first))
     }
 
@@ -612,19 +611,19 @@ fn place(
     table.open(hash, key, (originator, opening), born, packet)
 }
 
-impl Flow {
+impl AtPoint<'_> {
     /// Takes a packet that was seen as `sight` says; `routed` if it looked otherwise when it was seen before.
     fn take(
         &mut self,
-        part: &mut Part,
         packet: &Shown<'_>,
         ip: &Ip<'_>,
         side: Side,
         (sight, routed): (Sight, bool),
     ) {
-        self.first = self.first.min(packet.time);
-        self.last = self.last.max(packet.time);
-        self.touched = self.touched.max(packet.arrival);
+        let Self { flow, part, union } = self;
+        flow.first = flow.first.min(packet.time);
+        flow.last = flow.last.max(packet.time);
+        flow.touched = flow.touched.max(packet.arrival);
         let sum = match packet.delivery {
             // Counted when its fragments came.
             Delivery::Joined => Sum::default(),
@@ -643,9 +642,9 @@ impl Flow {
         };
         if let Some(tcp) = tcp {
             part.conversation.push(side, tcp, packet.time);
-            self.super_frames |= tcp.payload_len > SUPER_FRAME;
+            flow.super_frames |= tcp.payload_len > SUPER_FRAME;
         }
-        if let Some(union) = &mut self.union
+        if let Some(union) = union
             && sight == Sight::Fresh
         {
             union.sums[side].add(sum);
@@ -654,18 +653,18 @@ impl Flow {
             }
         }
         let (opener, opening) = opening(ip, side);
-        if opening > self.opening {
-            self.set_originator(opener);
-            self.opening = opening;
+        if opening > flow.opening {
+            flow.set_originator(opener);
+            flow.opening = opening;
         }
     }
 
     /// Whether other points saw all data of a segment, in other segments: cards split and join them on the way.
-    fn knows(&self, part: &Part, side: Side, ip: &Ip<'_>) -> bool {
+    fn knows(&self, side: Side, ip: &Ip<'_>) -> bool {
         let (Some(union), Transport::Tcp(tcp)) = (&self.union, &ip.transport) else {
             return false;
         };
-        let large = self.super_frames || tcp.payload_len > SUPER_FRAME;
+        let large = self.flow.super_frames || tcp.payload_len > SUPER_FRAME;
         if !large || tcp.payload_len == 0 {
             return false;
         }
@@ -674,15 +673,11 @@ impl Flow {
             let reached = conversation.halves[side].reached();
             reached.is_none_or(|reached| end.wrapping_sub(reached).cast_signed() > 0)
         };
-        ahead(&part.conversation) && !ahead(&union.conversation)
+        ahead(&self.part.conversation) && !ahead(&union.conversation)
     }
+}
 
-    /// TCP as all points together saw it, `part` being one of its own.
-    fn conversation<'a>(&'a self, part: &'a Part) -> &'a Conversation {
-        let union = self.union.as_deref();
-        union.map_or(&part.conversation, |union| &union.conversation)
-    }
-
+impl Flow {
     /// What ICMP has to say of it. `grown` tells the bytes that it takes.
     fn quotation(&mut self, grown: &mut usize) -> &mut Quotation {
         self.quotation.get_or_insert_with(|| {

@@ -1,5 +1,7 @@
 //! What one point saw of one flow.
 
+use std::mem::offset_of;
+
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Ip, Transport};
 
@@ -27,12 +29,12 @@ pub(super) struct Part {
     pub owner: u32,
     pub sides: [Seen; 2],
     pub trails: [Trail; 2],
-    pub conversation: Conversation,
     more: Option<Box<More>>,
     sessions: ArrayVec<SessionId, KEPT>,
     vlans: ArrayVec<u16, KEPT>,
     /// The first; further ones are few, and in `more`.
     segment: Option<u64>,
+    pub conversation: Conversation,
 }
 
 /// What few flows have at a point.
@@ -213,6 +215,9 @@ impl Part {
 }
 
 impl Part {
+    /// Bytes of its place in front of TCP.
+    pub(super) const BEFORE_TCP: usize = offset_of!(Self, conversation) + align_of::<Self>();
+
     pub(super) fn new(next: u32, point: PointId, owner: u32) -> Self {
         Self {
             next,
@@ -340,8 +345,12 @@ impl Part {
 
     /// Bytes that it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
-        let more = self.more.as_deref().map_or(0, size_of_val);
-        more + self.conversation.heap_size()
+        self.beside_tcp() + self.conversation.heap_size()
+    }
+
+    /// The same without its conversation.
+    pub(super) fn beside_tcp(&self) -> usize {
+        self.more.as_deref().map_or(0, size_of_val)
     }
 
     /// It as the correlator sees it.

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use crate::table::{fetch, fetch_from};
+use crate::table::fetch_from;
 
 /// End of the list of free places.
 const NONE: u32 = u32::MAX;
 
-/// Places that memory is taken for at once. What is there stays where it is: a table that grows does not make packets wait.
-const CHUNK: usize = 1024;
+/// Places that memory is taken for at once: several huge pages. What is there stays where it is, so that a table that grows does
+/// not make packets wait.
+const CHUNK: usize = 1 << 14;
 
 /// Values by number. Its memory grows, and never shrinks.
 #[derive(Debug)]
@@ -61,16 +62,14 @@ impl<T> Slab<T> {
     /// Has a value brought near, all lines of it at a time, without waiting for any.
     #[inline(always)]
     pub(super) fn fetch(&self, number: u32) {
-        if let Some(cell) = self.cell(number) {
-            fetch_from(&cell.next_free, Self::SIZE);
-        }
+        self.fetch_begin(number, Self::SIZE);
     }
 
-    /// Has the first line of a value brought near.
+    /// Has the lines brought near that hold the first bytes of a value.
     #[inline(always)]
-    pub(super) fn fetch_first(&self, number: u32) {
+    pub(super) fn fetch_begin(&self, number: u32, bytes: usize) {
         if let Some(cell) = self.cell(number) {
-            fetch(&cell.next_free);
+            fetch_from(&cell.next_free, bytes.min(Self::SIZE));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
 use crate::point::PointId;
 use crate::receive::Shown;
-use crate::table::{Seed, fetch, fetch_bytes};
+use crate::table::{Seed, fetch_bytes};
 use crate::tcp::{Conversation, Phase};
 use crate::time::{SECOND, Timestamp};
 use mirrorscope_dissectors::Tcp;
@@ -66,7 +66,8 @@ pub(super) struct Flow {
     pub head: u32,
     /// Second of its parts.
     pub second: u32,
-    pub union: Option<Box<Union>>,
+    /// What all its points together saw, if there are several and it is not put away.
+    pub union: u32,
     pub quotation: Option<Box<Quotation>>,
 }
 
@@ -85,6 +86,14 @@ enum Life {
 pub(super) struct Union {
     pub sums: [Sum; 2],
     pub conversation: Conversation,
+}
+
+/// A flow, what a point saw of it, and what all points together saw if there are several.
+#[derive(Debug)]
+pub(super) struct AtPoint<'a> {
+    pub flow: &'a mut Flow,
+    pub part: &'a mut Part,
+    pub union: Option<&'a mut Union>,
 }
 
 /// What ICMP has to say of a flow, or a flow of ICMP errors of others.
@@ -150,6 +159,8 @@ pub(super) struct Table {
     pub(super) flows: Slab<Flow>,
     /// Those of flows that are not put away.
     pub(super) parts: Slab<Part>,
+    /// Those of flows that several points saw.
+    pub(super) unions: Slab<Union>,
     /// Bytes of what flows and parts hold elsewhere.
     pub(super) heap: usize,
     pub(super) away: Away,
@@ -182,6 +193,7 @@ impl Table {
             index: HashTable::new(),
             flows: Slab::new(),
             parts: Slab::new(),
+            unions: Slab::new(),
             heap: 0,
             away: Away::new(limits.full),
             away_evidence: Evidence::default(),
@@ -212,7 +224,8 @@ impl Table {
 
     /// Bytes of what is kept in full of what points saw.
     pub(super) fn full_bytes(&self) -> usize {
-        self.parts.len() * Slab::<Part>::SIZE + self.heap
+        let unions = self.unions.len() * Slab::<Union>::SIZE;
+        self.parts.len() * Slab::<Part>::SIZE + unions + self.heap
     }
 
     pub(super) fn flow(&self, slot: u32) -> Option<&Flow> {
@@ -261,8 +274,8 @@ impl Table {
             if flow.mark.is_away() {
                 return fetch_bytes(self.away.record(flow.head));
             }
-            self.parts.fetch_first(flow.head);
-            self.parts.fetch_first(flow.second);
+            self.parts.fetch_begin(flow.head, 1);
+            self.parts.fetch_begin(flow.second, 1);
         }
     }
 
@@ -276,19 +289,16 @@ impl Table {
 
     /// Has a part brought near, and what all parts of its flow saw if `union` says so.
     pub(super) fn fetch_part(&self, slot: u32, part: u32, union: bool) {
-        self.parts.fetch(part);
-        if union && let Some(all) = self.union(slot) {
-            all.fetch();
+        let Some(flow) = self.flow(slot) else {
+            return;
+        };
+        if flow.is_tcp() {
+            self.parts.fetch(part);
+        } else {
+            self.parts.fetch_begin(part, Part::BEFORE_TCP);
         }
-    }
-
-    /// The same for the analyses of what is near.
-    pub(super) fn fetch_analyses(&self, slot: u32, part: u32, union: bool) {
-        if let Some(part) = self.part(part) {
-            part.conversation.fetch();
-        }
-        if union && let Some(all) = self.union(slot) {
-            all.conversation.fetch();
+        if union {
+            self.unions.fetch(flow.union);
         }
     }
 
@@ -302,14 +312,6 @@ impl Table {
             self.fetch_part(slot, flow.head, true);
             self.fetch_part(slot, flow.second, false);
         }
-        for (slot, flow) in near() {
-            self.fetch_analyses(slot, flow.head, true);
-            self.fetch_analyses(slot, flow.second, false);
-        }
-    }
-
-    fn union(&self, slot: u32) -> Option<&Union> {
-        self.flow(slot)?.union.as_deref()
     }
 
     /// Puts flows away, and lets them give way, while there are too many bytes.
@@ -356,7 +358,7 @@ impl Table {
             life: Life::Alive,
             head: NONE,
             second: NONE,
-            union: None,
+            union: NONE,
             quotation: None,
         };
         let slot = self.flows.insert(flow);
@@ -463,7 +465,7 @@ impl Table {
 
     /// TCP as all points together saw it.
     pub(super) fn conversation<'a>(&'a self, flow: &'a Flow) -> Option<&'a Conversation> {
-        match &flow.union {
+        match self.unions.get(flow.union) {
             Some(union) => Some(&union.conversation),
             None => Some(&self.part(flow.head)?.conversation),
         }
@@ -471,7 +473,7 @@ impl Table {
 
     /// What each side sent, each packet counted once.
     pub(super) fn sums(&self, flow: &Flow) -> [Sum; 2] {
-        match &flow.union {
+        match self.unions.get(flow.union) {
             Some(union) => union.sums,
             None => self.part(flow.head).map_or([Sum::default(); 2], Part::sums),
         }
@@ -525,16 +527,19 @@ impl Table {
         flows.into_iter()
     }
 
-    /// A flow and its part at a point. `None` when there are too many points.
-    pub(super) fn at(&mut self, slot: u32, point: PointId) -> Option<(&mut Flow, &mut Part)> {
+    /// A flow at a point. `None` when there are too many points.
+    pub(super) fn at(&mut self, slot: u32, point: PointId) -> Option<AtPoint<'_>> {
         self.bring_back(slot);
         let index = match self.seek(slot, point)? {
             Ok(known) => known,
             Err(last) => self.join(slot, last, point)?,
         };
         let flow = self.flows.get_mut(slot)?;
-        let part = self.parts.get_mut(index)?;
-        Some((flow, part))
+        Some(AtPoint {
+            part: self.parts.get_mut(index)?,
+            union: self.unions.get_mut(flow.union),
+            flow,
+        })
     }
 
     /// The part of a flow at a point, or the last of its parts.
@@ -563,10 +568,10 @@ impl Table {
                 if last == flow.head {
                     flow.second = fresh;
                 }
-                if flow.union.is_none() {
+                if flow.union == NONE {
                     let union = Union::of(part);
-                    self.heap += union.size();
-                    flow.union = Some(Box::new(union));
+                    self.heap += union.heap_size();
+                    flow.union = self.unions.insert(union);
                 }
             }
         }
@@ -698,22 +703,32 @@ impl Flow {
         self.originator = side as u8;
     }
 
-    /// Bytes that it holds elsewhere, its parts left out.
+    /// Bytes that it holds elsewhere, its parts and their union left out.
+    fn heap_size(&self) -> usize {
+        self.quotation.as_ref().map_or(0, |_| Quotation::SIZE)
+    }
+}
+
+impl AtPoint<'_> {
+    /// TCP as all points together saw it.
+    pub(super) fn conversation(&self) -> &Conversation {
+        let union = self.union.as_ref();
+        union.map_or(&self.part.conversation, |union| &union.conversation)
+    }
+
+    /// Bytes that all of it holds elsewhere.
     pub(super) fn heap_size(&self) -> usize {
-        let union = self.union.as_deref().map_or(0, Union::size);
-        union + self.quotation.as_ref().map_or(0, |_| Quotation::SIZE)
+        let beside_tcp = self.flow.heap_size() + self.part.beside_tcp();
+        // The memory of other conversations is far away.
+        if !self.flow.is_tcp() {
+            return beside_tcp;
+        }
+        let union = self.union.as_ref().map_or(0, |union| union.heap_size());
+        beside_tcp + self.part.conversation.heap_size() + union
     }
 }
 
 impl Union {
-    fn fetch(&self) {
-        fetch(&self.sums);
-        for half in &self.conversation.halves {
-            fetch(half);
-        }
-        fetch(&self.conversation);
-    }
-
     /// All that one point saw.
     pub(super) fn of(part: &Part) -> Self {
         Self {
@@ -722,8 +737,9 @@ impl Union {
         }
     }
 
-    pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.conversation.heap_size()
+    /// Bytes that it holds elsewhere.
+    pub(super) fn heap_size(&self) -> usize {
+        self.conversation.heap_size()
     }
 }
 

@@ -58,27 +58,23 @@ fn sack(left: u32, right: u32) -> Vec<u8> {
 
 #[test]
 fn millions_of_conversations_stay_small() {
-    assert!(
-        size_of::<Conversation>() <= 136,
-        "{}",
-        size_of::<Conversation>()
-    );
-    assert!(size_of::<Analysis>() <= 560, "{}", size_of::<Analysis>());
+    // A packet waits for each line of the cache.
+    assert!(size_of::<Analysis>() <= 5 * 64);
+    assert!(size_of::<Conversation>() <= 7 * 64);
 }
 
 #[test]
-fn a_flood_of_handshakes_takes_no_memory_for_analysis() {
+fn a_flood_of_handshakes_is_not_analysed() {
     let mut feed = Feed::new();
     for number in 0..100 {
         feed.with(number, (0, SYN, number as u32, 0, 0), OFFER[0]);
         feed.with(number, (1, SYN | ACK, 7, 1 + number as u32, 0), OFFER[1]);
         feed.at(number, (0, RST, 1, 0, 0));
     }
-    assert_eq!(feed.c.heap_size(), 0);
+    assert!(feed.c.analysis().is_none());
     feed.at(100, (0, ACK, 100, 8, 0));
-    assert_eq!(feed.c.heap_size(), size_of::<Analysis>());
-    // Millions of them are held, and a packet waits for each line of the cache.
-    assert!(size_of::<Analysis>() <= 5 * 64);
+    assert!(feed.c.analysis().is_some());
+    assert_eq!(feed.c.heap_size(), 0);
 }
 
 #[test]
