@@ -65,6 +65,9 @@ const BASE: Load = Load {
 /// Bytes of `--max-flow-memory` for each flow, where most flows are to be packed.
 const BOUND: u64 = 360;
 
+/// `--max-flow-memory` that no number of flows takes here.
+const ROOM: &str = "64G";
+
 /// Less is not given to any number of flows: memory is taken in pieces.
 const LEAST: u64 = 16 << 20;
 
@@ -126,7 +129,7 @@ impl Scale {
         assert!(written.unwrap().success());
         let runs: Vec<Run> = (0..rounds)
             .map(|_| {
-                let mut command = self.command(1, "20G");
+                let mut command = self.command(1, ROOM);
                 command.arg(&path);
                 let run = Run::of(command).unwrap();
                 assert!(run.success, "{}", run.err());
@@ -243,7 +246,7 @@ impl Scale {
             };
             let load = Load { mix, ..BASE };
             let bytes = bound.map(|each| LEAST.max(each * u64::from(flows)).to_string());
-            let mut command = self.command(1, bytes.as_deref().unwrap_or("20G"));
+            let mut command = self.command(1, bytes.as_deref().unwrap_or(ROOM));
             if sites {
                 command.args(["--sites", SITES]);
             }
