@@ -19,6 +19,7 @@ use clap::{
     value_parser,
 };
 use mirrorscope_dissectors::{Protocol, Selector};
+use mirrorscope_engine::MOST_THREADS;
 use mirrorscope_engine::firewall::Preset;
 
 pub use config::ConfigArgs;
@@ -305,9 +306,10 @@ pub struct AnalysisArgs {
     #[arg(long, value_name = "EXPRESSION", long_help = FILTER)]
     pub filter: Option<String>,
 
-    /// Threads that analyse: with 2, one strips packets while the other follows flows; the results are the same. decap,
-    /// follow and watch use one [default: as many as there are cores, less one that receives live, at most 2]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=2), hide_short_help = true)]
+    /// Threads that analyse. With 2, one strips packets while the other follows flows; with 3, a third has the inventory and
+    /// the firewalls, which with 4 are apart. The results are the same. decap, follow and watch use one [default: as many as
+    /// there are cores, less one that receives live, at most 3]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=i64::from(MOST_THREADS)), hide_short_help = true)]
     pub threads: Option<u8>,
 
     /// Bounds and timeouts of the flow table.
@@ -316,11 +318,12 @@ pub struct AnalysisArgs {
 }
 
 impl AnalysisArgs {
-    /// Threads that analyse. Live, the kernel needs a core to receive: two threads that share one do less than one.
+    /// Threads that analyse. Live, the kernel needs a core to receive: two threads that share one do less than one. Inventory
+    /// and firewalls together take less than the flows do, so that nothing waits for a fourth.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let receiving = usize::from(self.input.live.is_live());
-        let free = || cores().saturating_sub(receiving).clamp(1, 2);
+        let free = || cores().saturating_sub(receiving).clamp(1, 3);
         self.threads.map_or_else(free, usize::from)
     }
 }

@@ -17,7 +17,7 @@ use crate::support::mirrorscope;
 
 const SITES: &str = "tests/generated/two-sites-erspan.toml";
 /// More than one, as the command takes them.
-const THREADS: [&str; 1] = ["2"];
+const THREADS: [&str; 3] = ["2", "3", "4"];
 /// Before each frame of a pcap file.
 const RECORD: usize = 16;
 

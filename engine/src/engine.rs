@@ -7,6 +7,7 @@ pub mod look;
 mod losses;
 pub mod one;
 pub mod page;
+mod tables;
 mod threaded;
 mod words;
 
@@ -28,7 +29,7 @@ use crate::observation::FlowObserved;
 use crate::observer::{Context, PointFacts};
 use crate::point::{InterfaceName, Point, PointId, session_name};
 use crate::propose::Seen;
-use crate::receive::{Frame, Mirrored, Opened, Receiver, Shown, TimeSource};
+use crate::receive::{Frame, Mirrored, Opened, Receiver, TimeSource};
 use crate::report::{
     Carried, ClockReport, Cut, FlowReport, LoopReport, PortReport, Report, SequenceReport,
     SessionReport, Totals, WayReport,
@@ -40,7 +41,9 @@ use crate::table::Map;
 use crate::time::Timestamp;
 use crate::track::{Coming, Evicted, Limits, PointEvidence, Scope, Timeouts, Tracked, Tracker};
 
-pub use threaded::Threaded;
+use tables::Flows;
+pub use tables::Tables;
+pub use threaded::{MOST_THREADS, Threaded};
 
 /// Frames that are taken apart before the first of them is followed further: the memory of their flows comes near
 /// meanwhile.
@@ -112,15 +115,6 @@ impl Default for Endpoints {
     }
 }
 
-/// What packets are taken into; it knows nothing of frames.
-pub struct Tables {
-    tracker: Tracker,
-    inventory: Inventory,
-    firewalls: Firewalls,
-    /// Packets by point, and those cut before their ports.
-    packets: Vec<(u64, u64)>,
-}
-
 /// One run: receives frames, tracks flows, and tells what it found at any time.
 pub struct Engine<T = Tables> {
     receiver: Receiver,
@@ -174,10 +168,9 @@ impl Engine {
             receiver: Receiver::new(config.dissect, config.sites, registry).timed_by(config.time),
             time: config.time,
             tables: Tables {
-                tracker: tracker.with_tenants(tenants),
+                flows: Flows::new(tracker.with_tenants(tenants)),
                 inventory: Inventory::new(config.endpoints.0),
                 firewalls: Firewalls::new(config.limits.flows),
-                packets: Vec::new(),
             },
             period: None,
             clock: None,
@@ -203,7 +196,7 @@ impl Engine {
 
     /// Addresses of the ends of flows, at most so many.
     pub fn addresses(&self, most: usize) -> BTreeSet<IpAddr> {
-        let tracker = &self.tables.tracker;
+        let tracker = &self.tables.flows.tracker;
         let mut addresses = BTreeSet::new();
         for (_, flow) in tracker.briefs(0..tracker.places()) {
             if addresses.len() >= most {
@@ -221,17 +214,17 @@ impl Engine {
 
     /// Flows so far.
     pub fn flow_count(&self) -> usize {
-        self.tables.tracker.flow_count()
+        self.tables.flows.tracker.flow_count()
     }
 
     /// Flows that there ever were, those that gave way to others among them.
     pub fn flows_born(&self) -> u64 {
-        self.tables.tracker.flows_born()
+        self.tables.flows.tracker.flows_born()
     }
 
     /// Flows that gave way to others.
     pub fn evicted(&self) -> Evicted {
-        self.tables.tracker.evicted()
+        self.tables.flows.tracker.evicted()
     }
 
     /// Connections that the model of the firewalls had no room for.
@@ -241,12 +234,12 @@ impl Engine {
 
     /// Bytes that the flows take.
     pub fn flow_bytes(&self) -> usize {
-        self.tables.tracker.bytes()
+        self.tables.flows.tracker.bytes()
     }
 
     /// Packets at points beyond those that are kept of a flow.
     pub fn refused_by_flows(&self) -> u64 {
-        self.tables.tracker.refused
+        self.tables.flows.tracker.refused
     }
 
     /// Packets of sessions for which the table had no room.
@@ -286,11 +279,11 @@ impl Engine {
             for frame in &mut opened {
                 self.receiver.open(frame);
                 let point = self.receiver.guess_point(frame);
-                let outlook = self.tables.tracker.outlook();
+                let outlook = self.tables.flows.tracker.outlook();
                 coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
-            self.tables.tracker.ahead(&mut coming);
-            let known = |coming: &Coming| self.tables.tracker.expected(coming);
+            self.tables.flows.tracker.ahead(&mut coming);
+            let known = |coming: &Coming| self.tables.flows.tracker.expected(coming);
             sink.ahead(coming.iter().flatten().filter_map(known));
             for ((frame, coming), index) in opened.iter().zip(&coming).zip(&mut index) {
                 let mut sink =
@@ -330,7 +323,7 @@ impl Engine {
             let coming =
                 coming.filter(|_| std::ptr::eq(mirrored.shown.packet, &raw const opened.packet));
             let taken = tables.take(&mirrored.shown, coming);
-            sink(mirrored, taken, &tables.tracker);
+            sink(mirrored, taken, &tables.flows.tracker);
         });
     }
 
@@ -346,10 +339,9 @@ impl Engine {
         } = self;
         receiver.finish(|mirrored| {
             let taken = tables.take(&mirrored.shown, None);
-            sink(mirrored, taken, &tables.tracker);
+            sink(mirrored, taken, &tables.flows.tracker);
         });
-        tables.inventory.finish();
-        tables.firewalls.finish(&mut tables.tracker);
+        tables.finish();
         self.finished = true;
     }
 
@@ -437,8 +429,7 @@ impl Engine {
                 // What this host dropped was no sample.
                 let dropped = here.share(self, point);
                 let unsent = 1.0 - (1.0 - unseen) / (1.0 - dropped);
-                let (packets, portless) =
-                    self.tables.packets.get(index).copied().unwrap_or_default();
+                let (packets, portless) = self.tables.flows.packets_at(index);
                 PointFacts {
                     name: point.name.clone(),
                     site: point.site.clone(),
@@ -714,15 +705,15 @@ impl Engine {
             inner_fragments: inner.fragments,
             inner_reassembly: inner.into(),
             doubled,
-            flows: self.tables.tracker.flows_born(),
+            flows: self.tables.flows.tracker.flows_born(),
             flows_matching: None,
-            evicted: self.tables.tracker.evicted(),
+            evicted: self.tables.flows.tracker.evicted(),
             firewall_evicted: self.tables.firewalls.evicted(),
             endpoints: self.tables.inventory.len() as u64,
             endpoints_evicted: self.tables.inventory.evicted(),
             verdicts: std::collections::BTreeMap::new(),
             causes: std::collections::BTreeMap::new(),
-            portless: self.tables.tracker.portless,
+            portless: self.tables.flows.tracker.portless,
             refused: self.refused_by_flows(),
             refused_sessions: self.refused_by_sessions(),
             first: self.period.map(|p| p.0),
@@ -759,29 +750,4 @@ fn wanted(
     filter.wants(&judged, &|| {
         FlowReport::new(context, names, flow, judgement)
     })
-}
-
-impl Tables {
-    /// Takes a packet into the flow table, the inventory and the firewall of its point, and counts it for that.
-    fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
-        let Self {
-            tracker,
-            inventory,
-            firewalls,
-            packets,
-        } = self;
-        let before = tracker.portless;
-        let taken = tracker.track_as(shown, coming);
-        let PointId(index) = shown.point;
-        if packets.len() <= index as usize {
-            packets.resize(index as usize + 1, (0, 0));
-        }
-        if let Some((all, portless)) = packets.get_mut(index as usize) {
-            *all += 1;
-            *portless += tracker.portless - before;
-        }
-        inventory.note(shown, tracker.scope(shown), taken);
-        firewalls.take(shown, taken, tracker);
-        taken
-    }
 }

@@ -48,4 +48,6 @@ pub mod time;
 pub mod track;
 pub mod verdict;
 
-pub use engine::{BATCH, Config, Endpoints, Engine, Sink, Threaded, depart, list, look, one, page};
+pub use engine::{
+    BATCH, Config, Endpoints, Engine, MOST_THREADS, Sink, Threaded, depart, list, look, one, page,
+};

@@ -162,13 +162,13 @@ impl Packer {
                 return;
             }
         } else {
-            let code = if long > 14 {
-                LONGEST
+            let (code, long) = if long > 14 {
+                (LONGEST, 16)
             } else {
-                u64::from(long - 1)
+                (u64::from(long - 1), long)
             };
             self.put(1 | code << 1, 5);
-            self.put_halves(far, if long > 14 { 16 } else { long });
+            self.put_halves(far, long);
         }
         self.near::<WIDE>().keep(number);
     }

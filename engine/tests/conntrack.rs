@@ -112,7 +112,7 @@ fn compare(path: &Path) -> Agreement {
                 // Each of them was sent, however equal.
                 taken.sight = Sight::Fresh;
             }
-            let standing = firewalls.judge(&mirrored.shown, taken, &mut tracker);
+            let standing = firewalls.judge(&mirrored.shown, taken, &tracker);
             let Some(standing) = standing else {
                 return;
             };

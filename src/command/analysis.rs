@@ -29,7 +29,7 @@ pub fn run(
 ) -> Result<bool> {
     let (input, feed) = open(args, export, Plan::default(), on_standard_error())?;
     let engine = Threaded::new(input.engine(args), args.threads())
-        .context("no second thread; --threads 1 needs none")?;
+        .context("no further thread; --threads 1 needs none")?;
     let filter = filter(args)?;
     let several = args.input.live.interval.is_some();
     let (done, engine, feed) = thread::scope(|scope| {

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_view_that_is_under_way_when_the_input_ends_is_made_to_its_end() {
-        for threads in [1, 2] {
+        for threads in [1, 2, 3, 4] {
             let (told, reports) = mpsc::channel();
             let show = move |view: &View<'_>| {
                 told.send(view.report()?).unwrap();

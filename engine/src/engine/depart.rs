@@ -69,12 +69,12 @@ impl Left {
 impl Engine {
     /// From now on flows that give way to others before they were told are kept until somebody asks: so many at most.
     pub fn keep_departed(&mut self, room: usize) {
-        self.tables.tracker.keep_departed(room);
+        self.tables.flows.tracker.keep_departed(room);
     }
 
     /// How many of these wait.
     pub fn departed_waiting(&self) -> usize {
-        self.tables.tracker.departed_waiting()
+        self.tables.flows.tracker.departed_waiting()
     }
 
     fn gone(&self, basis: &Basis, known: usize, gone: &[Gone]) -> Observed<End> {
@@ -97,7 +97,7 @@ impl Engine {
         under_way: UnderWay,
     ) -> (Option<Observed<End>>, Option<u32>) {
         let now = basis.at;
-        let tracker = &self.tables.tracker;
+        let tracker = &self.tables.flows.tracker;
         let end = first.saturating_add(PLACES);
         let goes_on = |born: Timestamp, touched: Timestamp| {
             under_way.every > 0 && under_way.wants(now, born, touched)
@@ -121,7 +121,7 @@ impl Engine {
         let observed = Observed::new(self, known, Arc::new(ground), flows);
         for (place, end) in due {
             if end != End::UnderWay {
-                self.tables.tracker.note_told(place);
+                self.tables.flows.tracker.note_told(place);
             }
         }
         (Some(observed), next)
@@ -131,7 +131,7 @@ impl Engine {
     /// others in order of appearance. The number of those that nobody kept.
     pub fn untold(&mut self, mut left: Left, mut sink: impl FnMut(FlowReport, End)) -> u64 {
         let basis = self.whole_basis();
-        let (gone, missed) = self.tables.tracker.take_departed();
+        let (gone, missed) = self.tables.flows.tracker.take_departed();
         for gone in [std::mem::take(&mut left.gone), gone] {
             for some in gone.chunks(FLOWS) {
                 let observed = self.gone(&basis, left.words.known(), some);
@@ -141,7 +141,7 @@ impl Engine {
         let (ground, mut words) = (self.ground(&basis), left.words);
         words.learn(self);
         let points = self.receiver.points().all();
-        for flow in self.tables.tracker.untold(points, &ground.evidence) {
+        for flow in self.tables.flows.tracker.untold(points, &ground.evidence) {
             sink(words.of(&ground, &flow), End::Run);
         }
         missed
@@ -158,7 +158,7 @@ pub fn departed<L: Lender>(
 ) -> Result<u64, L::Gone> {
     // What verdicts rest on is younger than what is judged by it.
     let ((gone, missed), basis) = desk.alter(|engine| {
-        let departed = engine.tables.tracker.take_departed();
+        let departed = engine.tables.flows.tracker.take_departed();
         (departed, engine.basis())
     })?;
     left.gone.extend(gone);

@@ -16,8 +16,8 @@ impl Engine {
     /// learned anew if a place changed. Tenants keep their flows by name. Numbers that lead to protocols stay as they are.
     pub fn reload(&mut self, sites: Sites) {
         let now = self.time_reached();
-        self.tables.firewalls.reload(&mut self.tables.tracker);
-        self.tables.tracker.reload(&sites.tenants);
+        self.tables.reload_firewalls();
+        self.tables.flows.tracker.reload(&sites.tenants);
         if self.receiver.reload(sites, now) {
             self.tables.inventory.forget_places();
         }
@@ -33,8 +33,7 @@ impl Engine {
         receiver.pass_time(time, |mirrored| {
             tables.take(&mirrored.shown, None);
         });
-        tables.firewalls.pass_time(time, &mut tables.tracker);
-        tables.inventory.pass_time(time);
+        tables.pass_time(time);
     }
 
     /// The time that the run has reached.

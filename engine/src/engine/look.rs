@@ -146,7 +146,7 @@ impl Engine {
             // A run that is told the time ends in the midst of what goes on, unlike a file.
             under_way: !self.finished || self.clock.is_some(),
             edition: self.receiver.points().edition(),
-            flows: self.tables.tracker.basis(),
+            flows: self.tables.flows.tracker.basis(),
             routers: Arc::new(self.tables.inventory.routers().collect()),
         }
     }
@@ -159,7 +159,7 @@ impl Engine {
     }
 
     pub(super) fn gather(&self, basis: &mut Basis) -> bool {
-        self.tables.tracker.gather(&mut basis.flows, PLACES)
+        self.tables.flows.tracker.gather(&mut basis.flows, PLACES)
     }
 
     /// What is known of the mirrors now.
@@ -169,7 +169,7 @@ impl Engine {
         let assigned = self.receiver.sessions().sequences.assign();
         let context = Context::new(self.facts(&assigned, &evidence), basis.at)
             .under_way(basis.under_way)
-            .of_tenants(self.tables.tracker.tenants())
+            .of_tenants(self.tables.flows.tracker.tenants())
             .with_translated(basis.flows.translated())
             .with_routers(Arc::clone(&basis.routers))
             .with_names(&self.names);
@@ -188,7 +188,7 @@ impl Engine {
         ground: &'a Ground,
     ) -> impl Iterator<Item = FlowObserved> + 'a {
         let points = self.receiver.points().all();
-        self.tables.tracker.flows(points, &ground.evidence)
+        self.tables.flows.tracker.flows(points, &ground.evidence)
     }
 
     /// Flows that are observed in one moment.
@@ -200,7 +200,7 @@ impl Engine {
     fn handful(&self, basis: &Basis, known: Option<Arc<Ground>>, first: u32) -> Handful {
         let ground = known.unwrap_or_else(|| Arc::new(self.ground(basis)));
         let points = self.receiver.points();
-        let tracker = &self.tables.tracker;
+        let tracker = &self.tables.flows.tracker;
         let next = first + self.at_once();
         let flows = tracker.observed(first..next, points.all(), &ground.evidence);
         Handful {
@@ -214,7 +214,7 @@ impl Engine {
     /// Some flows, as far as they are still in the table.
     pub(super) fn still(&self, ground: &Ground, places: &[Place]) -> Vec<(u32, FlowObserved)> {
         let points = self.receiver.points().all();
-        let tracker = &self.tables.tracker;
+        let tracker = &self.tables.flows.tracker;
         let still = places
             .iter()
             .filter(|(place, serial)| tracker.is_still(*place, *serial));
@@ -316,7 +316,7 @@ pub(super) fn fold<D: Desk, S: Send + 'static>(
     while let Some(first) = next {
         let step = step.clone();
         (sum, next) = desk.at(move |engine| {
-            let tracker = &engine.tables.tracker;
+            let tracker = &engine.tables.flows.tracker;
             let end = first + at_once;
             let more = step(tracker, first..end, &mut sum) && end < tracker.places();
             (sum, more.then_some(end))
@@ -402,11 +402,11 @@ pub fn endpoints<D: Desk>(desk: &mut D) -> Result<Vec<EndpointReport>, D::Gone> 
         let some = some.to_vec();
         endpoints.extend(desk.at(move |engine| {
             let Tables {
-                tracker, inventory, ..
+                flows, inventory, ..
             } = &engine.tables;
             let points = engine.receiver.points().all();
             let reports = inventory.some(&some).map(|endpoint| {
-                let tenant = tracker.tenants().name(endpoint.scope);
+                let tenant = flows.tracker.tenants().name(endpoint.scope);
                 EndpointReport::new(&endpoint, points, tenant.map(str::to_owned), &engine.names)
             });
             reports.collect::<Vec<_>>()

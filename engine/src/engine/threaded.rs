@@ -1,6 +1,7 @@
-//! An engine on one thread or two: then one strips encapsulations and keeps session health, the other follows flows.
+//! An engine on one thread or several: one strips encapsulations and keeps session health; others, in a row, have what packets
+//! are taken into – the flow table, then the inventory and the firewalls.
 //!
-//! Packets are handed over in batches, in the order in which they came, so that the same comes of them as on one thread.
+//! Packets are handed on in batches, in the order in which they came, so that the same comes of them as on one thread.
 //! Whoever looks at the engine gets it whole: what was handed over is taken by then.
 
 use std::io;
@@ -9,34 +10,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Builder;
 
-use super::{BATCH, Engine, Tables};
+use super::tables::{Flows, Tables};
+use super::{BATCH, Engine};
+use crate::firewall::Firewalls;
+use crate::inventory::Inventory;
 use crate::point::{Point, Points};
 use crate::receive::{self, Frame, Mirrored, Opened, Records, Shown};
-use crate::track::{Coming, Outlook};
+use crate::track::{Coming, Followed, Noted, Outlook};
 
-/// Packets that are handed over at once, while the second thread has others to take: it costs as much as to take one.
+/// So many threads have something to do.
+pub const MOST_THREADS: u8 = 4;
+
+/// Packets that are handed over at once, while other threads have others to take: it costs as much as to take one.
 const HANDFUL: usize = 4 * BATCH;
-/// Batches that wait at most; what comes then waits at its source.
+/// Batches that wait for a thread at most; what comes then waits at its source.
 const WAITING: usize = 16;
 
-/// An engine on one thread or two.
+/// An engine on one thread or several.
 pub struct Threaded {
     state: State,
     outlook: Outlook,
-    /// The way to the second thread.
+    /// The way to the other threads.
     line: Option<Line>,
     /// Flows, as of the last batch that was taken.
     flows: Arc<AtomicUsize>,
 }
 
-/// The way to the other thread and back.
+/// The way to the other threads and back.
 struct Line {
     /// What is handed over next.
     batch: Batch,
     /// Points that were handed over: of which edition, and how many.
     told: (u64, usize),
-    to: SyncSender<Work>,
-    from: Receiver<Done>,
+    to: Next,
+    from: Receiver<Work>,
     /// Batches that were handed over, and not yet taken.
     under_way: usize,
     /// Batches that were taken.
@@ -47,13 +54,13 @@ struct Line {
 enum State {
     /// Here.
     Whole(Box<Engine>),
-    /// On the other thread.
+    /// On other threads.
     Split(Box<Engine<Away>>),
-    /// Nowhere: the other thread failed.
+    /// Nowhere: another thread failed.
     Gone,
 }
 
-/// In place of tables that are on another thread.
+/// In place of tables that are on other threads.
 struct Away;
 
 /// Packets on their way to the tables.
@@ -62,37 +69,98 @@ struct Batch {
     records: Records,
     /// What each of them leads to.
     coming: Vec<Option<Coming>>,
+    /// How each of them was taken into the flow table.
+    followed: Vec<Followed>,
+    /// What firewalls could not match, which no batch told the flow table before.
+    noted: Vec<Noted>,
     /// All points are described anew.
     anew: bool,
     /// Points that no batch brought before.
     points: Vec<Point>,
 }
 
-/// What the other thread is told.
-enum Work {
-    /// To take these.
-    Take(Batch),
-    /// To keep the tables.
-    Keep(Box<Tables>),
-    /// To give the tables back.
-    Give,
+/// Some of the tables.
+#[derive(Default)]
+struct Share {
+    flows: Option<Box<Flows>>,
+    inventory: Option<Box<Inventory>>,
+    firewalls: Option<Box<Firewalls>>,
 }
 
-/// What it answers.
-enum Done {
-    /// A batch was taken, and may be filled again.
-    Taken(Batch),
-    /// The tables.
-    Given(Box<Tables>),
+/// What goes from one thread to the next, and from the last one back to the first.
+enum Work {
+    /// Packets to be taken; from the last one, they were, and the batch may be filled again.
+    Take(Batch),
+    /// Tables, of which each thread keeps those that it works at.
+    Keep(Share),
+    /// The tables are wanted back: each thread adds its own.
+    Give(Share),
+}
+
+/// Where work goes.
+enum Next {
+    /// To another thread, which may make it wait.
+    Thread(SyncSender<Work>),
+    /// Back to the first one.
+    First(Sender<Work>),
+}
+
+/// Which tables a thread works at.
+#[derive(Clone, Copy)]
+enum Tasks {
+    All,
+    Flows,
+    InventoryAndFirewalls,
+    Inventory,
+    Firewalls,
+}
+
+impl Tasks {
+    /// Those of the threads behind the first of so many.
+    fn of(threads: usize) -> &'static [Self] {
+        match threads {
+            0 | 1 => &[],
+            2 => &[Self::All],
+            3 => &[Self::Flows, Self::InventoryAndFirewalls],
+            _ => &[Self::Flows, Self::Inventory, Self::Firewalls],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::All | Self::Flows => "flows",
+            Self::InventoryAndFirewalls | Self::Inventory => "inventory",
+            Self::Firewalls => "firewalls",
+        }
+    }
+
+    /// Its own out of some tables.
+    fn take(self, from: &mut Share) -> Share {
+        let flows = matches!(self, Self::All | Self::Flows);
+        let inventory = matches!(
+            self,
+            Self::All | Self::InventoryAndFirewalls | Self::Inventory
+        );
+        let firewalls = matches!(
+            self,
+            Self::All | Self::InventoryAndFirewalls | Self::Firewalls
+        );
+        Share {
+            flows: from.flows.take_if(|_| flows),
+            inventory: from.inventory.take_if(|_| inventory),
+            firewalls: from.firewalls.take_if(|_| firewalls),
+        }
+    }
 }
 
 impl Threaded {
-    /// Begins with an engine; fails if the system gives no second thread.
+    /// Begins with an engine, on at most [`MOST_THREADS`]; fails if the system does not give them.
     pub fn new(engine: Engine, threads: usize) -> io::Result<Self> {
         let flows = Arc::new(AtomicUsize::new(engine.flow_count()));
-        let line = (threads > 1).then(|| Line::new(Arc::clone(&flows)));
+        let tasks = Tasks::of(threads);
+        let line = (!tasks.is_empty()).then(|| Line::new(tasks, &flows));
         Ok(Self {
-            outlook: engine.tables.tracker.outlook().clone(),
+            outlook: engine.tables.flows.tracker.outlook().clone(),
             state: State::Whole(Box::new(engine)),
             line: line.transpose()?,
             flows,
@@ -133,7 +201,7 @@ impl Threaded {
         }
     }
 
-    /// The engine, with all that it was given; the next frames split it again. `None` if the other thread failed.
+    /// The engine, with all that it was given; the next frames split it again. `None` if another thread failed.
     pub fn engine(&mut self) -> Option<&mut Engine> {
         self.join();
         match &mut self.state {
@@ -142,7 +210,7 @@ impl Threaded {
         }
     }
 
-    /// The engine at the end. `None` if the other thread failed.
+    /// The engine at the end. `None` if another thread failed.
     pub fn into_engine(mut self) -> Option<Engine> {
         self.join();
         match self.state {
@@ -151,7 +219,7 @@ impl Threaded {
         }
     }
 
-    /// The receiving half, to name interfaces and tell of drops. `None` if the other thread failed.
+    /// The receiving half, to name interfaces and tell of drops. `None` if another thread failed.
     pub fn receiver(&mut self) -> Option<&mut receive::Receiver> {
         match &mut self.state {
             State::Whole(engine) => Some(&mut engine.receiver),
@@ -165,14 +233,14 @@ impl Threaded {
         self.flows.load(Ordering::Relaxed)
     }
 
-    /// Gives the tables to the second thread, if there is one.
+    /// Gives the tables to the other threads, if there are any.
     fn split(&mut self) {
         if let Some(line) = &self.line
             && matches!(self.state, State::Whole(_))
             && let State::Whole(engine) = std::mem::replace(&mut self.state, State::Gone)
         {
             let (half, tables) = engine.exchange(Away);
-            if line.to.send(Work::Keep(Box::new(tables))).is_ok() {
+            if line.to.send(Work::Keep(Share::whole(tables))) {
                 self.state = State::Split(Box::new(half));
             }
         }
@@ -185,19 +253,25 @@ impl Threaded {
             && let State::Split(half) = std::mem::replace(&mut self.state, State::Gone)
             && let Some(tables) = line.give_back(half.receiver.points())
         {
-            self.state = State::Whole(Box::new(half.exchange(*tables).0));
+            self.state = State::Whole(Box::new(half.exchange(tables).0));
         }
     }
 }
 
 impl Line {
-    /// Starts the second thread, which tells of the flows that it knows.
-    fn new(flows: Arc<AtomicUsize>) -> io::Result<Self> {
-        let (to, work) = sync_channel(WAITING);
+    /// Starts the other threads; the one that has the flow table tells of the flows that it knows.
+    fn new(tasks: &[Tasks], flows: &Arc<AtomicUsize>) -> io::Result<Self> {
         let (done, from) = channel();
-        Builder::new()
-            .name("flows".to_owned())
-            .spawn(move || follow(&work, &done, &flows))?;
+        let mut to = Next::First(done);
+        // Each knows the one behind it.
+        for &task in tasks.iter().rev() {
+            let (before, work) = sync_channel(WAITING);
+            let next = std::mem::replace(&mut to, Next::Thread(before));
+            let flows = Arc::clone(flows);
+            Builder::new()
+                .name(task.name().to_owned())
+                .spawn(move || go_through(task, &work, &next, &flows))?;
+        }
         Ok(Self {
             batch: Batch::default(),
             told: (0, 0),
@@ -208,7 +282,7 @@ impl Line {
         })
     }
 
-    /// Hands the batch over, with the points that are new. Waits if too many wait already. If the other thread failed, that
+    /// Hands the batch over, with the points that are new. Waits if too many wait already. If another thread failed, that
     /// shows when the tables are wanted back.
     fn hand_over(&mut self, points: &Points) {
         if self.batch.coming.is_empty() {
@@ -224,38 +298,47 @@ impl Line {
         let spare = self.spare.pop().unwrap_or_default();
         let batch = std::mem::replace(&mut self.batch, spare);
         self.under_way += 1;
-        let _ = self.to.send(Work::Take(batch));
+        self.to.send(Work::Take(batch));
     }
 
-    /// Whether the other thread has anything to do.
+    /// Whether other threads have anything to do.
     fn is_busy(&mut self) -> bool {
-        while let Ok(done) = self.from.try_recv() {
-            self.note(done);
+        while let Ok(work) = self.from.try_recv() {
+            self.note(work);
         }
         self.under_way > 0
     }
 
-    /// Asks for the tables, once all is taken. `None` if the other thread failed.
-    fn give_back(&mut self, points: &Points) -> Option<Box<Tables>> {
+    /// Asks for the tables, once all is taken. `None` if another thread failed.
+    fn give_back(&mut self, points: &Points) -> Option<Tables> {
         self.hand_over(points);
-        self.to.send(Work::Give).ok()?;
+        if !self.to.send(Work::Give(Share::default())) {
+            return None;
+        }
         loop {
-            let done = self.from.recv().ok()?;
-            if let Some(tables) = self.note(done) {
+            let work = self.from.recv().ok()?;
+            if let Some(share) = self.note(work) {
+                let mut tables = share.into_whole()?;
+                for noted in self.batch.noted.drain(..) {
+                    tables.flows.tracker.note_unmatched(&noted);
+                }
                 return Some(tables);
             }
         }
     }
 
     /// Notes what was done. Gives the tables if they came.
-    fn note(&mut self, done: Done) -> Option<Box<Tables>> {
-        match done {
-            Done::Taken(batch) => {
+    fn note(&mut self, work: Work) -> Option<Share> {
+        match work {
+            Work::Take(mut batch) => {
                 self.under_way -= 1;
+                self.batch.noted.append(&mut batch.noted);
+                batch.clear();
                 self.spare.push(batch);
                 None
             }
-            Done::Given(tables) => Some(tables),
+            Work::Keep(_) => None,
+            Work::Give(share) => Some(share),
         }
     }
 }
@@ -271,46 +354,114 @@ impl Batch {
         self.coming.len() >= HANDFUL || self.records.full()
     }
 
-    /// Takes all of it into the tables; `points` are those known so far.
-    fn take(&mut self, points: &mut Vec<Point>, tables: &mut Tables) {
-        if std::mem::take(&mut self.anew) {
-            points.clear();
-        }
-        points.append(&mut self.points);
-        let mut records = 0..;
-        for coming in self.coming.chunks_mut(BATCH) {
-            tables.tracker.ahead(coming);
-            for (coming, index) in coming.iter().zip(&mut records) {
-                self.records.with(index, points, |shown| {
-                    tables.take(shown, coming.as_ref());
-                });
-            }
-        }
-        self.coming.clear();
+    fn clear(&mut self) {
         self.records.clear();
+        self.coming.clear();
+        self.followed.clear();
+        self.points.clear();
+        self.anew = false;
     }
 }
 
-/// Takes packets into the tables while it has them.
-fn follow(work: &Receiver<Work>, done: &Sender<Done>, flows: &AtomicUsize) {
+impl Share {
+    fn whole(tables: Tables) -> Self {
+        Self {
+            flows: Some(Box::new(tables.flows)),
+            inventory: Some(Box::new(tables.inventory)),
+            firewalls: Some(Box::new(tables.firewalls)),
+        }
+    }
+
+    /// The tables, if all of them are there.
+    fn into_whole(self) -> Option<Tables> {
+        Some(Tables {
+            flows: *self.flows?,
+            inventory: *self.inventory?,
+            firewalls: *self.firewalls?,
+        })
+    }
+
+    /// Adds others.
+    fn add(&mut self, others: Self) {
+        self.flows = self.flows.take().or(others.flows);
+        self.inventory = self.inventory.take().or(others.inventory);
+        self.firewalls = self.firewalls.take().or(others.firewalls);
+    }
+
+    /// Takes a batch into the tables that are here; `points` are those known so far.
+    fn take(&mut self, batch: &mut Batch, points: &mut Vec<Point>) {
+        if batch.anew {
+            points.clear();
+        }
+        points.extend(batch.points.iter().map(Point::description));
+        if let Some(flows) = &mut self.flows {
+            for noted in batch.noted.drain(..) {
+                flows.tracker.note_unmatched(&noted);
+            }
+        }
+        let Batch {
+            records,
+            coming,
+            followed: all,
+            noted,
+            ..
+        } = batch;
+        let mut indices = 0..;
+        for coming in coming.chunks_mut(BATCH) {
+            if let Some(flows) = &self.flows {
+                flows.tracker.ahead(coming);
+            }
+            for (coming, index) in coming.iter().zip(&mut indices) {
+                let before = all.get(index).copied();
+                let followed = records.with(index, points, |shown| {
+                    let followed = match &mut self.flows {
+                        Some(flows) => flows.take(shown, coming.as_ref()),
+                        None => before.unwrap_or_default(),
+                    };
+                    if let Some(inventory) = &mut self.inventory {
+                        inventory.note(shown, followed.scope, followed.taken);
+                    }
+                    if let Some(firewalls) = &mut self.firewalls {
+                        firewalls.take(shown, &followed);
+                    }
+                    followed
+                });
+                if before.is_none() {
+                    all.push(followed.unwrap_or_default());
+                }
+            }
+        }
+        if let Some(firewalls) = &mut self.firewalls {
+            noted.extend(firewalls.noted());
+        }
+    }
+}
+
+impl Next {
+    /// False if that thread failed.
+    fn send(&self, work: Work) -> bool {
+        match self {
+            Self::Thread(to) => to.send(work).is_ok(),
+            Self::First(to) => to.send(work).is_ok(),
+        }
+    }
+}
+
+/// Does a thread's tasks at whatever comes, and hands it on.
+fn go_through(task: Tasks, work: &Receiver<Work>, next: &Next, flows: &AtomicUsize) {
     let mut points = Vec::new();
-    let mut tables: Option<Box<Tables>> = None;
-    for work in work {
-        match work {
-            Work::Keep(given) => tables = Some(given),
-            Work::Take(mut batch) => {
-                if let Some(tables) = &mut tables {
-                    batch.take(&mut points, tables);
-                    flows.store(tables.tracker.flow_count(), Ordering::Relaxed);
-                }
-                // Nobody waits for it at the end.
-                let _ = done.send(Done::Taken(batch));
-            }
-            Work::Give => {
-                if let Some(tables) = tables.take() {
-                    let _ = done.send(Done::Given(tables));
-                }
-            }
+    let mut own = Share::default();
+    for mut work in work {
+        match &mut work {
+            Work::Take(batch) => own.take(batch, &mut points),
+            Work::Keep(share) => own = task.take(share),
+            Work::Give(share) => share.add(std::mem::take(&mut own)),
+        }
+        if let Some(own) = &own.flows {
+            flows.store(own.tracker.flow_count(), Ordering::Relaxed);
+        }
+        if !next.send(work) {
+            break;
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::flow::{FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_
 use crate::point::PointId;
 use crate::receive::Shown;
 use crate::time::{SECOND, Timestamp};
-use crate::track::{Sight, Tracked as TrackedPacket, Tracker};
+use crate::track::{Followed, Noted, Sight, Tracked as TrackedPacket, Tracker};
 use connection::{Connection, Life, Outcome};
 use order::Order;
 use segment::Segment;
@@ -72,6 +72,8 @@ pub struct Firewalls {
     settings: Vec<Option<Settings>>,
     /// Segments were cut before their flags.
     cut: bool,
+    /// Packets out of state that their flows do not know of yet.
+    noted: Vec<Noted>,
     /// Each packet out of state, if somebody wants to know.
     log: Option<Vec<OutOfState>>,
 }
@@ -129,6 +131,7 @@ impl Firewalls {
             order: Order::new(),
             settings: Vec::new(),
             cut: false,
+            noted: Vec::new(),
             log: None,
         }
     }
@@ -153,48 +156,41 @@ impl Firewalls {
         self.table.evicted
     }
 
-    /// Takes a packet of a flow. Once those in front of it are there, it is judged, and the flow notes if it is out of
+    /// Takes a packet as the flow table took it. Once those in front of it are there, it is judged, and noted if it is out of
     /// state. Does nothing where no firewall stands.
     #[inline]
-    pub fn take(&mut self, shown: &Shown<'_>, taken: Option<TrackedPacket>, tracker: &mut Tracker) {
+    pub(crate) fn take(&mut self, shown: &Shown<'_>, followed: &Followed) {
         if shown.place.firewall.is_some() || !self.order.is_empty() {
-            self.take_in_order(shown, taken, tracker);
+            self.take_in_order(shown, followed);
         }
     }
 
-    fn take_in_order(
-        &mut self,
-        shown: &Shown<'_>,
-        taken: Option<TrackedPacket>,
-        tracker: &mut Tracker,
-    ) {
-        if let Some(packet) = self.read(shown, taken, tracker) {
+    fn take_in_order(&mut self, shown: &Shown<'_>, followed: &Followed) {
+        if let Some((taken, flow)) = followed.taken.zip(followed.at_firewall)
+            && let Some(packet) = self.read(shown, taken, flow)
+        {
             self.order
                 .push(shown.session, shown.number, shown.arrival, packet);
         }
-        while let Some(packet) = self.order.next(Some(shown.arrival)) {
-            self.settle(&packet, tracker);
-        }
+        self.settle_until(Some(shown.arrival));
     }
 
-    /// Judges what still waits: no packet will come any more.
-    pub fn finish(&mut self, tracker: &mut Tracker) {
-        while let Some(packet) = self.order.next(None) {
-            self.settle(&packet, tracker);
-        }
-    }
-
-    /// Judges what waits no longer at a time, though no packet came.
-    pub(crate) fn pass_time(&mut self, now: Timestamp, tracker: &mut Tracker) {
-        while let Some(packet) = self.order.next(Some(now)) {
-            self.settle(&packet, tracker);
+    /// Judges what waits no longer at a time, though no packet came; without a time all of it: no packet will come any more.
+    pub(crate) fn settle_until(&mut self, now: Option<Timestamp>) {
+        while let Some(packet) = self.order.next(now) {
+            self.settle(&packet);
         }
     }
 
     /// The points are described anew: what waits is judged as before, what comes by their new settings.
-    pub(crate) fn reload(&mut self, tracker: &mut Tracker) {
-        self.finish(tracker);
+    pub(crate) fn reload(&mut self) {
+        self.settle_until(None);
         self.settings.clear();
+    }
+
+    /// Packets out of state since this was asked last, for the flow table to note.
+    pub(crate) fn noted(&mut self) -> std::vec::Drain<'_, Noted> {
+        self.noted.drain(..)
     }
 
     /// Judges a packet of a flow at once, in the order of arrival.
@@ -202,22 +198,23 @@ impl Firewalls {
         &mut self,
         shown: &Shown<'_>,
         taken: Option<TrackedPacket>,
-        tracker: &mut Tracker,
+        tracker: &Tracker,
     ) -> Option<Standing> {
-        let packet = self.read(shown, taken, tracker)?;
-        self.settle(&packet, tracker)
+        let taken = taken?;
+        let flow = tracker.flow(taken)?.key;
+        let packet = self.read(shown, taken, flow)?;
+        let standing = self.settle(&packet);
+        self.noted.clear();
+        standing
     }
 
     /// What is to be judged of a packet, if a firewall stands there and it is one of its own.
-    fn read(
-        &mut self,
-        shown: &Shown<'_>,
-        taken: Option<TrackedPacket>,
-        tracker: &Tracker,
-    ) -> Option<Packet> {
+    fn read(&mut self, shown: &Shown<'_>, taken: TrackedPacket, flow: FlowKey) -> Option<Packet> {
         let settings = shown.place.firewall.as_deref()?;
         // What comes back on the same link after a router had it is on its way out of the firewall.
-        let taken = taken.filter(|taken| matches!(taken.sight, Sight::Fresh | Sight::Copy))?;
+        if !matches!(taken.sight, Sight::Fresh | Sight::Copy) {
+            return None;
+        }
         let Network::Ip(ip) = &shown.packet.network else {
             return None;
         };
@@ -225,7 +222,6 @@ impl Firewalls {
         if ip.fragment.is_some() {
             return None;
         }
-        let flow = tracker.flow(taken)?.key;
         let index = shown.point.0 as usize;
         if self.settings.len() <= index {
             self.settings.resize(index + 1, None);
@@ -247,8 +243,8 @@ impl Firewalls {
         })
     }
 
-    /// Judges a packet, and notes in its flow if it is out of state.
-    fn settle(&mut self, packet: &Packet, tracker: &mut Tracker) -> Option<Standing> {
+    /// Judges a packet, and notes if it is out of state.
+    fn settle(&mut self, packet: &Packet) -> Option<Standing> {
         let Packet {
             key, taken, input, ..
         } = packet;
@@ -275,16 +271,17 @@ impl Firewalls {
                 reason,
             });
         }
-        let first = FirstUnmatched {
-            time: packet.time,
-            side: taken.side,
-            what: packet.what,
-            reason,
-        };
-        if let Some(unmatched) = tracker.unmatched(*taken, key.point, first) {
-            unmatched.packets[taken.side & 1] += 1;
-            unmatched.doubt = unmatched.doubt.or(doubt);
-        }
+        self.noted.push(Noted {
+            packet: *taken,
+            point: key.point,
+            unmatched: FirstUnmatched {
+                time: packet.time,
+                side: taken.side,
+                what: packet.what,
+                reason,
+            },
+            doubt,
+        });
         Some(standing)
     }
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use crate::pack::{Pack, Packer, Unpacker};
 
 /// Why a packet belongs to no connection that the firewall knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,37 +34,6 @@ pub enum Reason {
     IcmpType,
 }
 
-/// All of them, by the number that they are kept with.
-const ALL: [Reason; 12] = [
-    Reason::NoConnection,
-    Reason::TimedOut,
-    Reason::NewWithoutSyn,
-    Reason::State(State::None),
-    Reason::BeyondWindow,
-    Reason::AcksUnseen,
-    Reason::InvalidReset,
-    Reason::InvalidFlags,
-    Reason::Malformed,
-    Reason::NoRequest,
-    Reason::ErrorAboutUnknown,
-    Reason::IcmpType,
-];
-
-impl Pack for Reason {
-    fn pack(&self, like: &Self, out: &mut Packer) {
-        (self.number(), self.state()).pack(&(like.number(), like.state()), out);
-    }
-
-    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
-        let (number, state) = <(u8, State)>::unpack(&(like.number(), like.state()), from);
-        match ALL.get(usize::from(number)) {
-            Some(Self::State(_)) => Self::State(state),
-            Some(reason) => *reason,
-            None => *like,
-        }
-    }
-}
-
 impl Reason {
     /// The name in output.
     pub fn as_str(self) -> &'static str {
@@ -82,18 +50,6 @@ impl Reason {
             Self::NoRequest => "no-request",
             Self::ErrorAboutUnknown => "error-about-unknown",
             Self::IcmpType => "icmp-type",
-        }
-    }
-
-    fn number(self) -> u8 {
-        let same = |other: &Self| other.as_str() == self.as_str();
-        ALL.iter().position(same).unwrap_or_default() as u8
-    }
-
-    fn state(self) -> State {
-        match self {
-            Self::State(state) => state,
-            _ => State::None,
         }
     }
 

@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pack::packed_enum;
-
 /// State of a tracked TCP connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,19 +31,6 @@ pub enum State {
     /// Both ends sent SYN (simultaneous open).
     SynSent2,
 }
-
-packed_enum!(State {
-    None,
-    SynSent,
-    SynRecv,
-    Established,
-    FinWait,
-    CloseWait,
-    LastAck,
-    TimeWait,
-    Close,
-    SynSent2,
-});
 
 /// What counts of a segment's flags: RST before SYN before FIN before ACK.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

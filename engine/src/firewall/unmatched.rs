@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
 use crate::flow::Side;
-use crate::pack::{Pack, Packer, Unpacker, packed, packed_enum};
 use crate::time::Timestamp;
 
 /// Packets of a flow that a firewall at a point matches to no connection.
@@ -18,12 +17,6 @@ pub struct Unmatched {
     pub doubt: Option<Doubt>,
 }
 
-packed!(Unmatched {
-    packets,
-    first,
-    doubt
-});
-
 /// The first packet of a flow that a firewall cannot match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstUnmatched {
@@ -36,13 +29,6 @@ pub struct FirstUnmatched {
     /// Why it belongs to no connection.
     pub reason: Reason,
 }
-
-packed!(FirstUnmatched {
-    time,
-    side,
-    what,
-    reason
-});
 
 /// What kind of packet it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,30 +53,20 @@ pub enum Doubt {
     Cut,
 }
 
-packed_enum!(Doubt { Evicted, Cut });
-
-impl Pack for What {
-    fn pack(&self, like: &Self, out: &mut Packer) {
-        self.numbers().pack(&like.numbers(), out);
-    }
-
-    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
-        match Pack::unpack(&like.numbers(), from) {
-            (0_u8, flags) => Self::Tcp(flags),
-            (1, kind) => Self::Icmp(kind as u8),
-            (_, _) => Self::Other,
-        }
-    }
-}
-
 impl Unmatched {
-    /// The first packet of a flow that is not matched.
+    /// No packet yet; the first will be this one.
     pub(crate) fn new(first: FirstUnmatched) -> Self {
         Self {
             packets: [0; 2],
             first,
             doubt: None,
         }
+    }
+
+    /// Counts a packet of a side.
+    pub(crate) fn count(&mut self, side: Side, doubt: Option<Doubt>) {
+        self.packets[side & 1] += 1;
+        self.doubt = self.doubt.or(doubt);
     }
 
     /// Packets of both sides.
@@ -100,14 +76,6 @@ impl Unmatched {
 }
 
 impl What {
-    fn numbers(self) -> (u8, u16) {
-        match self {
-            Self::Tcp(flags) => (0, flags),
-            Self::Icmp(kind) => (1, kind.into()),
-            Self::Other => (2, 0),
-        }
-    }
-
     /// The kind in words.
     pub fn in_words(self) -> &'static str {
         match self {

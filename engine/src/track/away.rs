@@ -5,6 +5,7 @@
 //! what was put away: nobody can tell which flows were, but by the time that it takes.
 
 use super::part::Part;
+use super::slab::NONE;
 use super::store::Store;
 use super::table::{Flow, Table, Union};
 use crate::observation::Sum;
@@ -13,8 +14,6 @@ use crate::tcp::{Conversation, Phase};
 
 /// Parts that are looked at for a packet.
 const STEPS: u32 = 64;
-/// End of a list of parts.
-const NONE: u32 = u32::MAX;
 
 /// What the points saw of a flow, on its own.
 #[derive(Debug)]

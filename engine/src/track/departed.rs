@@ -2,6 +2,10 @@
 
 use super::away::Held;
 use super::table::{Flow, Table};
+use super::unmatched::Noted;
+use crate::firewall::Unmatched;
+use crate::point::PointId;
+use crate::table::Map;
 use crate::tcp::Phase;
 use crate::time::{SECOND, Timestamp};
 
@@ -28,6 +32,8 @@ pub enum End {
 pub(crate) struct Gone {
     pub(super) flow: Flow,
     pub(super) held: Held,
+    /// What firewalls could not match of it.
+    pub(super) unmatched: Vec<(PointId, Unmatched)>,
 }
 
 /// Flows that left the table before they were told.
@@ -36,6 +42,8 @@ pub(super) struct Departed {
     /// How many may wait.
     room: usize,
     gone: Vec<Gone>,
+    /// Where each of them is, by its number.
+    places: Map<u64, usize>,
     /// Those for which there was no room.
     missed: u64,
 }
@@ -58,8 +66,23 @@ impl Departed {
         fits
     }
 
-    pub fn keep(&mut self, flow: Flow, held: Held) {
-        self.gone.push(Gone { flow, held });
+    pub fn keep(&mut self, gone: Gone) {
+        self.places.insert(gone.flow.serial, self.gone.len());
+        self.gone.push(gone);
+    }
+
+    /// Notes a packet of a flow that waits.
+    pub fn note(&mut self, noted: &Noted) {
+        let place = self.places.get(&noted.packet.flow);
+        let Some(gone) = place.and_then(|&place| self.gone.get_mut(place)) else {
+            return;
+        };
+        let mut known = gone.unmatched.iter_mut();
+        if let Some((_, known)) = known.find(|known| known.0 == noted.point) {
+            noted.count(known);
+        } else {
+            gone.unmatched.push((noted.point, noted.counted()));
+        }
     }
 
     /// How many wait.
@@ -69,6 +92,7 @@ impl Departed {
 
     /// Those that left, and the number of those for which there was no room.
     pub fn take(&mut self) -> (Vec<Gone>, u64) {
+        self.places = Map::default();
         (
             std::mem::take(&mut self.gone),
             std::mem::take(&mut self.missed),

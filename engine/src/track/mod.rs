@@ -13,13 +13,14 @@ mod pieces;
 mod slab;
 mod store;
 mod table;
+mod unmatched;
 
 use std::hash::BuildHasher;
 use std::ops::Range;
 
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
-use crate::firewall::{FirstUnmatched, Unmatched};
+use crate::firewall::Unmatched;
 use crate::flow::{
     FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error, protocol,
 };
@@ -41,6 +42,8 @@ pub(crate) use identity::SAMPLE;
 use identity::{Identity, Look, Recent, is_copy};
 use pieces::Pieces;
 use table::{AtPoint, Flow, Quotation, Table};
+
+pub(crate) use unmatched::Noted;
 
 pub use evidence::PointEvidence;
 pub use identity::Sight;
@@ -180,6 +183,17 @@ impl Tracked {
     }
 }
 
+/// How a packet was taken: all that the inventory and the firewalls want to know of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Followed {
+    /// What keeps its addresses apart from equal ones.
+    pub scope: u32,
+    /// How it was taken, if it belongs to a flow.
+    pub taken: Option<Tracked>,
+    /// That flow, if a firewall saw it.
+    pub at_firewall: Option<FlowKey>,
+}
+
 /// What is known of a flow while it goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowHandle {
@@ -281,15 +295,11 @@ impl Tracker {
 
     /// Takes one packet; `None` if it belongs to no flow.
     pub fn track(&mut self, packet: &Shown<'_>) -> Option<Tracked> {
-        self.track_as(packet, None)
+        self.follow(packet, None).taken
     }
 
     /// The same; `coming` is what was told of this very packet before.
-    pub(crate) fn track_as(
-        &mut self,
-        packet: &Shown<'_>,
-        coming: Option<&Coming>,
-    ) -> Option<Tracked> {
+    fn track_as(&mut self, packet: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
             return None;
         };
@@ -395,6 +405,17 @@ impl Tracker {
         })
     }
 
+    /// Takes one packet, for the inventory and the firewalls to be taken there; `coming` is what was told of this very packet before.
+    pub(crate) fn follow(&mut self, packet: &Shown<'_>, coming: Option<&Coming>) -> Followed {
+        let taken = self.track_as(packet, coming);
+        let judged = taken.filter(|_| packet.place.firewall.is_some());
+        Followed {
+            scope: self.scope(packet),
+            taken,
+            at_firewall: judged.and_then(|taken| Some(self.flow(taken)?.key)),
+        }
+    }
+
     /// Ties an ICMP error to the flow that it quotes.
     fn quote(&mut self, slot: u32, packet: &Shown<'_>, ip: &Ip<'_>) -> Option<()> {
         let error = icmp_error(ip)?;
@@ -418,22 +439,14 @@ impl Tracker {
         Some(())
     }
 
-    /// What the firewall at a point could not match of the flow of a packet that was just taken there; `first` is such a
-    /// packet.
-    pub(crate) fn unmatched(
-        &mut self,
-        tracked: Tracked,
-        point: PointId,
-        first: FirstUnmatched,
-    ) -> Option<&mut Unmatched> {
-        let slot = self.table.still(tracked.slot, tracked.flow)?;
-        let part = self.table.at(slot, point)?.part;
-        let held = part.heap_size();
-        part.unmatched(first);
-        let holds = part.heap_size();
-        self.table.resized(held, holds);
-        let part = self.table.at(slot, point)?.part;
-        Some(part.unmatched(first))
+    /// Notes a packet that the firewall at a point could not match. If its flow has left the table, that is told with the flow.
+    pub(crate) fn note_unmatched(&mut self, noted: &Noted) {
+        let Tracked { slot, flow, .. } = noted.packet;
+        if self.table.still(slot, flow).is_some() {
+            self.table.unmatched.note(noted);
+        } else {
+            self.table.departed.note(noted);
+        }
     }
 
     /// What all flows tell together, of which nothing is gathered yet.
@@ -487,7 +500,8 @@ impl Tracker {
     fn observe(&self, flow: &Flow, points: &[Point], evidence: &[PointEvidence]) -> FlowObserved {
         let held = self.table.held(flow);
         let view = self.table.view(flow, held.as_ref());
-        observed(flow, view, points, evidence)
+        let unmatched = |point| self.table.unmatched.get(flow.serial, point);
+        observed(flow, view, unmatched, points, evidence)
     }
 
     /// From now on flows that give way before they were told are kept: so many at most.
@@ -511,7 +525,12 @@ impl Tracker {
         points: &[Point],
         evidence: &[PointEvidence],
     ) -> FlowObserved {
-        observed(&gone.flow, View::Held(&gone.held), points, evidence)
+        let unmatched = |point| {
+            let mut known = gone.unmatched.iter();
+            known.find(|known| known.0 == point).map(|known| known.1)
+        };
+        let view = View::Held(&gone.held);
+        observed(&gone.flow, view, unmatched, points, evidence)
     }
 
     /// Flows at some places that are over at a time, and those that go on as `goes_on` says of when they began and had their last
@@ -552,11 +571,12 @@ impl Tracker {
 fn observed(
     flow: &Flow,
     view: View<'_>,
+    unmatched: impl Fn(PointId) -> Option<Unmatched>,
     points: &[Point],
     evidence: &[PointEvidence],
 ) -> FlowObserved {
     let parts = view.parts().map(|part| {
-        let mut observation = part.observation(flow.key);
+        let mut observation = part.observation(flow.key, unmatched(part.point));
         let index = part.point.0 as usize;
         if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
             observation.visible = visible(&observation, point, evidence);

@@ -5,8 +5,9 @@ use std::mem::offset_of;
 use arrayvec::ArrayVec;
 use mirrorscope_dissectors::{Ip, Transport};
 
+use super::slab::NONE;
 use super::table::{Flow, Union};
-use crate::firewall::{FirstUnmatched, Reason, Unmatched, What};
+use crate::firewall::Unmatched;
 use crate::flow::Side;
 use crate::observation::{Observation, Seen, Sum, Visible};
 use crate::pack::{Pack, Packer, Unpacker, packed};
@@ -14,7 +15,6 @@ use crate::point::PointId;
 use crate::receive::Shown;
 use crate::session::SessionId;
 use crate::tcp::{Conversation, Known, Sent};
-use crate::time::Timestamp;
 
 /// Sessions, VLANs and segments that are kept of one flow at one point.
 const KEPT: usize = 4;
@@ -48,7 +48,6 @@ struct More {
     routed: u64,
     /// Those of them that came with a number of their own, or without any.
     renumbered: [u64; 2],
-    unmatched: Option<Unmatched>,
     /// Segments besides the first.
     segments: [Option<u64>; KEPT - 1],
 }
@@ -74,48 +73,18 @@ packed!(Trail {
     window,
 });
 
-impl Pack for More {
-    fn pack(&self, like: &Self, out: &mut Packer) {
-        self.doubled.pack(&like.doubled, out);
-        self.again.pack(&like.again, out);
-        self.routed.pack(&like.routed, out);
-        self.renumbered.pack(&like.renumbered, out);
-        self.segments.pack(&like.segments, out);
-        self.unmatched.is_some().pack(&false, out);
-        if let Some(unmatched) = &self.unmatched {
-            unmatched.pack(&like.unmatched.unwrap_or(UNMATCHED), out);
-        }
-    }
-
-    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
-        Self {
-            doubled: Pack::unpack(&like.doubled, from),
-            again: Pack::unpack(&like.again, from),
-            routed: Pack::unpack(&like.routed, from),
-            renumbered: Pack::unpack(&like.renumbered, from),
-            segments: Pack::unpack(&like.segments, from),
-            unmatched: bool::unpack(&false, from)
-                .then(|| Pack::unpack(&like.unmatched.unwrap_or(UNMATCHED), from)),
-        }
-    }
-}
-
-/// What is expected of what a firewall could not match.
-const UNMATCHED: Unmatched = Unmatched {
-    packets: [0; 2],
-    first: FirstUnmatched {
-        time: Timestamp(0),
-        side: 0,
-        what: What::Other,
-        reason: Reason::NoConnection,
-    },
-    doubt: None,
-};
+packed!(More {
+    doubled,
+    again,
+    routed,
+    renumbered,
+    segments,
+});
 
 impl Part {
     /// What is expected of the first point that saw a flow.
     pub(super) fn usual(flow: &Flow) -> Self {
-        let mut part = Self::new(u32::MAX, PointId::default(), u32::MAX);
+        let mut part = Self::new(NONE, PointId::default(), NONE);
         for seen in &mut part.sides {
             seen.first = flow.first;
             seen.last = flow.last;
@@ -331,12 +300,6 @@ impl Part {
         self.more().routed
     }
 
-    /// What the firewall at the point could not match; `first` is such a packet.
-    pub(super) fn unmatched(&mut self, first: FirstUnmatched) -> &mut Unmatched {
-        let more = self.more.get_or_insert_default();
-        more.unmatched.get_or_insert_with(|| Unmatched::new(first))
-    }
-
     /// Whether the mirror brought most of a side's packets more than once, the last one left out. What the network
     /// between doubles has one number.
     pub(super) fn doubles(&self, side: Side) -> bool {
@@ -353,8 +316,12 @@ impl Part {
         self.more.as_deref().map_or(0, size_of_val)
     }
 
-    /// It as the correlator sees it.
-    pub(super) fn observation(&self, flow: crate::flow::FlowKey) -> Observation {
+    /// It as the correlator sees it, with what the firewall at the point could not match.
+    pub(super) fn observation(
+        &self,
+        flow: crate::flow::FlowKey,
+        unmatched: Option<Unmatched>,
+    ) -> Observation {
         let more = self.more();
         Observation {
             flow,
@@ -362,7 +329,7 @@ impl Part {
             sides: self.sides,
             doubled: more.doubled,
             again: more.again,
-            unmatched: more.unmatched,
+            unmatched,
             visible: [Visible::default(); 2],
             conversation: self.conversation.clone(),
             sessions: self.sessions.to_vec(),

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::table::fetch_from;
 
-/// End of the list of free places.
-const NONE: u32 = u32::MAX;
+/// No place: the end of a list of them.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Places that memory is taken for at once: several huge pages. What is there stays where it is, so that a table that grows does
 /// not make packets wait.

@@ -9,10 +9,11 @@ use hashbrown::HashTable;
 use serde::Serialize;
 
 use super::away::{Away, Mark};
-use super::departed::Departed;
+use super::departed::{Departed, Gone};
 use super::evidence::Evidence;
 use super::part::Part;
-use super::slab::Slab;
+use super::slab::{NONE, Slab};
+use super::unmatched::Unmatcheds;
 use super::{Limits, Timeouts};
 use crate::flow::{FLOW_ID_LEN, FlowKey, Side, protocol};
 use crate::observation::{Opening, QuotedBy, Sum};
@@ -25,8 +26,6 @@ use mirrorscope_dissectors::Tcp;
 
 /// Points that are told apart for one flow; what further ones saw of it is not kept.
 pub const MAX_POINTS: usize = 64;
-/// End of a list of parts.
-const NONE: u32 = u32::MAX;
 /// A flow may take this long to be answered before it gives way to a new one.
 const GRACE: i64 = 5 * SECOND;
 /// One of so many flows may be unanswered before they give way at once.
@@ -166,6 +165,8 @@ pub(super) struct Table {
     pub(super) away: Away,
     /// What flows that are put away tell of the points' mirrors.
     pub(super) away_evidence: Evidence,
+    /// What firewalls could not match of the flows.
+    pub unmatched: Unmatcheds,
     serial: u64,
     /// Flows that nobody had answered when they were queued, oldest first.
     unanswered: VecDeque<Ticket>,
@@ -197,6 +198,7 @@ impl Table {
             heap: 0,
             away: Away::new(limits.full),
             away_evidence: Evidence::default(),
+            unmatched: Unmatcheds::default(),
             serial: 0,
             unanswered: VecDeque::new(),
             alive: BinaryHeap::new(),
@@ -665,8 +667,14 @@ impl Table {
         for part in &held.parts {
             self.left.note(part);
         }
+        let points = held.parts.iter().map(|part| part.point);
+        let unmatched = self.unmatched.take(flow.serial, points);
         if self.departed.wants(&flow) {
-            self.departed.keep(flow, held);
+            self.departed.keep(Gone {
+                flow,
+                held,
+                unmatched,
+            });
         }
         // Flows that gave way while they were over leave their tickets here.
         if self.alive.len() > 2 * self.len() + 1024 {

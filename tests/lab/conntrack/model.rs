@@ -39,7 +39,7 @@ pub fn judge(rule: &str, packets: &[Judged]) -> Vec<&'static str> {
                 // Each of them was sent, however equal.
                 taken.sight = Sight::Fresh;
             }
-            state = match firewalls.judge(&mirrored.shown, taken, &mut tracker) {
+            state = match firewalls.judge(&mirrored.shown, taken, &tracker) {
                 Some(Standing::New) => "new",
                 Some(Standing::Established) => "established",
                 Some(Standing::Related) => "related",

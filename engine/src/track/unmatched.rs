@@ -1,0 +1,65 @@
+//! What firewalls could not match of the flows in the table. Few flows have any of it, so it stands apart from them, and leaves
+//! the table with its flow.
+
+use super::Tracked;
+use crate::firewall::{Doubt, FirstUnmatched, Unmatched};
+use crate::point::PointId;
+use crate::table::Map;
+
+/// A packet that the firewall at a point can match to no connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    /// The packet, as it was taken there.
+    pub packet: Tracked,
+    /// The point.
+    pub point: PointId,
+    /// What it is, and why.
+    pub unmatched: FirstUnmatched,
+    /// What may have kept the model from knowing better.
+    pub doubt: Option<Doubt>,
+}
+
+impl Noted {
+    /// Counts it besides others.
+    pub(super) fn count(&self, unmatched: &mut Unmatched) {
+        unmatched.count(self.unmatched.side, self.doubt);
+    }
+
+    /// It alone.
+    pub(super) fn counted(&self) -> Unmatched {
+        let mut unmatched = Unmatched::new(self.unmatched);
+        self.count(&mut unmatched);
+        unmatched
+    }
+}
+
+/// By the number of the flow, and the point.
+#[derive(Debug, Default)]
+pub(super) struct Unmatcheds(Map<(u64, PointId), Unmatched>);
+
+impl Unmatcheds {
+    /// Notes a packet of a flow that is in the table.
+    pub(super) fn note(&mut self, noted: &Noted) {
+        let place = (noted.packet.flow, noted.point);
+        let first = || Unmatched::new(noted.unmatched);
+        noted.count(self.0.entry(place).or_insert_with(first));
+    }
+
+    /// What is known of a flow at a point.
+    pub(super) fn get(&self, serial: u64, point: PointId) -> Option<Unmatched> {
+        self.0.get(&(serial, point)).copied()
+    }
+
+    /// Forgets what is known of a flow at some points, and gives it.
+    pub(super) fn take(
+        &mut self,
+        serial: u64,
+        points: impl Iterator<Item = PointId>,
+    ) -> Vec<(PointId, Unmatched)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let known = points.filter_map(|point| Some((point, self.0.remove(&(serial, point))?)));
+        known.collect()
+    }
+}
