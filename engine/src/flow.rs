@@ -1,7 +1,7 @@
 //! What makes a flow: the inner 5-tuple, the same for both directions, and the names that it goes by.
 
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine as _;
 use mirrorscope_dissectors::{Ip, Transport};
@@ -34,6 +34,16 @@ pub struct Endpoint {
     pub address: IpAddr,
     /// Inner port.
     pub port: u16,
+}
+
+impl Endpoint {
+    #[inline(always)]
+    fn v4((address, port): (u32, u16)) -> Self {
+        Self {
+            address: IpAddr::V4(Ipv4Addr::from_bits(address)),
+            port,
+        }
+    }
 }
 
 /// A bidirectional 5-tuple of inner addresses, in a scope. `low` sorts before `high`, so that both directions agree.
@@ -106,24 +116,36 @@ impl FlowKey {
                 .ports
                 .map(|(source, destination)| (source, destination, 0))?,
         };
-        let source = Endpoint {
-            address: ip.source,
-            port: source_port,
-        };
-        let destination = Endpoint {
-            address: ip.destination,
-            port: destination_port,
-        };
-        let in_order = match (ip.source, ip.destination) {
+        let (low, high, side) = match (ip.source, ip.destination) {
+            // Most are these, and two words are soon put in order.
             (IpAddr::V4(from), IpAddr::V4(to)) => {
-                (from.to_bits(), source_port) <= (to.to_bits(), destination_port)
+                let (from, to) = (
+                    (from.to_bits(), source_port),
+                    (to.to_bits(), destination_port),
+                );
+                let in_order = from <= to;
+                let (low, high) = if in_order { (from, to) } else { (to, from) };
+                (
+                    Endpoint::v4(low),
+                    Endpoint::v4(high),
+                    usize::from(!in_order),
+                )
             }
-            _ => source <= destination,
-        };
-        let (low, high, side) = if in_order {
-            (source, destination, 0)
-        } else {
-            (destination, source, 1)
+            (from, to) => {
+                let source = Endpoint {
+                    address: from,
+                    port: source_port,
+                };
+                let destination = Endpoint {
+                    address: to,
+                    port: destination_port,
+                };
+                if source <= destination {
+                    (source, destination, 0)
+                } else {
+                    (destination, source, 1)
+                }
+            }
         };
         Some((
             Self {

@@ -9,7 +9,7 @@ use crate::firewall::Settings;
 use crate::pack::packed;
 use crate::session::{SessionId, SessionKey, Way};
 use crate::site::{Carries, Origin, PointRule, Role, Site, Sites};
-use crate::table::{Map, Set};
+use crate::table::{Map, Set, word};
 use crate::time::Timestamp;
 
 pub use reload::Known;
@@ -128,7 +128,8 @@ impl Point {
 /// MAC addresses that sent frames through a point: proof that it sees what they say.
 #[derive(Clone, Debug, Default)]
 pub struct Senders {
-    macs: Set<[u8; 6]>,
+    /// Each as a word.
+    macs: Set<u64>,
     /// Stations noted lately, by the last byte of their address.
     recent: [[u8; 6]; RECENT],
 }
@@ -144,7 +145,7 @@ impl Senders {
     /// The same of a station that is not known to be there.
     fn note_other(&mut self, mac: [u8; 6], room: bool) -> bool {
         self.recent[usize::from(mac[5]) % RECENT] = mac;
-        room && self.macs.insert(mac)
+        room && self.macs.insert(word(mac))
     }
 
     /// Whether nearly all of these stations are among others too; a gateway alone shows nearly everywhere. `None` if there
@@ -153,14 +154,14 @@ impl Senders {
         let known = self
             .macs
             .iter()
-            .filter(|mac| others.contains(**mac))
+            .filter(|mac| others.macs.contains(*mac))
             .count();
         (!self.macs.is_empty()).then_some(known * 4 >= self.macs.len() * 3)
     }
 
     /// Whether the station was seen to send.
     pub fn contains(&self, mac: [u8; 6]) -> bool {
-        self.macs.contains(&mac)
+        self.macs.contains(&word(mac))
     }
 }
 

@@ -10,6 +10,13 @@ pub fn fetch<T>(value: &T) {
     prefetch_index::prefetch_index(std::slice::from_ref(value), 0);
 }
 
+/// A MAC address as one word, which hashes several times as fast.
+#[inline(always)]
+pub(crate) fn word(mac: [u8; 6]) -> u64 {
+    mac.iter()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
 /// Makes hashers.
 pub type Seed = foldhash::fast::RandomState;
 

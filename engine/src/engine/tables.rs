@@ -29,7 +29,8 @@ impl Flows {
         }
     }
 
-    /// Takes a packet into the flow table, and counts it for its point.
+    /// Takes a packet into the flow table, and counts it for its point. Inlined, so that what comes of it is not copied about.
+    #[inline(always)]
     pub(super) fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Followed {
         let Self { tracker, packets } = self;
         let before = tracker.portless;
@@ -55,7 +56,7 @@ impl Tables {
     /// Takes a packet into all of them.
     pub(super) fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let followed = self.flows.take(shown, coming);
-        self.inventory.note(shown, followed.scope, followed.taken);
+        self.inventory.note(shown, &followed);
         self.firewalls.take(shown, &followed);
         self.note_unmatched();
         followed.taken

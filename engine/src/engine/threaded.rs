@@ -419,7 +419,7 @@ impl Share {
                         None => before.unwrap_or_default(),
                     };
                     if let Some(inventory) = &mut self.inventory {
-                        inventory.note(shown, followed.scope, followed.taken);
+                        inventory.note(shown, &followed);
                     }
                     if let Some(firewalls) = &mut self.firewalls {
                         firewalls.take(shown, &followed);

@@ -24,7 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
@@ -34,9 +34,9 @@ use mirrorscope_dissectors::{Arp, Direction, Ip, Network};
 use crate::point::PointId;
 use crate::receive::{Delivery, Shown};
 use crate::site::Role;
-use crate::table::Map;
+use crate::table::{Map, word};
 use crate::time::{SECOND, Timestamp};
-use crate::track::{Sight, Tracked};
+use crate::track::{Followed, Sight};
 use activity::Activity;
 use neighbour::{Mac, Said, is_group, is_virtual};
 use station::{Entry, Group, Known, Station, Zone};
@@ -60,10 +60,18 @@ const ROUND: u32 = 4096;
 const ALIVE: i64 = 10 * SECOND;
 
 /// Names a station.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     scope: u32,
     mac: Mac,
+}
+
+/// In one word: each packet that is looked at is looked up by it.
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from(self.scope) << 64 | u128::from(word(self.mac)));
+    }
 }
 
 /// Who claims an address, and when.
@@ -97,10 +105,18 @@ struct Place {
 #[derive(Clone, Copy, Debug, Default)]
 struct Quick {
     scope: u32,
-    mac: Mac,
+    /// Its MAC address, as a word.
+    mac: u64,
     /// Frames whose identity has one of these bits are passed over.
     mask: u64,
     until: Timestamp,
+}
+
+impl Quick {
+    #[inline]
+    fn is(&self, key: Key) -> bool {
+        self.mac == word(key.mac) && self.scope == key.scope
+    }
 }
 
 /// The endpoints of a run, in bounded memory.
@@ -179,10 +195,11 @@ impl Inventory {
             .map(|(key, _)| key.mac)
     }
 
-    /// Takes one packet of a scope, as the flow table took it.
+    /// Takes one packet, as the flow table took it.
     #[inline]
-    pub fn note(&mut self, packet: &Shown<'_>, scope: u32, tracked: Option<Tracked>) {
-        let (sight, identity) = tracked.map_or((Sight::Fresh, 0), |t| (t.sight, t.identity));
+    pub(crate) fn note(&mut self, packet: &Shown<'_>, followed: &Followed) {
+        let taken = followed.taken.as_ref();
+        let (sight, identity) = taken.map_or((Sight::Fresh, 0), |t| (t.sight, t.identity));
         if packet.delivery != Delivery::Whole || packet.repeated || sight == Sight::Duplicate {
             return;
         }
@@ -193,7 +210,7 @@ impl Inventory {
             return;
         }
         let key = Key {
-            scope,
+            scope: followed.scope,
             mac: macs.source,
         };
         let frame = |identity| Frame {
@@ -249,7 +266,7 @@ impl Inventory {
     fn passed_over(&mut self, key: Key, identity: u64, arrival: Timestamp) -> bool {
         self.pace.count(arrival);
         let known = &self.quick[quick(key.mac)];
-        let mask = if known.mac == key.mac && known.scope == key.scope && arrival < known.until {
+        let mask = if known.is(key) && arrival < known.until {
             known.mask
         } else {
             self.look_up(key, arrival)
@@ -268,7 +285,7 @@ impl Inventory {
         });
         self.quick[quick(key.mac)] = Quick {
             scope: key.scope,
-            mac: key.mac,
+            mac: word(key.mac),
             mask,
             until: arrival.plus(SECOND),
         };
@@ -344,7 +361,7 @@ impl Inventory {
         }
         let mask = station.mask | self.pace.mask;
         let known = &mut self.quick[quick(key.mac)];
-        if known.mac == key.mac && known.scope == key.scope {
+        if known.is(key) {
             known.mask = mask;
         }
     }

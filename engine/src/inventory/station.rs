@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use super::activity::Activity;
 use super::neighbour::{Announcement, Mac};
 use crate::point::PointId;
+use crate::table::fetch;
 use crate::time::{SECOND, Timestamp};
 
 /// Addresses of one station that are kept.
@@ -154,9 +155,15 @@ impl Pending {
         self.groups.push_back(group);
     }
 
+    /// The oldest one. The next is brought near: it is looked at with the station's next frame.
     fn pop(&mut self) -> Option<Group> {
         self.identities.pop_front();
-        self.groups.pop_front()
+        let oldest = self.groups.pop_front();
+        if let Some(next) = self.groups.front() {
+            fetch(&next.arrival);
+            fetch(&next.points);
+        }
+        oldest
     }
 
     /// The latest frame with an identity that came close to a time.

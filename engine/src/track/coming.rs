@@ -4,7 +4,7 @@
 //! takes: for the way to its flow, for the flow, for its parts, for their analyses. Packets of a batch wait for each of these
 //! together. Nothing comes of it but time.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use mirrorscope_dissectors::{Ip, Network, Packet};
 
@@ -40,12 +40,18 @@ pub(crate) struct Coming {
 }
 
 impl Coming {
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::manual_hash_one,
+        reason = "it takes the key from memory, and waits until it is written"
+    )]
     pub(super) fn new(seed: &Seed, key: FlowKey, side: Side, ip: &Ip<'_>) -> Self {
+        let mut hash = seed.build_hasher();
+        key.hash(&mut hash);
         Self {
             key,
             side,
-            hash: seed.hash_one(key),
+            hash: hash.finish(),
             identity: Identity::of(&key, side, ip, false),
             point: None,
             slot: None,
@@ -57,6 +63,9 @@ impl Coming {
 
 impl Outlook {
     /// Works out what a packet will lead to, as far as it tells by itself. `point`: where it was seen, if that can be guessed.
+    ///
+    /// Inlined, so that the key is written where it stays, and not read before.
+    #[inline(always)]
     pub(crate) fn coming(
         &self,
         packet: &Packet<'_>,

@@ -13,7 +13,7 @@ use super::part::Part;
 use crate::flow::{FlowKey, Side};
 use crate::point::PointId;
 use crate::receive::Shown;
-use crate::table::fetch;
+use crate::table::{fetch, word};
 use crate::tcp::{Options, TcpOption};
 use crate::time::{SECOND, Timestamp};
 
@@ -23,7 +23,10 @@ const WINDOW: i64 = 2 * SECOND;
 const SETS: usize = 1 << 15;
 const WAYS: usize = 8;
 /// Points that are told apart for one packet; of more, those that saw it last.
-const PLACES: usize = 8;
+const PLACES: usize = FIRST + FURTHER;
+/// Points that most packets are seen at, at most.
+const FIRST: usize = 2;
+const FURTHER: usize = 6;
 /// No sender repeats a packet this soon of its own accord: the kernel's shortest timers take two ticks of a
 /// millisecond. Only duplicate acknowledgements make it faster.
 const SOON: i64 = 2_000_000;
@@ -74,8 +77,8 @@ pub(super) struct Identity {
 
 impl Identity {
     /// The identity of a packet that a side of a flow sent. `coarse`: only by what packets of this flow keep that were
-    /// cut. It is the same in every run, so that what is forgotten for want of room is the same too.
-    #[inline]
+    /// cut. It is the same in every run, so that what is forgotten for want of room is the same too. Inlined as the key is.
+    #[inline(always)]
     pub(super) fn of(flow: &FlowKey, side: Side, ip: &Ip<'_>, coarse: bool) -> Self {
         let mut hash = FixedState::with_seed(0).build_hasher();
         flow.hash(&mut hash);
@@ -179,19 +182,21 @@ fn place(position: FragmentPosition) -> u64 {
     u64::from(position.identification) << 32 | u64::from(position.offset) << 1 | more
 }
 
-/// A packet that was seen lately: all that one or two points change of it is in one line of the cache.
+/// A packet that was seen lately, with what most packets need: one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-pub(super) struct Known {
+struct Known {
     id: u64,
     first: Timestamp,
-    pub serial: u64,
+    serial: u64,
     /// Its flow.
-    pub slot: u32,
+    slot: u32,
+    /// Where the views of further points are, once there were any of a packet at this place.
+    further: Option<u32>,
     /// How often it was sent: the most that one point saw.
     sends: u8,
     used: u8,
-    places: [Place; PLACES],
+    places: [Place; FIRST],
 }
 
 /// One point's view of it.
@@ -211,11 +216,6 @@ pub(super) struct Look {
     pub ttl: u8,
     /// A hash of its MAC addresses; 0 without any.
     pub stations: u16,
-}
-
-fn word(mac: [u8; 6]) -> u64 {
-    mac.iter()
-        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 impl Look {
@@ -260,20 +260,44 @@ impl Known {
             stations: look.stations,
         };
     }
+}
+
+/// A packet that was seen lately, for a point to see it.
+pub(super) struct Found<'a> {
+    known: &'a mut Known,
+    further: &'a mut Vec<[Place; FURTHER]>,
+}
+
+impl Found<'_> {
+    /// Its flow (slot and serial).
+    pub(super) fn flow(&self) -> (u32, u64) {
+        (self.known.slot, self.known.serial)
+    }
 
     /// How a point sees it now; `link` if what passes it is on its way, not at a router's port.
     pub(super) fn see(
-        &mut self,
+        self,
         (point, link): (PointId, bool),
         look: Look,
         now: Timestamp,
         is_copy: impl FnOnce(Earlier) -> bool,
     ) -> Sight {
-        let since = now.since(self.first).max(0) / 1000;
+        let Known {
+            first,
+            further,
+            sends,
+            used,
+            places,
+            ..
+        } = self.known;
+        let since = now.since(*first).max(0) / 1000;
         let last = u32::try_from(since).unwrap_or(u32::MAX);
-        let used = usize::from(self.used);
-        let mut known = self.places.iter_mut().take(used);
-        if let Some(place) = known.find(|place| place.point == point) {
+        let seen = usize::from(*used);
+        let mut all = places
+            .iter_mut()
+            .chain(at(self.further, *further))
+            .take(seen);
+        if let Some(place) = all.find(|place| place.point == point) {
             let stations = [place.stations, look.stations];
             let earlier = Earlier {
                 ago: (i64::from(last) - i64::from(place.last)).max(0) * 1000,
@@ -294,17 +318,22 @@ impl Known {
             place.ttl = look.ttl;
             place.stations = look.stations;
             place.sends = place.sends.saturating_add(1);
-            if place.sends <= self.sends {
+            if place.sends <= *sends {
                 return Sight::Copy;
             }
-            self.sends = place.sends;
+            *sends = place.sends;
             return Sight::Fresh;
         }
-        let free = if used < PLACES {
-            self.used += 1;
-            self.places.get_mut(used)
+        if seen == FIRST && further.is_none() {
+            *further = Some(self.further.len() as u32);
+            self.further.push(Default::default());
+        }
+        let mut all = places.iter_mut().chain(at(self.further, *further));
+        let free = if seen < PLACES {
+            *used += 1;
+            all.nth(seen)
         } else {
-            self.places.iter_mut().min_by_key(|place| place.last)
+            all.min_by_key(|place| place.last)
         };
         if let Some(place) = free {
             *place = Place {
@@ -317,6 +346,12 @@ impl Known {
         }
         Sight::Copy
     }
+}
+
+/// What further points saw.
+fn at(further: &mut [[Place; FURTHER]], place: Option<u32>) -> &mut [Place] {
+    let at = place.and_then(|place| further.get_mut(place as usize));
+    at.map_or(&mut [], |at| at)
 }
 
 /// Whether a packet equal to one that the point saw before is the mirror's copy of it, not sent again.
@@ -353,6 +388,8 @@ pub(super) fn is_copy(kind: Kind, ip: &Ip<'_>, earlier: Earlier, part: &Part, si
 pub(super) struct Recent {
     index: Vec<Set>,
     known: Vec<Known>,
+    /// What further points saw, apart: few packets pass so many.
+    further: Vec<[Place; FURTHER]>,
     /// The packet that gives way next, once there is no more room.
     oldest: usize,
 }
@@ -396,6 +433,7 @@ impl Default for Recent {
             index: vec![Set::default(); SETS],
             // Nothing is touched before it is used; and it never has to move while packets wait.
             known: Vec::with_capacity(SETS * WAYS),
+            further: Vec::with_capacity(SETS * WAYS),
             oldest: 0,
         }
     }
@@ -435,13 +473,14 @@ impl Recent {
     }
 
     /// A packet equal to one that was seen lately.
-    pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<&mut Known> {
+    pub(super) fn find(&mut self, id: u64, now: Timestamp) -> Option<Found<'_>> {
         let (set, tag) = place_of(id);
         let place = self.index.get(set)?.place(tag)?;
         // Another packet may have its place by now.
         let known = self.known.get_mut(place)?;
         let age = now.since(known.first);
-        (known.id == id && age.abs() <= WINDOW).then_some(known)
+        let further = &mut self.further;
+        (known.id == id && age.abs() <= WINDOW).then_some(Found { known, further })
     }
 
     /// Remembers a packet of a flow (slot and serial) that was not found; one that is too old to be found gives way, else the

@@ -298,7 +298,8 @@ impl Tracker {
         self.follow(packet, None).taken
     }
 
-    /// The same; `coming` is what was told of this very packet before.
+    /// The same; `coming` is what was told of this very packet before. Inlined, as what comes of it is read at once.
+    #[inline(always)]
     fn track_as(&mut self, packet: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let Network::Ip(ip) = &packet.packet.network else {
             return None;
@@ -339,6 +340,7 @@ impl Tracker {
         Some((self.table.flow(slot)?.key, side))
     }
 
+    #[inline(always)]
     fn take(&mut self, packet: &Shown<'_>, ip: &Ip<'_>, coming: &Coming) -> Option<Tracked> {
         let Self { table, recent, .. } = self;
         let Coming {
@@ -355,7 +357,10 @@ impl Tracker {
             identity = Identity::of(&key, side, ip, true);
         }
         let known = recent.find(identity.id, now);
-        let before = known.as_ref().and_then(|k| table.still(k.slot, k.serial));
+        let before = known.as_ref().and_then(|known| {
+            let (slot, serial) = known.flow();
+            table.still(slot, serial)
+        });
         let slot = match before {
             Some(slot) => slot,
             None => place(table, live, hash, key, side, packet, ip),
@@ -406,6 +411,7 @@ impl Tracker {
     }
 
     /// Takes one packet, for the inventory and the firewalls to be taken there; `coming` is what was told of this very packet before.
+    #[inline(always)]
     pub(crate) fn follow(&mut self, packet: &Shown<'_>, coming: Option<&Coming>) -> Followed {
         let taken = self.track_as(packet, coming);
         let judged = taken.filter(|_| packet.place.firewall.is_some());
