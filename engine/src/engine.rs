@@ -282,7 +282,7 @@ impl Engine {
                 let outlook = self.tables.flows.tracker.outlook();
                 coming.push(outlook.coming(&frame.packet, point, frame.vlan, frame.segment));
             }
-            self.tables.flows.tracker.ahead(&mut coming);
+            self.tables.ahead(&mut coming);
             let known = |coming: &Coming| self.tables.flows.tracker.expected(coming);
             sink.ahead(coming.iter().flatten().filter_map(known));
             for ((frame, coming), index) in opened.iter().zip(&coming).zip(&mut index) {

@@ -53,6 +53,12 @@ impl Flows {
 }
 
 impl Tables {
+    /// Has all of a batch brought near.
+    pub(super) fn ahead(&self, coming: &mut [Option<Coming>]) {
+        self.flows.tracker.ahead(coming);
+        self.firewalls.ahead(coming);
+    }
+
     /// Takes a packet into all of them.
     pub(super) fn take(&mut self, shown: &Shown<'_>, coming: Option<&Coming>) -> Option<Tracked> {
         let followed = self.flows.take(shown, coming);

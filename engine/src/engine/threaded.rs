@@ -411,6 +411,9 @@ impl Share {
             if let Some(flows) = &self.flows {
                 flows.tracker.ahead(coming);
             }
+            if let Some(firewalls) = &self.firewalls {
+                firewalls.ahead(coming);
+            }
             for (coming, index) in coming.iter().zip(&mut indices) {
                 let before = all.get(index).copied();
                 let followed = records.with(index, points, |shown| {

@@ -26,7 +26,7 @@ use crate::flow::{FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_
 use crate::point::PointId;
 use crate::receive::Shown;
 use crate::time::{SECOND, Timestamp};
-use crate::track::{Followed, Noted, Sight, Tracked as TrackedPacket, Tracker};
+use crate::track::{Coming, Followed, Noted, Sight, Tracked as TrackedPacket, Tracker};
 use connection::{Connection, Life, Outcome};
 use order::Order;
 use segment::Segment;
@@ -166,13 +166,33 @@ impl Firewalls {
     }
 
     fn take_in_order(&mut self, shown: &Shown<'_>, followed: &Followed) {
+        let (session, number) = (shown.session, shown.number);
+        let goes_on = shown.place.firewall.is_some() && self.order.goes_on(session, number);
         if let Some((taken, flow)) = followed.taken.zip(followed.at_firewall)
             && let Some(packet) = self.read(shown, taken, flow)
         {
+            if goes_on && self.order.is_empty() {
+                self.settle(&packet);
+                return;
+            }
             self.order
-                .push(shown.session, shown.number, shown.arrival, packet);
+                .push(session, (number, goes_on), shown.arrival, packet);
         }
         self.settle_until(Some(shown.arrival));
+    }
+
+    /// Has the connections brought near that packets lead to which will come soon.
+    pub(crate) fn ahead(&self, coming: &[Option<Coming>]) {
+        if self.settings.is_empty() || !self.order.is_empty() {
+            return;
+        }
+        let keys = coming.iter().flatten().filter_map(|coming| {
+            let (point, flow) = coming.place()?;
+            self.settings.get(point.0 as usize)?.as_ref()?;
+            let query = (0, 0);
+            Some(Key { point, flow, query })
+        });
+        self.table.ahead(keys);
     }
 
     /// Judges what waits no longer at a time, though no packet came; without a time all of it: no packet will come any more.

@@ -1,7 +1,7 @@
 //! Packets in the order in which they passed: mirrors bring them in another one, and number them.
 //!
-//! Every packet waits for a moment, so that one that comes late finds its place by the number that its session gave it.
-//! Without numbers the order is that of arrival.
+//! Where a number is missing, packets wait for a moment, so that one that comes late finds its place by the number that its
+//! session gave it. Without numbers the order is that of arrival.
 
 use std::collections::VecDeque;
 
@@ -23,11 +23,20 @@ struct Held<T> {
     packet: T,
 }
 
+/// The packets of a session.
+#[derive(Debug)]
+struct Lane<T> {
+    /// The highest number of them.
+    last: Option<u32>,
+    /// Those that wait, in order.
+    waiting: VecDeque<Held<T>>,
+}
+
 /// Packets that wait, by session.
 #[derive(Debug)]
 pub(super) struct Order<T> {
-    lanes: Vec<VecDeque<Held<T>>>,
-    /// Arrival of the waiting packets: time, session, packet.
+    lanes: Vec<Lane<T>>,
+    /// The waiting packets in order of arrival: when each need not wait any longer, session, packet.
     queue: VecDeque<(Timestamp, usize, u64)>,
     next: u64,
     /// All of a session up to this packet are due.
@@ -50,23 +59,44 @@ impl<T> Order<T> {
         self.queue.is_empty() && self.until.is_none()
     }
 
-    /// Takes a packet in.
+    /// Notes the number of a session's next packet, whether it is to be judged or not. True if none is missing in front of it.
+    pub(super) fn goes_on(&mut self, session: SessionId, number: Option<u32>) -> bool {
+        let Some(lane) = self.lane(session) else {
+            return false;
+        };
+        let (Some(last), Some(number)) = (lane.last, number) else {
+            lane.last = lane.last.or(number);
+            return number.is_none();
+        };
+        if !(1..LATE).contains(&last.wrapping_sub(number)) {
+            lane.last = Some(number);
+        }
+        number.wrapping_sub(last) <= 1
+    }
+
+    fn lane(&mut self, session: SessionId) -> Option<&mut Lane<T>> {
+        let index = session.0 as usize;
+        if self.lanes.len() <= index {
+            self.lanes.resize_with(index + 1, || Lane {
+                last: None,
+                waiting: VecDeque::new(),
+            });
+        }
+        self.lanes.get_mut(index)
+    }
+
+    /// Takes a packet in. One that goes on waits for those that came before, not for itself.
     pub(super) fn push(
         &mut self,
         session: SessionId,
-        number: Option<u32>,
+        (number, goes_on): (Option<u32>, bool),
         arrival: Timestamp,
         packet: T,
     ) {
-        let index = session.0 as usize;
-        if self.lanes.len() <= index {
-            self.lanes.resize_with(index + 1, VecDeque::new);
-        }
-        let Some(lane) = self.lanes.get_mut(index) else {
+        let id = self.next;
+        let Some(Lane { waiting: lane, .. }) = self.lane(session) else {
             return;
         };
-        let id = self.next;
-        self.next += 1;
         let later = |held: &&Held<T>| match (held.number, number) {
             (Some(held), Some(number)) => (1..LATE).contains(&held.wrapping_sub(number)),
             _ => false,
@@ -78,14 +108,18 @@ impl<T> Order<T> {
         } else {
             lane.insert(place, held);
         }
-        self.queue.push_back((arrival, index, id));
+        self.next += 1;
+        let patience = if goes_on { 0 } else { WAIT };
+        let due = arrival.plus(patience);
+        self.queue.push_back((due, session.0 as usize, id));
     }
 
     /// The next packet that need not wait any longer; without a time none does.
     pub(super) fn next(&mut self, now: Option<Timestamp>) -> Option<T> {
         loop {
             if let Some((index, id)) = self.until {
-                let held = self.lanes.get_mut(index).and_then(VecDeque::pop_front);
+                let lane = self.lanes.get_mut(index);
+                let held = lane.and_then(|lane| lane.waiting.pop_front());
                 if held.as_ref().is_none_or(|held| held.id == id) {
                     self.until = None;
                 }
@@ -93,15 +127,14 @@ impl<T> Order<T> {
                     return Some(held.packet);
                 }
             }
-            let &(arrival, index, id) = self.queue.front()?;
-            let waits = now.is_some_and(|now| now.since(arrival) < WAIT);
-            if waits && self.queue.len() <= ROOM {
+            let &(due, index, id) = self.queue.front()?;
+            if now.is_some_and(|now| now < due) && self.queue.len() <= ROOM {
                 return None;
             }
             self.queue.pop_front();
             // One that came late went with those behind it.
             let lane = self.lanes.get(index)?;
-            if lane.iter().any(|held| held.id == id) {
+            if lane.waiting.iter().any(|held| held.id == id) {
                 self.until = Some((index, id));
             }
         }
@@ -121,7 +154,8 @@ mod tests {
         for (time, &number) in (0..).zip(numbers) {
             let arrival = Timestamp(time * MILLISECOND);
             let told = (number != 0).then_some(number);
-            order.push(SessionId(3), told, arrival, number);
+            let goes_on = order.goes_on(SessionId(3), told);
+            order.push(SessionId(3), (told, goes_on), arrival, number);
             out.extend(std::iter::from_fn(|| order.next(Some(arrival))));
         }
         out.extend(std::iter::from_fn(|| order.next(None)));
@@ -160,7 +194,7 @@ mod tests {
         let mut order = Order::new();
         let mut out = 0;
         for number in 0..20_000 {
-            order.push(SessionId(0), Some(number), Timestamp(0), number);
+            order.push(SessionId(0), (Some(number), false), Timestamp(0), number);
             while let Some(packet) = order.next(Some(Timestamp(0))) {
                 assert_eq!(packet, out);
                 out += 1;
@@ -170,9 +204,46 @@ mod tests {
     }
 
     #[test]
+    fn none_is_missing_in_front_of_those_that_go_on() {
+        let mut order = Order::<u32>::new();
+        let [first, other] = [SessionId(0), SessionId(1)];
+        let mut goes_on = |number| order.goes_on(first, Some(number));
+        assert!(!goes_on(u32::MAX), "one before it may be late");
+        assert!(goes_on(0));
+        assert!(goes_on(0), "one number, several packets");
+        assert!(!goes_on(2));
+        assert!(
+            goes_on(3),
+            "what is missing is missing in front of the other"
+        );
+        assert!(!goes_on(1), "it came late");
+        assert!(goes_on(4), "the late one was not the last");
+        assert!(!goes_on(900_000), "counted anew");
+        assert!(goes_on(900_001));
+        assert!(order.goes_on(other, None));
+    }
+
+    #[test]
+    fn who_goes_on_waits_only_for_those_that_came_before() {
+        let mut order = Order::new();
+        let [first, other] = [SessionId(0), SessionId(1)];
+        order.push(first, (Some(3), false), Timestamp(0), 3);
+        order.push(other, (None, true), Timestamp(1), 10);
+        order.push(first, (Some(2), false), Timestamp(2), 2);
+        order.push(first, (Some(4), true), Timestamp(3), 4);
+        assert_eq!(order.next(Some(Timestamp(WAIT - 1))), None);
+        let now = Some(Timestamp(WAIT));
+        let due: Vec<u32> = std::iter::from_fn(|| order.next(now)).collect();
+        assert_eq!(due, [2, 3, 10]);
+        let rest: Vec<u32> = std::iter::from_fn(|| order.next(None)).collect();
+        assert_eq!(rest, [4], "it came behind one that waits");
+        assert!(order.is_empty());
+    }
+
+    #[test]
     fn a_packet_is_given_once_its_time_has_come() {
         let mut order = Order::new();
-        order.push(SessionId(0), Some(7), Timestamp(0), 7);
+        order.push(SessionId(0), (Some(7), false), Timestamp(0), 7);
         assert_eq!(order.next(Some(Timestamp(WAIT - 1))), None);
         assert_eq!(order.next(Some(Timestamp(WAIT))), Some(7));
         assert_eq!(order.next(None), None);

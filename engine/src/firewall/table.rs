@@ -1,14 +1,16 @@
 //! The connections that the firewalls know: one table for all of them, bounded.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
+use arrayvec::ArrayVec;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::connection::{Connection, Life};
+use crate::engine::BATCH;
 use crate::flow::FlowKey;
 use crate::point::PointId;
-use crate::table::Seed;
+use crate::table::{Seed, fetch};
 use crate::time::{SECOND, Timestamp};
 
 /// Entries that are looked at for each new one: those whose time is over go.
@@ -21,13 +23,22 @@ const REMEMBERED: i64 = 3600 * SECOND;
 const MARKS: usize = 1 << 20;
 
 /// Names a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub point: PointId,
     pub flow: FlowKey,
     /// ICMP queries: who asks, because both ends may ask with one identifier; and the code, which is 0 in all that make
     /// sense.
     pub query: (u8, u8),
+}
+
+impl Hash for Key {
+    #[inline(always)]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let query = u16::from_be_bytes([self.query.0, self.query.1]);
+        state.write_u64(u64::from(self.point.0) << 16 | u64::from(query));
+        self.flow.hash(state);
+    }
 }
 
 /// A tracked connection.
@@ -99,6 +110,19 @@ impl Table {
             entry.is_some_and(|e| e.as_ref().is_some_and(|e| e.key == *key))
         };
         self.index.find(self.seed.hash_one(key), same).copied()
+    }
+
+    /// Has entries brought near: one after the other, so that all are waited for together.
+    pub(super) fn ahead(&self, keys: impl Iterator<Item = Key>) {
+        let guess = |key: Key| self.index.find(self.seed.hash_one(key), |_| true);
+        let slots: ArrayVec<u32, BATCH> = keys.filter_map(guess).copied().take(BATCH).collect();
+        for slot in slots {
+            let entries = self.entries.get(slot as usize..).unwrap_or_default();
+            // Its begin, and its end at the begin of the next one.
+            for entry in entries.iter().take(2) {
+                fetch(entry);
+            }
+        }
     }
 
     /// The entry of a connection, its time over or not.

@@ -61,6 +61,13 @@ impl Coming {
     }
 }
 
+impl Coming {
+    /// Where the packet was most probably seen, and its flow.
+    pub(crate) fn place(&self) -> Option<(PointId, FlowKey)> {
+        Some((self.point?, self.key))
+    }
+}
+
 impl Outlook {
     /// Works out what a packet will lead to, as far as it tells by itself. `point`: where it was seen, if that can be guessed.
     ///
