@@ -77,7 +77,7 @@ pub struct Ip<'a> {
 
 impl Packet<'_> {
     /// The same with other bytes in place of those that it borrows: TCP's options and the payload.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn with_bytes<'b>(&self, options: &'b [u8], payload: &'b [u8]) -> Packet<'b> {
         let network = match self.network {

@@ -122,7 +122,7 @@ impl<'a> Transport<'a> {
     }
 
     /// The same with other bytes in their place.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn with_bytes<'b>(&self, options: &'b [u8], payload: &'b [u8]) -> Transport<'b> {
         match *self {

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Builder;
 
+use arrayvec::ArrayVec;
+
 use super::tables::{Flows, Tables};
 use super::{BATCH, Engine};
 use crate::firewall::Firewalls;
@@ -23,6 +25,8 @@ pub const MOST_THREADS: u8 = 4;
 
 /// Packets that are handed over at once, while other threads have others to take: it costs as much as to take one.
 const HANDFUL: usize = 4 * BATCH;
+/// Frames that are laid out before the first of them is taken apart: what was just written is slow to read.
+const SOME: usize = 8;
 /// Batches that wait for a thread at most; what comes then waits at its source.
 const WAITING: usize = 16;
 
@@ -185,14 +189,16 @@ impl Threaded {
             }
             _ => return,
         };
-        for frame in frames {
-            engine.reach(frame.time);
-            let mut opened = Opened::whole(frame);
-            engine.receiver.open(&mut opened);
-            let sink = |mirrored: &Mirrored<'_>| line.batch.push(outlook, &mirrored.shown);
-            engine.receiver.accept(&opened, sink);
-            if line.batch.is_full() {
-                line.hand_over(engine.receiver.points());
+        for frames in frames.chunks(SOME) {
+            let mut opened: ArrayVec<Opened<'_>, SOME> = frames.iter().map(Opened::whole).collect();
+            for opened in &mut opened {
+                engine.reach(opened.frame.time);
+                engine.receiver.open(opened);
+                let sink = |mirrored: &Mirrored<'_>| line.batch.push(outlook, &mirrored.shown);
+                engine.receiver.accept(opened, sink);
+                if line.batch.is_full() {
+                    line.hand_over(engine.receiver.points());
+                }
             }
         }
         // What is at hand need not wait for more if nothing else is to be done.
@@ -415,22 +421,22 @@ impl Share {
                 firewalls.ahead(coming);
             }
             for (coming, index) in coming.iter().zip(&mut indices) {
-                let before = all.get(index).copied();
-                let followed = records.with(index, points, |shown| {
-                    let followed = match &mut self.flows {
-                        Some(flows) => flows.take(shown, coming.as_ref()),
-                        None => before.unwrap_or_default(),
+                records.with(index, points, |shown| {
+                    if let Some(flows) = &mut self.flows {
+                        all.push(flows.take(shown, coming.as_ref()));
+                    }
+                    let Some(followed) = all.get(index) else {
+                        return;
                     };
                     if let Some(inventory) = &mut self.inventory {
-                        inventory.note(shown, &followed);
+                        inventory.note(shown, followed);
                     }
                     if let Some(firewalls) = &mut self.firewalls {
-                        firewalls.take(shown, &followed);
+                        firewalls.take(shown, followed);
                     }
-                    followed
                 });
-                if before.is_none() {
-                    all.push(followed.unwrap_or_default());
+                if all.len() <= index {
+                    all.push(Followed::default());
                 }
             }
         }

@@ -343,18 +343,18 @@ impl Tracker {
     #[inline(always)]
     fn take(&mut self, packet: &Shown<'_>, ip: &Ip<'_>, coming: &Coming) -> Option<Tracked> {
         let Self { table, recent, .. } = self;
-        let Coming {
-            key, side, hash, ..
-        } = *coming;
+        // The key stays where it is: a copy would be read before it is written.
+        let key = &coming.key;
+        let (side, hash) = (coming.side, coming.hash);
         let mut identity = coming.identity;
         let (now, point) = (packet.arrival, packet.point);
         table.keep_bounds(now);
-        let guessed = coming.slot.filter(|slot| table.is_of(*slot, &key));
-        let live = guessed.or_else(|| table.find(hash, &key));
+        let guessed = coming.slot.filter(|slot| table.is_of(*slot, key));
+        let live = guessed.or_else(|| table.find(hash, key));
         if let Some(slot) = live
             && table.flow(slot).is_some_and(|flow| flow.coarse)
         {
-            identity = Identity::of(&key, side, ip, true);
+            identity = Identity::of(key, side, ip, true);
         }
         let known = recent.find(identity.id, now);
         let before = known.as_ref().and_then(|known| {
@@ -613,7 +613,7 @@ fn place(
     table: &mut Table,
     live: Option<u32>,
     hash: u64,
-    key: FlowKey,
+    key: &FlowKey,
     side: Side,
     packet: &Shown<'_>,
     ip: &Ip<'_>,
@@ -634,7 +634,7 @@ fn place(
         born = born.max(before);
     }
     let (originator, opening) = opening(ip, side);
-    table.open(hash, key, (originator, opening), born, packet)
+    table.open(hash, *key, (originator, opening), born, packet)
 }
 
 impl AtPoint<'_> {
