@@ -24,11 +24,11 @@ use crate::track::{Coming, Followed, Noted, Outlook};
 pub const MOST_THREADS: u8 = 4;
 
 /// Packets that are handed over at once, while other threads have others to take: it costs as much as to take one.
-const HANDFUL: usize = 4 * BATCH;
+const HANDFUL: usize = 12 * BATCH;
 /// Frames that are laid out before the first of them is taken apart: what was just written is slow to read.
 const SOME: usize = 8;
 /// Batches that wait for a thread at most; what comes then waits at its source.
-const WAITING: usize = 16;
+const WAITING: usize = 6;
 
 /// An engine on one thread or several.
 pub struct Threaded {

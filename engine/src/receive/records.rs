@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::track::SAMPLE;
 
 /// A batch is full with so many bytes: messages of ICMP may be long.
-const FULL: usize = 16 << 10;
+const FULL: usize = 48 << 10;
 
 /// Packets in the order in which they came.
 #[derive(Debug, Default)]
