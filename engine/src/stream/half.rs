@@ -11,7 +11,10 @@ mod edges;
 mod holes;
 mod selected;
 
+use std::cell::RefCell;
+
 use super::event::{Counts, Event, Note, Segment};
+use super::history::{History, Place};
 use super::pending::Pending;
 use super::policy::Policy;
 use super::ranges::Ranges;
@@ -29,6 +32,8 @@ const LEAD: u64 = 1 << 24;
 /// What a direction is told together with a segment.
 pub(super) struct Surroundings<'a> {
     pub policy: &'a Policy,
+    /// What all streams remember.
+    pub history: &'a RefCell<History>,
     pub side: Side,
     /// Time that the capture has reached.
     pub now: Timestamp,
@@ -76,8 +81,8 @@ pub(super) struct Half {
     selected: Option<Box<Selected>>,
     /// Bytes that were given up.
     missed: Ranges,
-    /// The bytes in front of `next`, if nothing is missing among them.
-    history: Vec<u8>,
+    /// Where the bytes in front of `next` are remembered, if nothing is missing there.
+    history: Option<Place>,
     /// Time of the last segment, and how long after the one before it came, in nanoseconds.
     touched: Timestamp,
     rested: i64,
@@ -108,9 +113,9 @@ impl Half {
         self.pending.memory() + self.cuts.memory() + selected
     }
 
-    /// Delivered bytes kept.
-    pub fn remembered(&self) -> usize {
-        self.history.capacity() + self.missed.memory()
+    /// Bytes that it takes to know what was given up.
+    pub fn missed(&self) -> usize {
+        self.missed.memory()
     }
 
     /// Has brought near what most segments touch.
@@ -122,22 +127,9 @@ impl Half {
         fetch(&self.counts.restarted);
     }
 
-    /// The same of what tells where the delivered bytes are that it keeps.
-    pub fn fetch_remembered(&self) {
-        fetch(&self.missed);
-        fetch(&self.history);
-    }
-
-    /// The same of their end, if this is near.
-    pub fn fetch_history(&self) {
-        if let Some(last) = self.history.last() {
-            fetch(last);
-        }
-    }
-
-    /// Forgets delivered bytes.
+    /// Forgets what was delivered and given up.
     pub fn forget(&mut self) {
-        self.history = Vec::new();
+        self.history = None;
         self.missed = Ranges::default();
     }
 

@@ -18,6 +18,7 @@
 
 mod event;
 mod half;
+mod history;
 mod loss;
 mod pending;
 mod policy;

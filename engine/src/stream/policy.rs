@@ -18,7 +18,8 @@ pub struct Policy {
     /// Which bytes count where segments contradict each other.
     pub overlap: Overlap,
     /// Bytes held for all streams together, with everything that they cost: half for data that waits behind holes, one
-    /// eighth for delivered bytes that later ones are compared with, three eighths for the streams themselves.
+    /// eighth for delivered bytes that later ones are compared with and for what was given up, three eighths for the streams
+    /// themselves.
     pub memory: usize,
     /// Bytes that may wait in one direction of one stream.
     pub stream_memory: usize,
@@ -65,9 +66,14 @@ impl Policy {
         self.memory / 2
     }
 
-    /// Delivered bytes kept to compare others with.
+    /// Delivered bytes kept to compare others with, in all streams.
     pub(super) fn history(&self) -> usize {
-        self.memory / 8
+        self.memory / 32 * 3
+    }
+
+    /// Bytes that it takes to know what was given up, in all streams.
+    pub(super) fn missed(&self) -> usize {
+        self.memory / 32
     }
 
     /// Bytes for the streams themselves.

@@ -1,13 +1,12 @@
 //! All streams of a run, within one bound of memory.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-
-use arrayvec::ArrayVec;
 
 use super::event::{Event, Segment};
 use super::half::{Half, Surroundings};
+use super::history::History;
 use super::policy::Policy;
-use crate::BATCH;
 use crate::flow::Side;
 use crate::table::{Map, fetch};
 use crate::time::Timestamp;
@@ -48,8 +47,10 @@ struct Books {
     deadlines: VecDeque<(Timestamp, u64, Side)>,
     /// Bytes in all that waits.
     pending: usize,
-    /// Bytes in all that is remembered.
-    history: usize,
+    /// Bytes that it takes to know what was given up.
+    missed: usize,
+    /// What was delivered.
+    history: RefCell<History>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +74,8 @@ impl Streams {
                 waiting: BTreeSet::new(),
                 deadlines: VecDeque::new(),
                 pending: 0,
-                history: 0,
+                missed: 0,
+                history: RefCell::new(History::new(policy.history())),
             },
             refused: 0,
         }
@@ -82,7 +84,8 @@ impl Streams {
     /// Bytes held, with everything that they cost.
     pub fn memory(&self) -> usize {
         self.books.pending
-            + self.books.history
+            + self.books.missed
+            + self.books.history.borrow().memory()
             + self.all.len() * (size_of::<Stream>() + PLACES)
             + self.forgotten()
     }
@@ -97,23 +100,10 @@ impl Streams {
         self.all.is_empty()
     }
 
-    /// Has the streams brought near that segments will come of soon, and those that will make room for them.
+    /// Has the streams brought near that segments will come of soon.
     pub fn ahead(&self, flows: &[(u64, Side)]) {
-        let flows = flows.get(..BATCH).unwrap_or(flows);
-        let mut near = ArrayVec::<_, { 2 * BATCH }>::new();
         for stream in flows.iter().filter_map(|(flow, _)| self.all.get(flow)) {
             stream.fetch();
-            near.push(stream);
-        }
-        if self.books.history > self.books.policy.history() / 2 {
-            let leaving = self.queue.iter().take(flows.len());
-            for stream in leaving.filter_map(|flow| self.all.get(flow)) {
-                stream.halves.iter().for_each(Half::fetch_remembered);
-                near.push(stream);
-            }
-        }
-        for stream in near {
-            stream.halves.iter().for_each(Half::fetch_history);
         }
     }
 
@@ -166,7 +156,7 @@ impl Streams {
         for (side, half) in stream.halves.iter().enumerate() {
             books.waiting.remove(&(half.waiting(), flow, side));
             books.pending -= half.waiting();
-            books.history -= half.remembered();
+            books.missed -= half.missed();
         }
         let word = (flow / 64) as usize;
         if self.forgotten.len() <= word {
@@ -186,6 +176,7 @@ impl Streams {
         }
         self.queue.clear();
         self.books.deadlines.clear();
+        self.books.history.get_mut().clear();
     }
 
     fn begin(&mut self, flow: u64, sink: Sink<'_>) -> bool {
@@ -243,7 +234,7 @@ impl Streams {
         }
     }
 
-    /// Keeps the bounds: of one direction, of all that waits, of all that is remembered.
+    /// Keeps the bounds: of one direction, of all that waits, of what is known to be given up.
     fn make_room(&mut self, sink: Sink<'_>) {
         let Self {
             all, books, queue, ..
@@ -255,12 +246,12 @@ impl Streams {
                 books.with(stream, (flow, side), false, sink, Half::give_way);
             }
         }
-        while books.history > books.policy.history()
+        while books.missed > books.policy.missed()
             && let Some(flow) = queue.pop_front()
         {
             if let Some(stream) = all.get_mut(&flow) {
                 for half in &mut stream.halves {
-                    books.history -= half.remembered();
+                    books.missed -= half.missed();
                     half.forget();
                 }
                 queue.push_back(flow);
@@ -283,6 +274,7 @@ impl Books {
         let (half, peer) = if side == 0 { (zero, one) } else { (one, zero) };
         let around = Surroundings {
             policy: &self.policy,
+            history: &self.history,
             side,
             now: self.now,
             ending,
@@ -290,7 +282,7 @@ impl Books {
             peer_ended: peer.ended() && peer.restarts() == half.restarts()
                 || peer.restarts() > half.restarts(),
         };
-        let (waited, remembered) = (half.waiting(), half.remembered());
+        let (waited, missed) = (half.waiting(), half.missed());
         let result = work(half, &around, &mut |event| sink(flow, event));
         let waits = half.waiting();
         if waits != waited {
@@ -300,7 +292,7 @@ impl Books {
             }
             self.pending = self.pending - waited + waits;
         }
-        self.history = self.history - remembered + half.remembered();
+        self.missed = self.missed - missed + half.missed();
         result
     }
 

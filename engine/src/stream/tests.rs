@@ -47,6 +47,20 @@ fn tell(told: &mut Vec<String>, event: Event<'_>) {
 }
 
 impl Run {
+    /// Ends all streams; bytes of side 0 that contradicted others.
+    fn conflicts(&mut self) -> u64 {
+        let mut conflict = 0;
+        self.streams.finish(&mut |_, event| {
+            if let Event::End {
+                side: 0, counts, ..
+            } = event
+            {
+                conflict = counts.conflict;
+            }
+        });
+        conflict
+    }
+
     fn new() -> Self {
         Self::with(Policy::default())
     }
@@ -303,6 +317,21 @@ fn the_tail_of_a_cut_segment_may_come_from_another_point() {
 }
 
 #[test]
+fn what_comes_again_is_compared_with_each_segment_that_it_covers() {
+    let mut run = Run::new().open();
+    for (number, text) in [(100, "abc"), (103, "def"), (106, "ghi"), (109, "jkl")] {
+        run.push(0, ACK, number, 500, text);
+        // Another stream stands between them.
+        run.push(1, ACK, 500 + number, 100, "------");
+    }
+    run.push(0, ACK, 101, 500, "bcdefghij");
+    run.push(0, ACK, 104, 500, "ef");
+    run.push(0, ACK, 101, 500, "Xcde_gYi");
+    run.push(0, ACK, 111, 500, "Zmn");
+    assert_eq!(run.conflicts(), 4);
+}
+
+#[test]
 fn bytes_that_contradict_are_counted_and_the_policy_decides() {
     for (overlap, waiting) in [(Overlap::First, "def"), (Overlap::Last, "dXf")] {
         let mut run = Run::with(Policy {
@@ -316,15 +345,7 @@ fn bytes_that_contradict_are_counted_and_the_policy_decides() {
         run.push(0, ACK, 100, 500, "abc");
         assert_eq!(run.told(), ["0@0 abc".to_owned(), format!("0@3 {waiting}")]);
         run.push(0, ACK, 101, 500, "BC");
-        let mut conflict = 0;
-        run.streams.finish(&mut |_, event| {
-            if let Event::End {
-                side: 0, counts, ..
-            } = event
-            {
-                conflict = counts.conflict;
-            }
-        });
+        let conflict = run.conflicts();
         assert_eq!(conflict, 3, "delivered bytes stay, whatever comes");
     }
 }

@@ -3,12 +3,8 @@
 use super::{Half, Phase, Sink, Surroundings};
 use crate::stream::event::{Event, Note};
 use crate::stream::pending::differing;
-use crate::stream::policy::Policy;
 use crate::stream::ranges::Ranges;
 use crate::time::Timestamp;
-
-/// Delivered bytes that later ones are compared with.
-const HISTORY: usize = 16 << 10;
 
 impl Half {
     pub(super) fn store(
@@ -56,12 +52,25 @@ impl Half {
 
     /// Bytes in front of `next`: known ones, which may contradict, or late ones.
     fn compare(&mut self, position: u64, bytes: &[u8], around: &Surroundings<'_>, sink: Sink<'_>) {
-        let from = self.next - self.history.len() as u64;
+        let mut from = self.next;
+        let mut conflicts = 0;
+        for piece in around.history.borrow().pieces(self.history) {
+            let end = from;
+            from = end.saturating_sub(piece.len() as u64);
+            let both = from.max(position)..end.min(position + bytes.len() as u64);
+            let part = |first: u64| (both.start - first) as usize..(both.end - first) as usize;
+            if !both.is_empty()
+                && let Some(kept) = piece.get(part(from))
+                && let Some(come) = bytes.get(part(position))
+            {
+                conflicts += differing(kept, come);
+            }
+            if from <= position {
+                break;
+            }
+        }
         let unknown = from.saturating_sub(position).min(bytes.len() as u64) as usize;
-        let (before, known) = bytes.split_at(unknown);
-        let start = (position.max(from) - from) as usize;
-        let kept = self.history.get(start..start + known.len());
-        let conflicts = kept.map_or(0, |kept| differing(kept, known));
+        let (before, _) = bytes.split_at(unknown);
         if conflicts > 0 {
             self.note(Note::Conflict, conflicts, around, sink);
         }
@@ -98,7 +107,7 @@ impl Half {
             });
             self.next += bytes.len() as u64;
             self.last = Some(time);
-            self.remember(bytes, around.policy);
+            self.history = around.history.borrow_mut().push(self.history, bytes);
         }
         if !beyond.is_empty() {
             self.note(Note::Limit, beyond.len() as u64, around, sink);
@@ -107,25 +116,6 @@ impl Half {
             self.cuts = Ranges::default();
             self.forget();
         }
-    }
-
-    fn remember(&mut self, bytes: &[u8], policy: &Policy) {
-        let most = HISTORY.min(policy.history() / 2);
-        let tail = bytes
-            .get(bytes.len().saturating_sub(most)..)
-            .unwrap_or_default();
-        // Twice the room, so that bytes are moved once and not with every segment.
-        if self.history.len() + tail.len() > 2 * most {
-            let keep = most.saturating_sub(tail.len());
-            let drop = self.history.len().saturating_sub(keep);
-            self.history.drain(..drop);
-        }
-        let wanted = self.history.len() + tail.len();
-        if wanted > self.history.capacity() {
-            self.history
-                .reserve_exact((2 * wanted).min(2 * most) - self.history.len());
-        }
-        self.history.extend_from_slice(tail);
     }
 
     /// Delivers whatever waits without a hole in front.

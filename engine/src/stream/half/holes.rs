@@ -128,7 +128,7 @@ impl Half {
                 to,
                 cause,
             }));
-            self.history = Vec::new();
+            self.history = None;
             self.missed.add(self.next, end);
             self.next = end;
             self.cuts.forget_before(end);

@@ -237,5 +237,6 @@ fn blocks_cost_nothing_where_nothing_waits_and_little_where_something_does() {
     let cost = run.streams.memory() - before;
     assert!((2000..10_000).contains(&cost), "{cost}");
     run.push(0, ACK, 50_100, 500, "-");
-    assert!(run.streams.memory() < 60_000, "{}", run.streams.memory());
+    // What is left are the ends of what was delivered.
+    assert!(run.streams.memory() < 70_000, "{}", run.streams.memory());
 }
