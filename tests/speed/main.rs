@@ -66,7 +66,7 @@ struct Compare {
     #[command(flatten)]
     captures: Captures,
 
-    /// These alone: mirrorscope (or mirrorscope1, mirrorscope2, mirrorscope4), reassembly, streams, dd, tcpdump,
+    /// These alone: mirrorscope (or mirrorscope1 to mirrorscope4), reassembly, streams, dd, tcpdump,
     /// capinfos, argus, softflowd, nfpcapd, tcptrace, tcpflow, tshark
     #[arg(long, value_delimiter = ',')]
     tools: Option<Vec<String>>,

@@ -183,6 +183,7 @@ impl Tool {
             [
                 report("", 1),
                 report(", 2 threads", 2),
+                report(", 3 threads", 3),
                 report(", 4 threads", 4),
                 reassembly,
                 streams,
