@@ -9,6 +9,7 @@ use crate::flow::{FlowKey, Side};
 use crate::pack::{Pack, Packer, Unpacker, packed};
 use crate::point::PointId;
 use crate::session::SessionId;
+use crate::table::word;
 use crate::tcp::Conversation;
 use crate::time::Timestamp;
 
@@ -70,7 +71,6 @@ impl Pack for Seen {
 
 /// MAC addresses as numbers.
 fn packed_words(macs: Option<([u8; 6], [u8; 6])>) -> Option<(u64, u64)> {
-    let word = |[a, b, c, d, e, f]: [u8; 6]| u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     macs.map(|(source, destination)| (word(source), word(destination)))
 }
 

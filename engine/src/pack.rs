@@ -295,16 +295,6 @@ impl Pack for i64 {
     }
 }
 
-impl Pack for usize {
-    fn pack(&self, like: &Self, out: &mut Packer) {
-        (*self as u64).pack(&(*like as u64), out);
-    }
-
-    fn unpack(like: &Self, from: &mut Unpacker<'_>) -> Self {
-        u64::unpack(&(*like as u64), from) as Self
-    }
-}
-
 impl Pack for bool {
     fn pack(&self, like: &Self, out: &mut Packer) {
         out.bit(self != like);

@@ -43,11 +43,10 @@ pub enum What {
 }
 
 /// What keeps the model from knowing what the firewall knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Doubt {
     /// The model had no room left, and forgot connections.
-    #[default]
     Evicted,
     /// Headers of the connection's packets were cut.
     Cut,

@@ -1,8 +1,7 @@
 //! What packets will lead to, told before their turn comes: the memory of their flows is on its way while others are taken.
 //!
 //! A packet of one flow among many thousands waits several times for memory, each time as long as the rest of its analysis
-//! takes: for the way to its flow, for the flow, for its parts, for their analyses. Packets of a batch wait for each of these
-//! together. Nothing comes of it but time.
+//! takes: for the way to its flow, for the flow, for its parts. Packets of a batch wait for each of these together. Nothing comes of it but time.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -59,9 +58,7 @@ impl Coming {
             copy: false,
         }
     }
-}
 
-impl Coming {
     /// Where the packet was most probably seen, and its flow.
     pub(crate) fn place(&self) -> Option<(PointId, FlowKey)> {
         Some((self.point?, self.key))

@@ -2,9 +2,7 @@
 
 use super::away::Held;
 use super::table::{Flow, Table};
-use super::unmatched::Noted;
-use crate::firewall::Unmatched;
-use crate::point::PointId;
+use super::unmatched::{Noted, Unmatcheds};
 use crate::table::Map;
 use crate::tcp::Phase;
 use crate::time::{SECOND, Timestamp};
@@ -33,7 +31,7 @@ pub(crate) struct Gone {
     pub(super) flow: Flow,
     pub(super) held: Held,
     /// What firewalls could not match of it.
-    pub(super) unmatched: Vec<(PointId, Unmatched)>,
+    pub(super) unmatched: Unmatcheds,
 }
 
 /// Flows that left the table before they were told.
@@ -74,14 +72,8 @@ impl Departed {
     /// Notes a packet of a flow that waits.
     pub fn note(&mut self, noted: &Noted) {
         let place = self.places.get(&noted.packet.flow);
-        let Some(gone) = place.and_then(|&place| self.gone.get_mut(place)) else {
-            return;
-        };
-        let mut known = gone.unmatched.iter_mut();
-        if let Some((_, known)) = known.find(|known| known.0 == noted.point) {
-            noted.count(known);
-        } else {
-            gone.unmatched.push((noted.point, noted.counted()));
+        if let Some(gone) = place.and_then(|&place| self.gone.get_mut(place)) {
+            gone.unmatched.note(noted);
         }
     }
 

@@ -20,12 +20,11 @@ use std::ops::Range;
 
 use mirrorscope_dissectors::{Ip, Network, Transport};
 
-use crate::firewall::Unmatched;
 use crate::flow::{
     FlowKey, Side, icmp_request, icmp6_request, is_icmp_error, is_icmp6_error, protocol,
 };
 use crate::observation::{FlowObserved, Observation, Opening, QuotedBy, Sum, Visible};
-use crate::point::{Point, PointId};
+use crate::point::Point;
 use crate::receive::{Delivery, Shown};
 use crate::site::{Role, Tenant, Tenants, untenanted};
 use crate::table::Seed;
@@ -42,6 +41,7 @@ pub(crate) use identity::SAMPLE;
 use identity::{Identity, Look, Recent, is_copy};
 use pieces::Pieces;
 use table::{AtPoint, Flow, Quotation, Table};
+use unmatched::Unmatcheds;
 
 pub(crate) use unmatched::Noted;
 
@@ -506,8 +506,7 @@ impl Tracker {
     fn observe(&self, flow: &Flow, points: &[Point], evidence: &[PointEvidence]) -> FlowObserved {
         let held = self.table.held(flow);
         let view = self.table.view(flow, held.as_ref());
-        let unmatched = |point| self.table.unmatched.get(flow.serial, point);
-        observed(flow, view, unmatched, points, evidence)
+        observed(flow, view, &self.table.unmatched, points, evidence)
     }
 
     /// From now on flows that give way before they were told are kept: so many at most.
@@ -531,12 +530,8 @@ impl Tracker {
         points: &[Point],
         evidence: &[PointEvidence],
     ) -> FlowObserved {
-        let unmatched = |point| {
-            let mut known = gone.unmatched.iter();
-            known.find(|known| known.0 == point).map(|known| known.1)
-        };
         let view = View::Held(&gone.held);
-        observed(&gone.flow, view, unmatched, points, evidence)
+        observed(&gone.flow, view, &gone.unmatched, points, evidence)
     }
 
     /// Flows at some places that are over at a time, and those that go on as `goes_on` says of when they began and had their last
@@ -577,12 +572,13 @@ impl Tracker {
 fn observed(
     flow: &Flow,
     view: View<'_>,
-    unmatched: impl Fn(PointId) -> Option<Unmatched>,
+    unmatched: &Unmatcheds,
     points: &[Point],
     evidence: &[PointEvidence],
 ) -> FlowObserved {
     let parts = view.parts().map(|part| {
-        let mut observation = part.observation(flow.key, unmatched(part.point));
+        let unmatched = unmatched.get(flow.serial, part.point);
+        let mut observation = part.observation(flow.key, unmatched);
         let index = part.point.0 as usize;
         if let (Some(point), Some(evidence)) = (points.get(index), evidence.get(index)) {
             observation.visible = visible(&observation, point, evidence);

@@ -1,5 +1,5 @@
-//! What firewalls could not match of the flows in the table. Few flows have any of it, so it stands apart from them, and leaves
-//! the table with its flow.
+//! What firewalls could not match of flows. Few flows have any of it, so it stands apart from those in the table, and leaves it
+//! with its flow.
 
 use super::Tracked;
 use crate::firewall::{Doubt, FirstUnmatched, Unmatched};
@@ -19,30 +19,17 @@ pub(crate) struct Noted {
     pub doubt: Option<Doubt>,
 }
 
-impl Noted {
-    /// Counts it besides others.
-    pub(super) fn count(&self, unmatched: &mut Unmatched) {
-        unmatched.count(self.unmatched.side, self.doubt);
-    }
-
-    /// It alone.
-    pub(super) fn counted(&self) -> Unmatched {
-        let mut unmatched = Unmatched::new(self.unmatched);
-        self.count(&mut unmatched);
-        unmatched
-    }
-}
-
 /// By the number of the flow, and the point.
 #[derive(Debug, Default)]
 pub(super) struct Unmatcheds(Map<(u64, PointId), Unmatched>);
 
 impl Unmatcheds {
-    /// Notes a packet of a flow that is in the table.
+    /// Notes a packet.
     pub(super) fn note(&mut self, noted: &Noted) {
         let place = (noted.packet.flow, noted.point);
         let first = || Unmatched::new(noted.unmatched);
-        noted.count(self.0.entry(place).or_insert_with(first));
+        let known = self.0.entry(place).or_insert_with(first);
+        known.count(noted.unmatched.side, noted.doubt);
     }
 
     /// What is known of a flow at a point.
@@ -51,15 +38,15 @@ impl Unmatcheds {
     }
 
     /// Forgets what is known of a flow at some points, and gives it.
-    pub(super) fn take(
-        &mut self,
-        serial: u64,
-        points: impl Iterator<Item = PointId>,
-    ) -> Vec<(PointId, Unmatched)> {
+    pub(super) fn take(&mut self, serial: u64, points: impl Iterator<Item = PointId>) -> Self {
         if self.0.is_empty() {
-            return Vec::new();
+            return Self::default();
         }
-        let known = points.filter_map(|point| Some((point, self.0.remove(&(serial, point))?)));
-        known.collect()
+        let places = points.map(|point| (serial, point));
+        Self(
+            places
+                .filter_map(|place| self.0.remove_entry(&place))
+                .collect(),
+        )
     }
 }
