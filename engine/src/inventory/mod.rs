@@ -63,14 +63,35 @@ const ALIVE: i64 = 10 * SECOND;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     scope: u32,
-    mac: Mac,
+    /// Its MAC address as one word: each packet is looked up by it, and bytes that were just written one by one are read slowly
+    /// as a whole.
+    word: u64,
 }
 
-/// In one word: each packet that is looked at is looked up by it.
+impl Key {
+    #[inline(always)]
+    fn new(scope: u32, mac: Mac) -> Self {
+        let word = word(mac);
+        Self { scope, word }
+    }
+
+    fn mac(self) -> Mac {
+        let [_, _, mac @ ..] = self.word.to_be_bytes();
+        mac
+    }
+
+    /// Its place among those looked at lately.
+    #[inline(always)]
+    fn quick(self) -> usize {
+        let [.., fifth, sixth] = self.word.to_be_bytes();
+        usize::from(sixth ^ fifth.rotate_left(3)) % QUICK
+    }
+}
+
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(u128::from(self.scope) << 64 | u128::from(word(self.mac)));
+        state.write_u128(u128::from(self.scope) << 64 | u128::from(self.word));
     }
 }
 
@@ -105,8 +126,7 @@ struct Place {
 #[derive(Clone, Copy, Debug, Default)]
 struct Quick {
     scope: u32,
-    /// Its MAC address, as a word.
-    mac: u64,
+    word: u64,
     /// Frames whose identity has one of these bits are passed over.
     mask: u64,
     until: Timestamp,
@@ -115,7 +135,7 @@ struct Quick {
 impl Quick {
     #[inline]
     fn is(&self, key: Key) -> bool {
-        self.mac == word(key.mac) && self.scope == key.scope
+        self.word == key.word && self.scope == key.scope
     }
 }
 
@@ -192,7 +212,7 @@ impl Inventory {
         let stations = self.stations.iter();
         stations
             .filter(|(_, station)| station.router)
-            .map(|(key, _)| key.mac)
+            .map(|(key, _)| key.mac())
     }
 
     /// Takes one packet, as the flow table took it.
@@ -209,10 +229,7 @@ impl Inventory {
         if is_group(macs.source) || macs.source == [0; 6] {
             return;
         }
-        let key = Key {
-            scope: followed.scope,
-            mac: macs.source,
-        };
+        let key = Key::new(followed.scope, macs.source);
         let frame = |identity| Frame {
             packet,
             key,
@@ -265,7 +282,7 @@ impl Inventory {
     #[inline]
     fn passed_over(&mut self, key: Key, identity: u64, arrival: Timestamp) -> bool {
         self.pace.count(arrival);
-        let known = &self.quick[quick(key.mac)];
+        let known = &self.quick[key.quick()];
         let mask = if known.is(key) && arrival < known.until {
             known.mask
         } else {
@@ -283,9 +300,9 @@ impl Inventory {
             station.relax(arrival);
             station.mask | self.pace.mask
         });
-        self.quick[quick(key.mac)] = Quick {
+        self.quick[key.quick()] = Quick {
             scope: key.scope,
-            mac: word(key.mac),
+            word: key.word,
             mask,
             until: arrival.plus(SECOND),
         };
@@ -295,7 +312,7 @@ impl Inventory {
     fn ip(&mut self, frame: &Frame<'_, '_>, ip: &Ip<'_>) {
         let key = frame.key;
         let own = {
-            let said = neighbour::discovery(ip, key.mac);
+            let said = neighbour::discovery(ip, key.mac());
             self.meet(frame);
             if let Some(said) = said {
                 self.said(frame, said, Known::DISCOVERY);
@@ -321,7 +338,7 @@ impl Inventory {
     }
 
     fn arp(&mut self, frame: &Frame<'_, '_>, arp: &Arp) {
-        let said = neighbour::arp(arp, frame.key.mac);
+        let said = neighbour::arp(arp, frame.key.mac());
         let content = (
             arp.operation,
             arp.sender_mac,
@@ -329,7 +346,7 @@ impl Inventory {
             arp.target_mac,
             arp.target_ip,
         );
-        let identity = FixedState::with_seed(1).hash_one((frame.key.mac, frame.to, content));
+        let identity = FixedState::with_seed(1).hash_one((frame.key.mac(), frame.to, content));
         let frame = &Frame { identity, ..*frame };
         self.meet(frame);
         if let Some(said) = said {
@@ -345,7 +362,7 @@ impl Inventory {
         self.place(packet);
         let station = self.stations.entry(key);
         station.meet(packet.time, packet.arrival, packet.point, frame.fresh);
-        station.router |= is_virtual(key.mac);
+        station.router |= is_virtual(key.mac());
         if let Some(vlan) = packet.vlan
             && !station.vlans.contains(&vlan)
         {
@@ -360,7 +377,7 @@ impl Inventory {
             let _ = station.segments.try_push(segment);
         }
         let mask = station.mask | self.pace.mask;
-        let known = &mut self.quick[quick(key.mac)];
+        let known = &mut self.quick[key.quick()];
         if known.is(key) {
             known.mask = mask;
         }
@@ -391,14 +408,14 @@ impl Inventory {
 
     fn claim(&mut self, key: Key, address: IpAddr, time: Timestamp) {
         let entry = self.addresses.entry((key.scope, address));
-        if let Some(claim) = entry.claims.iter_mut().find(|claim| claim.mac == key.mac) {
+        if let Some(claim) = entry.claims.iter_mut().find(|claim| claim.mac == key.mac()) {
             claim.activity.note(time);
             return;
         }
         let mut activity = Activity::default();
         activity.note(time);
         let claim = Claim {
-            mac: key.mac,
+            mac: key.mac(),
             activity,
         };
         entry.many |= entry.claims.try_push(claim).is_err();
@@ -409,7 +426,7 @@ impl Inventory {
         if is_virtual(mac) {
             return true;
         }
-        let next = Key { mac, ..from };
+        let next = Key::new(from.scope, mac);
         let known = self.stations.get(&next);
         if known.is_some_and(|station| station.router) {
             return true;
@@ -437,10 +454,7 @@ impl Inventory {
         if way == Some(Direction::Egress) || (is_group(frame.to) && way.is_none()) {
             return;
         }
-        let to = Key {
-            mac: frame.to,
-            ..key
-        };
+        let to = Key::new(key.scope, frame.to);
         let receiver = self.stations.get(&to).and_then(|station| station.port());
         let elsewhere = receiver.is_some_and(|port| port != packet.point);
         let station = self.stations.entry(key);
@@ -594,10 +608,7 @@ struct Seen {
 
 impl Seen {
     fn new(inventory: &Inventory, from: Key, group: &Group) -> Self {
-        let to = Key {
-            mac: group.to,
-            ..from
-        };
+        let to = Key::new(from.scope, group.to);
         let receiver = inventory.stations.get(&to).filter(|_| !is_group(group.to));
         let place = |point: &PointId| {
             let place = inventory.places.get(point.0 as usize).copied().flatten()?;
@@ -683,9 +694,4 @@ struct Frame<'p, 'a> {
     /// No other point saw it before.
     fresh: bool,
     identity: u64,
-}
-
-/// A station's place among those looked at lately.
-fn quick(mac: Mac) -> usize {
-    usize::from(mac[5] ^ mac[4].rotate_left(3)) % QUICK
 }

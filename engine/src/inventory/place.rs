@@ -190,10 +190,7 @@ impl Station {
             let Some((point, [site, other])) = crossed.way() else {
                 continue;
             };
-            let to = Key {
-                mac: crossed.to,
-                ..key
-            };
+            let to = Key::new(key.scope, crossed.to);
             let Some(peer) = inventory.stations.get(&to).filter(|peer| !peer.router) else {
                 continue;
             };
@@ -374,11 +371,11 @@ impl Inventory {
             .map(|own: &Own| (own.address, own.known.names(), own.first, own.last));
         Some(Endpoint {
             scope: key.scope,
-            mac: key.mac,
+            mac: key.mac(),
             addresses: own.collect(),
             more: station.more,
             router: station.router,
-            group: is_virtual(key.mac),
+            group: is_virtual(key.mac()),
             period: station.period?,
             stays,
             announced: station.announced.clone(),
@@ -442,7 +439,7 @@ impl Inventory {
                 }
                 changes.push(Change {
                     scope: key.scope,
-                    mac: key.mac,
+                    mac: key.mac(),
                     before: None,
                     addresses: station.addresses(),
                     from,
@@ -471,10 +468,7 @@ impl Inventory {
             .filter(|(_, address)| address.claims.len() > 1);
         let overlap = |((scope, address), entry): (&(u32, IpAddr), &super::Address)| {
             let station = |claim: &super::Claim| {
-                let key = Key {
-                    scope: *scope,
-                    mac: claim.mac,
-                };
+                let key = Key::new(*scope, claim.mac);
                 self.stations.get(&key)
             };
             let stations: Vec<&Station> = entry
@@ -512,10 +506,7 @@ impl Inventory {
         let mut shared: Vec<_> = several
             .map(|((scope, address), entry)| {
                 let claimant = |claim: &'_ super::Claim| {
-                    let key = Key {
-                        scope: *scope,
-                        mac: claim.mac,
-                    };
+                    let key = Key::new(*scope, claim.mac);
                     Some((key, self.stations.get(&key)?))
                 };
                 let claims = entry.claims.iter().filter_map(|claim| {
@@ -526,7 +517,7 @@ impl Inventory {
                     }
                     let stay = *station.lived(key, self).last()?;
                     (stay.strength > Strength::Seen).then_some(Claimant {
-                        mac: key.mac,
+                        mac: key.mac(),
                         station,
                         stay,
                         activity: &claim.activity,
@@ -577,7 +568,7 @@ fn handed_over(
 
 /// A station that sends at two places at once.
 fn conflict_of_mac(key: Key, station: &Station) -> Option<Conflict> {
-    if station.router || is_virtual(key.mac) {
+    if station.router || is_virtual(key.mac()) {
         return None;
     }
     let sure = |edge: &&Edge| {
@@ -608,7 +599,7 @@ fn conflict_of_mac(key: Key, station: &Station) -> Option<Conflict> {
         let sure = a.strength.max(b.strength) == Strength::Port;
         (turns.at_once() && sure && !here.same(there)).then(|| Conflict {
             scope: key.scope,
-            of: ConflictOf::Mac(key.mac),
+            of: ConflictOf::Mac(key.mac()),
             addresses: station.addresses(),
             places,
             turns,

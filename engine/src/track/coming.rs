@@ -31,11 +31,8 @@ pub(crate) struct Coming {
     pub(super) identity: Identity,
     /// The point that it was most probably seen at.
     point: Option<PointId>,
-    /// Where its flow most probably is, and the part of it.
+    /// Where its flow most probably is.
     pub(super) slot: Option<u32>,
-    part: Option<u32>,
-    /// It was seen before: what all points together saw is of no concern.
-    copy: bool,
 }
 
 impl Coming {
@@ -54,8 +51,6 @@ impl Coming {
             identity: Identity::of(&key, side, ip, false),
             point: None,
             slot: None,
-            part: None,
-            copy: false,
         }
     }
 
@@ -93,7 +88,7 @@ impl Tracker {
         Some((self.table.flow(coming.slot?)?.serial, coming.side))
     }
 
-    /// Has all of a batch brought near.
+    /// Has all of a batch brought near, step by step: each looks at what the one before it asked for.
     pub(crate) fn ahead(&self, batch: &mut [Option<Coming>]) {
         for coming in batch.iter().flatten() {
             self.recent.fetch(coming.identity.id);
@@ -101,28 +96,24 @@ impl Tracker {
         self.recent.fetch_oldest(batch.len());
         for coming in batch.iter_mut().flatten() {
             coming.slot = self.table.guess(coming.hash);
-        }
-        let slots = || batch.iter().flatten().filter_map(|coming| coming.slot);
-        for slot in slots() {
-            self.table.fetch(slot);
+            if let Some(slot) = coming.slot {
+                self.table.fetch(slot);
+            }
         }
         for coming in batch.iter().flatten() {
             self.recent.fetch_known(coming.identity.id);
+            if let Some(slot) = coming.slot {
+                self.table.fetch_heads(slot);
+            }
         }
-        for slot in slots() {
-            self.table.fetch_heads(slot);
-        }
-        for coming in batch.iter_mut().flatten() {
-            let (slot, point) = (coming.slot, coming.point);
-            coming.part = slot.and_then(|slot| self.table.guess_part(slot, point));
-            coming.copy = self.recent.knows(coming.identity.id);
-        }
-        let parts = || {
-            let known = batch.iter().flatten();
-            known.filter_map(|coming| Some((coming.slot?, coming.part?, !coming.copy)))
-        };
-        for (slot, part, union) in parts() {
-            self.table.fetch_part(slot, part, union);
+        for coming in batch.iter().flatten() {
+            if let Some(slot) = coming.slot
+                && let Some(part) = self.table.guess_part(slot, coming.point)
+            {
+                // Of a copy, what all points together saw is of no concern.
+                let copy = self.recent.knows(coming.identity.id);
+                self.table.fetch_part(slot, part, !copy);
+            }
         }
     }
 }
