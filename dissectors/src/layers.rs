@@ -29,6 +29,22 @@ pub(crate) struct Mark {
     end: u32,
 }
 
+impl Mark {
+    #[inline(always)]
+    pub(crate) fn new(protocol: Protocol, start: usize, end: usize) -> Self {
+        Self {
+            protocol,
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    /// Bytes of the frame in front of its first.
+    pub(crate) fn start(&self) -> usize {
+        self.start as usize
+    }
+}
+
 impl<'a> Layers<'a> {
     /// No layer of this frame yet.
     #[inline(always)]
@@ -73,7 +89,7 @@ impl<'a> Layers<'a> {
 
     /// All of them, each with its name and its place in the frame.
     pub(crate) fn placed(&self) -> impl Iterator<Item = (Protocol, usize, Layer<'a>)> {
-        let placed = |mark: &Mark| Some((mark.protocol, mark.start as usize, self.layer(mark)?));
+        let placed = |mark: &Mark| Some((mark.protocol, mark.start(), self.layer(mark)?));
         self.marks.iter().filter_map(placed)
     }
 
@@ -86,7 +102,7 @@ impl<'a> Layers<'a> {
     /// The bytes that one of these was read from.
     #[inline(always)]
     pub(crate) fn bytes(&self, mark: &Mark) -> &'a [u8] {
-        let range = mark.start as usize..mark.end as usize;
+        let range = mark.start()..mark.end as usize;
         self.frame.get(range).unwrap_or_default()
     }
 
@@ -106,12 +122,14 @@ impl<'a> Layers<'a> {
         let start = bytes
             .as_ptr()
             .addr()
-            .wrapping_sub(self.frame.as_ptr().addr()) as u32;
-        let _ = self.marks.try_push(Mark {
-            protocol,
-            start,
-            end: start.wrapping_add(bytes.len() as u32),
-        });
+            .wrapping_sub(self.frame.as_ptr().addr());
+        self.add(Mark::new(protocol, start, start.wrapping_add(bytes.len())));
+    }
+
+    /// The same of one whose place is known.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, mark: Mark) {
+        let _ = self.marks.try_push(mark);
     }
 }
 

@@ -40,6 +40,7 @@
 mod checksum;
 mod dissect;
 pub mod encap;
+mod familiar;
 pub mod fields;
 mod fragment;
 mod layers;
@@ -56,6 +57,7 @@ mod stripped;
 mod transport;
 mod usual;
 
+pub use familiar::Familiar;
 pub use fragment::{Fragment, FragmentPosition, Whole};
 pub use layers::{Layers, MAX_LAYERS};
 pub use link::LinkType;

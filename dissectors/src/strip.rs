@@ -65,8 +65,17 @@ impl<'a> Stripped<'a> {
     /// the same.
     #[inline(always)]
     fn walk<const USUAL: bool>(&mut self, first: Protocol, options: &Options) {
-        let mut place = Place::new(options);
-        let mut step = Some((first, self.inner.bytes));
+        self.walk_on::<USUAL>(Place::new(options), (first, self.inner.bytes));
+    }
+
+    /// The same from a header on whose place is known.
+    #[inline(always)]
+    pub(crate) fn walk_on<const USUAL: bool>(
+        &mut self,
+        mut place: Place<'a, '_>,
+        first: (Protocol, &'a [u8]),
+    ) {
+        let mut step = Some(first);
         while let Some((protocol, bytes)) = step {
             if USUAL && usual::starts_with(protocol) && !place.bare {
                 step = usual::take_off(self, &mut place, (protocol, bytes));

@@ -6,8 +6,8 @@ mod opened;
 mod records;
 
 use mirrorscope_dissectors::{
-    Carried, Direction, Encapsulation, Fragment, InnerFrame, Layer, LinkType, Mirror, Network,
-    Options, Packet, Protocol, Reason, Stop, Stripped, decapsulate,
+    Carried, Direction, Encapsulation, Familiar, Fragment, InnerFrame, Layer, LinkType, Mirror,
+    Network, Options, Packet, Protocol, Reason, Stop, Stripped, decapsulate,
 };
 
 use crate::fragment::{Arrival, FragmentCounts, Joined, Reassembler};
@@ -131,6 +131,8 @@ pub struct Mirrored<'a> {
 #[derive(Debug)]
 pub struct Receiver {
     fragments: Reassembler,
+    /// Outer headers that came before.
+    familiar: Familiar,
     state: State,
 }
 
@@ -169,6 +171,7 @@ impl Receiver {
         };
         Self {
             fragments: Reassembler::default(),
+            familiar: Familiar::default(),
             state,
         }
     }
@@ -241,13 +244,14 @@ impl Receiver {
 
     /// Takes one frame; `sink` gets each packet that it completes.
     pub fn receive(&mut self, frame: &Frame<'_>, sink: impl FnMut(&Mirrored<'_>)) {
-        let opened = Opened::of(frame, &self.state.options);
+        let mut opened = Opened::whole(frame);
+        self.open(&mut opened);
         self.accept(&opened, sink);
     }
 
     /// Takes a frame apart, for [`Self::accept`].
-    pub(crate) fn open(&self, frame: &mut Opened<'_>) {
-        frame.open(&self.state.options);
+    pub(crate) fn open(&mut self, frame: &mut Opened<'_>) {
+        frame.open_familiar(&self.state.options, &mut self.familiar);
     }
 
     /// The point that a frame which was taken apart was most probably seen at.

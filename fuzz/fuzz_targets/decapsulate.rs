@@ -5,7 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use mirrorscope_dissectors::fields::layers;
-use mirrorscope_dissectors::{LinkType, MAX_LAYERS, Options, Stop, decapsulate};
+use mirrorscope_dissectors::{
+    Familiar, LinkType, MAX_LAYERS, Options, Stop, Stripped, decapsulate,
+};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, frame)) = input.split_first() else {
@@ -29,6 +31,23 @@ fuzz_target!(|input: &[u8]| {
     assert!(stripped.encapsulations().count() <= MAX_LAYERS);
     // Every field of every layer must be printable.
     let _ = format!("{stripped:?}");
+
+    // What is remembered of its outer headers says the same, of the frame and of what is left when it is cut.
+    let mut familiar = Familiar::default();
+    for frame in [
+        frame,
+        frame,
+        &frame[..frame.len() / 2 + 32.min(frame.len() / 2)],
+    ] {
+        let mut again = Stripped::whole(link, frame);
+        let mut mirror = None;
+        familiar.decapsulate(&mut again, &mut mirror, &options);
+        let walked = decapsulate(link, frame, &options);
+        assert_eq!(
+            format!("{walked:?} {:?}", walked.mirror()),
+            format!("{again:?} {mirror:?}")
+        );
+    }
 
     // A reader's layers follow each other from the first byte to the last.
     let mut end = 0;

@@ -1,6 +1,8 @@
 //! A frame taken apart, before anything that the engine knows is asked: all that its own bytes tell.
 
-use mirrorscope_dissectors::{Carried, Fragment, Mirror, Network, Options, Packet, Stop, Stripped};
+use mirrorscope_dissectors::{
+    Carried, Familiar, Fragment, Mirror, Network, Options, Packet, Stop, Stripped,
+};
 
 use super::Frame;
 
@@ -50,10 +52,21 @@ impl<'a> Opened<'a> {
 
     /// Takes it apart.
     pub(super) fn open(&mut self, options: &Options) {
-        let stripped = &mut self.stripped;
-        stripped.decapsulate(options);
+        self.stripped.decapsulate(options);
+        self.stripped.mirror_into(&mut self.mirror);
+        self.describe();
+    }
+
+    /// Takes it apart among others of the same mirrors.
+    pub(super) fn open_familiar(&mut self, options: &Options, familiar: &mut Familiar) {
+        familiar.decapsulate(&mut self.stripped, &mut self.mirror, options);
+        self.describe();
+    }
+
+    #[inline(always)]
+    fn describe(&mut self) {
+        let stripped = &self.stripped;
         stripped.packet_into(&mut self.packet);
-        stripped.mirror_into(&mut self.mirror);
         let said = self.mirror.as_ref().and_then(|mirror| mirror.facts.vlan);
         self.vlan = self.packet.vlan.or(said);
         self.segment = match &self.mirror {

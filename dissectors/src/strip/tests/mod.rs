@@ -10,6 +10,7 @@ use crate::mirror::{Direction, Mirror};
 use crate::packet::Network;
 use crate::transport::Transport;
 
+mod familiar;
 mod round_trip;
 mod tunnels;
 mod usual;

@@ -23,6 +23,11 @@ const INNER: [&[u8]; 4] = [
     ),
 ];
 
+/// One of them.
+pub(super) fn any_inner() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select(&INNER[..])
+}
+
 fn any_usual() -> impl Strategy<Value = Wrap<'static>> {
     let gre = |protocol| {
         (any::<Option<u32>>(), any::<Option<u32>>(), any::<bool>()).prop_map(
@@ -69,7 +74,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         ),
     ];
     (
-        prop::sample::select(&INNER[..]),
+        any_inner(),
         prop::collection::vec((any_usual(), any::<bool>()), 0..4),
         0_usize..4,
         prop::collection::vec((any::<prop::sample::Index>(), value), 0..4),
