@@ -4,8 +4,6 @@
 //! without reading them again, which costs three times as much. Remembered are ERSPAN II and VXLAN over IPv4, which nearly
 //! all mirrors send; what is said is what the walk says, which is tested.
 
-use arrayvec::ArrayVec;
-
 use crate::dissect::Place;
 use crate::layers::Mark;
 use crate::link::LinkType;
@@ -48,8 +46,9 @@ struct Outer {
     /// What frames begin with, and the bits of it that are compared.
     words: Words,
     mask: Words,
-    /// What the layers are, and where they start.
-    layers: ArrayVec<(Protocol, u8), LAYERS>,
+    /// What the layers are, and where they start; how many they are.
+    marks: [Mark; LAYERS],
+    layers: u8,
     /// Where the header of IP starts, that of UDP if there is one, and the sequence number of GRE.
     ip: u8,
     udp: Option<u8>,
@@ -101,13 +100,14 @@ impl Familiar {
             return None;
         }
         let inner = outer.inner_of(frame)?;
+        let layers = usize::from(outer.layers);
+        stripped.layers.begin(&outer.marks, layers);
+        // What is behind IP ends with its packet.
         let end = usize::from(outer.len).saturating_add(inner.len());
-        for &(protocol, start) in &outer.layers {
-            // What is behind IP ends with its packet.
-            let end = if start > outer.ip { end } else { frame.len() };
-            stripped.layers.add(Mark::new(protocol, start.into(), end));
+        for mark in stripped.layers.marks_mut() {
+            let behind = mark.start() > usize::from(outer.ip);
+            mark.end_at(if behind { end } else { frame.len() });
         }
-        let layers = stripped.layers.len();
         stripped.openings = Openings::default();
         stripped.openings.add(layers.saturating_sub(1));
         stripped.inner = InnerFrame {
@@ -175,12 +175,12 @@ impl Outer {
             mask.get_mut(from..to)?.copy_from_slice(bits);
             Some(())
         };
-        let mut layers = ArrayVec::new();
+        let mut kept = [*last; LAYERS];
+        kept.get_mut(..marks.len())?.copy_from_slice(marks);
         let (mut ip, mut udp, mut sequence) = (None, None, None);
         for mark in marks {
             let start = mark.start();
             let behind = |bytes| start.saturating_add(bytes);
-            layers.try_push((mark.protocol, start as u8)).ok()?;
             match mark.protocol {
                 Protocol::Ethernet => compare(behind(12), &[0xff; 2])?,
                 Protocol::Vlan => compare(behind(2), &[0xff; 2])?,
@@ -208,7 +208,8 @@ impl Outer {
         Some(Self {
             words: masked(&words(head), &mask),
             mask,
-            layers,
+            marks: kept,
+            layers: marks.len() as u8,
             ip: ip?,
             udp,
             sequence,

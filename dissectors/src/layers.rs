@@ -20,7 +20,7 @@ pub struct Layers<'a> {
 }
 
 /// A header, and the bytes that it was read from: 12 bytes, for there are many of these.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Mark {
     /// Bytes of the frame in front of its first. No frame has 4 GiB.
@@ -30,18 +30,16 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    #[inline(always)]
-    pub(crate) fn new(protocol: Protocol, start: usize, end: usize) -> Self {
-        Self {
-            protocol,
-            start: start as u32,
-            end: end as u32,
-        }
-    }
-
     /// Bytes of the frame in front of its first.
+    #[inline(always)]
     pub(crate) fn start(&self) -> usize {
         self.start as usize
+    }
+
+    /// Has it end at a byte of the frame.
+    #[inline(always)]
+    pub(crate) fn end_at(&mut self, end: usize) {
+        self.end = end as u32;
     }
 }
 
@@ -123,13 +121,24 @@ impl<'a> Layers<'a> {
             .as_ptr()
             .addr()
             .wrapping_sub(self.frame.as_ptr().addr());
-        self.add(Mark::new(protocol, start, start.wrapping_add(bytes.len())));
+        let _ = self.marks.try_push(Mark {
+            protocol,
+            start: start as u32,
+            end: start.wrapping_add(bytes.len()) as u32,
+        });
     }
 
-    /// The same of one whose place is known.
+    /// Makes the first of some layers, so many, the first of these; their number is fixed, so that they are copied at once.
     #[inline(always)]
-    pub(crate) fn add(&mut self, mark: Mark) {
-        let _ = self.marks.try_push(mark);
+    pub(crate) fn begin<const N: usize>(&mut self, marks: &[Mark; N], count: usize) {
+        self.marks.clear();
+        let _ = self.marks.try_extend_from_slice(marks);
+        self.marks.truncate(count);
+    }
+
+    #[inline(always)]
+    pub(crate) fn marks_mut(&mut self) -> &mut [Mark] {
+        &mut self.marks
     }
 }
 

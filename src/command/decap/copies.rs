@@ -3,11 +3,12 @@
 //! The engine knows a packet again wherever it shows, and a mirror's copy from a retransmission. What is left to know here is
 //! what went to one place: a packet that another place got is missing here, not there already.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use mirrorscope_engine::point::PointId;
 use mirrorscope_engine::receive::Mirrored;
+use mirrorscope_engine::table::Map;
 use mirrorscope_engine::time::{SECOND, Timestamp};
 use mirrorscope_engine::track::{Sight, Tracked};
 
@@ -21,7 +22,7 @@ const MOST: usize = 1 << 18;
 /// What went to one place.
 #[derive(Debug, Default)]
 pub struct Copies {
-    known: HashMap<u64, Known>,
+    known: Map<u64, Known>,
     /// The same in the order in which they came.
     order: VecDeque<(Timestamp, u64)>,
     /// Copies that were told.

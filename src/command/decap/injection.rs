@@ -1,7 +1,7 @@
 //! Packets onto interfaces, without their encapsulation: to which of them each goes, and what is put before those that are no
 //! Ethernet frames.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +15,7 @@ use mirrorscope_engine::point::{PointId, printable, session_name};
 use mirrorscope_engine::receive::Mirrored;
 use mirrorscope_engine::session::SessionId;
 use mirrorscope_engine::site::Sites;
+use mirrorscope_engine::table::Map;
 use mirrorscope_engine::track::Tracked;
 
 use super::copies::Copies;
@@ -133,7 +134,7 @@ pub struct Injection {
     targets: Vec<Target>,
     injector: Injector,
     /// Targets by what decides them.
-    ways: HashMap<(SessionId, PointId), Vec<usize>>,
+    ways: Map<(SessionId, PointId), Vec<usize>>,
     /// Sites, points and sessions that were met.
     names: BTreeSet<String>,
     /// It is still to be told who was not met.
@@ -181,7 +182,7 @@ impl Injection {
         Ok(Self {
             targets: who.into_iter().map(target).collect(),
             injector: injector.context("cannot start the thread that sends")?,
-            ways: HashMap::new(),
+            ways: Map::default(),
             names: BTreeSet::new(),
             // Of files the end is soon there; of packets that come live it may be days away.
             untold: live && missed.is_none(),

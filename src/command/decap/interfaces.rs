@@ -1,12 +1,11 @@
 //! The interfaces of a file: one for each mirror session at each point, in words that tell a person where packets came from.
 
-use std::collections::HashMap;
-
 use mirrorscope_capture::writer::Statistics;
 use mirrorscope_dissectors::LinkType;
 use mirrorscope_engine::point::{InterfaceName, LIVE, Point, PointId, session_name};
 use mirrorscope_engine::receive::{Mirrored, Receiver};
 use mirrorscope_engine::session::SessionId;
+use mirrorscope_engine::table::Map;
 
 /// What makes an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,7 +81,7 @@ impl Key {
 
 /// The interfaces that were declared.
 #[derive(Debug, Default)]
-pub struct Interfaces(HashMap<Key, Declared>);
+pub struct Interfaces(Map<Key, Declared>);
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
