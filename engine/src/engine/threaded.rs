@@ -18,6 +18,7 @@ use crate::firewall::Firewalls;
 use crate::inventory::Inventory;
 use crate::point::{Point, Points};
 use crate::receive::{self, Frame, Mirrored, Opened, Records, Shown};
+use crate::table::fetch;
 use crate::track::{Coming, Followed, Noted, Outlook};
 
 /// So many threads have something to do.
@@ -27,6 +28,8 @@ pub const MOST_THREADS: u8 = 4;
 const HANDFUL: usize = 12 * BATCH;
 /// Frames that are laid out before the first of them is taken apart: what was just written is slow to read.
 const SOME: usize = 8;
+/// Packets that are brought near in front of the one that is taken: another processor wrote them.
+const SOON: usize = 6;
 /// Batches that wait for a thread at most; what comes then waits at its source.
 const WAITING: usize = 6;
 
@@ -413,14 +416,23 @@ impl Share {
             ..
         } = batch;
         let mut indices = 0..;
-        for coming in coming.chunks_mut(BATCH) {
+        let mut rest = coming.as_mut_slice();
+        while !rest.is_empty() {
+            let end = BATCH.min(rest.len());
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(end);
+            rest = later;
+            let mut later = rest.iter();
             if let Some(flows) = &self.flows {
-                flows.tracker.ahead(coming);
+                flows.tracker.ahead(now);
             }
             if let Some(firewalls) = &self.firewalls {
-                firewalls.ahead(coming);
+                firewalls.ahead(now);
             }
-            for (coming, index) in coming.iter().zip(&mut indices) {
+            for (coming, index) in now.iter().zip(&mut indices) {
+                records.fetch(index + SOON);
+                if let Some(later) = later.next() {
+                    fetch(later);
+                }
                 records.with(index, points, |shown| {
                     if let Some(flows) = &mut self.flows {
                         all.push(flows.take(shown, coming.as_ref()));

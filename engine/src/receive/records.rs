@@ -7,6 +7,7 @@ use mirrorscope_dissectors::{Direction, Network, Packet, Transport};
 use super::{Delivery, Shown};
 use crate::point::{Point, PointId};
 use crate::session::SessionId;
+use crate::table::fetch_from;
 use crate::time::Timestamp;
 use crate::track::SAMPLE;
 
@@ -23,7 +24,12 @@ pub(crate) struct Records {
 
 /// One packet.
 #[derive(Debug)]
+#[repr(C)]
 struct Record {
+    /// Where its bytes are: options of TCP, and what follows.
+    begin: u32,
+    options: u32,
+    payload: u32,
     session: SessionId,
     point: PointId,
     time: Timestamp,
@@ -37,10 +43,6 @@ struct Record {
     repeated: bool,
     /// The packet without its bytes.
     packet: Packet<'static>,
-    /// Where its bytes are: options of TCP, and what follows.
-    begin: u32,
-    options: u32,
-    payload: u32,
 }
 
 impl Records {
@@ -79,6 +81,14 @@ impl Records {
         self.all.clear();
         self.bytes.clear();
         self.bytes.shrink_to(FULL);
+    }
+
+    /// Has a packet brought near: another processor wrote it.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, index: usize) {
+        if let Some(record) = self.all.get(index) {
+            fetch_from(&record.begin, size_of::<Record>());
+        }
     }
 
     /// Gives a packet as it was; `points` describe the places.
