@@ -18,7 +18,9 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use mirrorscope_capture::memory::HugePages;
-use mirrorscope_dissectors::{LinkType, Network, Options, Packet, Stripped, Tcp, Transport};
+use mirrorscope_dissectors::{
+    Familiar, LinkType, Network, Options, Packet, Stripped, Tcp, Transport,
+};
 use mirrorscope_engine::flow::{FlowKey, Side};
 use mirrorscope_engine::receive::{Frame, Receiver};
 use mirrorscope_engine::session::Registry;
@@ -175,13 +177,13 @@ fn read(material: &Material) {
 /// Encapsulation off; the mirror's fields, and the innermost headers.
 fn decapsulate(material: &Material) {
     let options = Options::default();
+    let mut familiar = Familiar::default();
     let mut mirror = None;
     for frame in material.frames() {
         let mut packet = nothing();
         let mut stripped = Stripped::whole(LinkType::Ethernet, black_box(frame.bytes));
-        stripped.decapsulate(&options);
+        familiar.decapsulate(&mut stripped, &mut mirror, &options);
         stripped.packet_into(&mut packet);
-        stripped.mirror_into(&mut mirror);
         black_box((&packet, &mirror, stripped.is_nested()));
     }
 }

@@ -14,6 +14,8 @@ use crate::tool::{Kind, NOT_INSTALLED, Saw, Tool};
 const LONG: f64 = 20.0;
 /// What the others are set against.
 const YARDSTICK: &str = "tcpdump";
+/// Begins what is told of a tool that failed.
+const FAILS: &str = "fails: ";
 
 /// What the runs of a tool over a capture were.
 struct Row<'a> {
@@ -90,7 +92,7 @@ impl Row<'_> {
         let run = Run::of(self.tool.command(capture, folder.path())).unwrap();
         if !run.success {
             let said = run.err().lines().last().unwrap_or_default().to_owned();
-            self.why_not = Some(format!("fails: {said}"));
+            self.why_not = Some(format!("{FAILS}{said}"));
         }
         self.saw = self.tool.saw(&run, folder.path());
         self.runs.push(run);
@@ -141,11 +143,10 @@ impl Row<'_> {
         let of = |what: &str| format!("{}, {}: {what}", capture.recipe.name, self.tool.name);
         match (&self.tool.kind, &self.why_not) {
             // Those that must run.
-            (Kind::Report(_, 1) | Kind::Streams(_) | Kind::Reassembly(_), Some(why))
-                if self.runs.is_empty() =>
-            {
+            (Kind::Report(_, 1) | Kind::Reassembly(_), Some(why)) if self.runs.is_empty() => {
                 return vec![of(why)];
             }
+            (Kind::Streams(_), Some(why)) if why.starts_with(FAILS) => return vec![of(why)],
             (_, Some(why)) if why == NOT_INSTALLED || !self.runs.is_empty() => {
                 return vec![of(why)];
             }

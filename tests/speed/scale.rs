@@ -31,6 +31,7 @@ pub struct Scale {
     #[arg(
         long,
         value_delimiter = ',',
+        value_parser = ["flows", "sessions", "points", "nesting", "size", "memory"],
         default_value = "flows,sessions,points,nesting,size,memory"
     )]
     by: Vec<String>,
@@ -112,8 +113,7 @@ impl Scale {
                         load.mix.sizes = Sizes::Even(len as u16);
                     },
                 ),
-                "memory" => self.memory(),
-                other => panic!("{other}: none of flows, sessions, points, nesting, size, memory"),
+                _ => self.memory(),
             }
         }
     }
