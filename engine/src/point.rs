@@ -20,7 +20,7 @@ const MAX_MACS: usize = 1 << 20;
 /// Places within sessions that are looked up, not chosen anew.
 const MAX_PLACES: usize = 65_536;
 /// Stations that are known without a hash.
-const RECENT: usize = 16;
+const RECENT: usize = 128;
 
 /// Names a point within one run, in order of appearance.
 #[derive(
@@ -130,8 +130,8 @@ impl Point {
 pub struct Senders {
     /// Each as a word.
     macs: Set<u64>,
-    /// Stations noted lately, by the last byte of their address.
-    recent: [[u8; 6]; RECENT],
+    /// Stations noted lately, by the last byte of their address; none if there was no station yet.
+    recent: Vec<u64>,
 }
 
 impl Senders {
@@ -139,13 +139,20 @@ impl Senders {
     #[inline]
     fn note(&mut self, mac: [u8; 6], room: bool) -> bool {
         // A few stations send most frames; those need no look at the table.
-        self.recent[usize::from(mac[5]) % RECENT] != mac && self.note_other(mac, room)
+        let mac = word(mac);
+        self.recent.get(mac as usize % RECENT) != Some(&mac) && self.note_other(mac, room)
     }
 
     /// The same of a station that is not known to be there.
-    fn note_other(&mut self, mac: [u8; 6], room: bool) -> bool {
-        self.recent[usize::from(mac[5]) % RECENT] = mac;
-        room && self.macs.insert(word(mac))
+    fn note_other(&mut self, mac: u64, room: bool) -> bool {
+        self.recent.resize(RECENT, 0);
+        // On a loopback nobody has an address: that is no station.
+        let recent = self.recent.get_mut(mac as usize % RECENT);
+        let Some(recent) = recent.filter(|recent| **recent != mac) else {
+            return false;
+        };
+        *recent = mac;
+        room && self.macs.insert(mac)
     }
 
     /// Whether nearly all of these stations are among others too; a gateway alone shows nearly everywhere. `None` if there
